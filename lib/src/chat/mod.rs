@@ -1,0 +1,164 @@
+//! Chat: one grammar, one authorisation function, one outbox, several transports.
+//!
+//! A transport turns raw replies into `Incoming`; `Chat` finds the command, asks `access`, and hands an
+//! `Invocation` to the plugin that owns it; replies become outbox items that a transport turns into effects.
+
+pub mod access;
+mod address;
+mod command;
+pub mod outbox;
+
+pub use address::{Address, Subject};
+pub use command::{Arg, Command, Invocation, Role, Spec};
+
+use crate::effect::Document;
+use crate::text::Text;
+
+/// One conversation over the terminal or the local socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub u64);
+
+/// A line from the terminal or the local socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// To be named in the reply.
+    pub session: SessionId,
+    /// Who asks, proven by peer credentials: `Subject::Local(uid)` or `Subject::Terminal`.
+    pub who: Subject,
+    /// True for root, the agent's own user, and the terminal of `demo`.
+    pub is_owner: bool,
+    /// The line.
+    pub line: String,
+}
+
+/// Who speaks, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The person. Identity is the numeric id, never a name.
+    pub who: Subject,
+    /// How the person is called, for the audit log and messages.
+    pub name: String,
+    /// Where to answer.
+    pub address: Address,
+    /// True when nobody else reads along.
+    pub is_private: bool,
+    /// True when the transport itself proves that this is an owner (local socket as root, `demo`).
+    pub is_owner: bool,
+}
+
+/// A message from a chat service, in neutral form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incoming {
+    /// Who and where.
+    pub caller: Caller,
+    /// The message it came in (for a button: the message that carries the button), as the service names it.
+    pub message: Option<i64>,
+    /// When it was written, in UNIX seconds by the service's clock.
+    pub sent_unix_seconds: Option<i64>,
+    /// What it is.
+    pub kind: IncomingKind,
+}
+
+/// Kinds of messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IncomingKind {
+    /// Text, new or edited.
+    Text {
+        /// As written.
+        text: String,
+        /// An edit of an earlier message.
+        edited: bool,
+    },
+    /// A button was pressed.
+    Press {
+        /// The code that the button carries.
+        code: String,
+        /// To be named when the press is acknowledged to the service.
+        query: String,
+    },
+}
+
+/// Where a reply goes. Kept by a plugin while it works, so that it can answer later and more than once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplyTo {
+    /// Chat and topic.
+    pub address: Address,
+    /// Terminal or local socket session, if that is where the question came from.
+    pub session: Option<SessionId>,
+    /// The message that carried the pressed button; a reply may edit it in place.
+    pub edits: Option<i64>,
+}
+
+/// An answer to a person.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// What it says.
+    pub text: Text,
+    /// Rows of buttons.
+    pub buttons: Vec<Vec<Button>>,
+    /// A file to send with it.
+    pub document: Option<Document>,
+    /// True when more follows to the same `ReplyTo` (a progress report).
+    pub more_follows: bool,
+}
+
+impl Answer {
+    /// An answer of text alone.
+    pub fn text(text: impl Into<Text>) -> Answer {
+        Answer {
+            text: text.into(),
+            ..Answer::default()
+        }
+    }
+}
+
+/// A button: a label and the command line that pressing it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Button {
+    /// What it says.
+    pub label: String,
+    /// What it runs, such as `/ack 3`.
+    pub command: String,
+    /// Who may press it.
+    pub bound: Bound,
+}
+
+impl Button {
+    /// A button that everybody may press who may run its command.
+    pub fn open(label: impl Into<String>, command: impl Into<String>) -> Button {
+        Button {
+            label: label.into(),
+            command: command.into(),
+            bound: Bound::Open,
+        }
+    }
+
+    /// A button that confirms a dangerous action: bound to the caller and this chat, for 60 s, once.
+    pub fn confirm(label: impl Into<String>, command: impl Into<String>) -> Button {
+        Button {
+            label: label.into(),
+            command: command.into(),
+            bound: Bound::Confirm,
+        }
+    }
+
+    /// A button that is bound to the caller, but confirms nothing (a choice in a dialog).
+    pub fn choice(label: impl Into<String>, command: impl Into<String>) -> Button {
+        Button {
+            label: label.into(),
+            command: command.into(),
+            bound: Bound::Caller,
+        }
+    }
+}
+
+/// To whom a button is bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Bound {
+    /// Anybody with the right.
+    Open,
+    /// The caller only.
+    Caller,
+    /// The caller only, and the pressed command counts as confirmed; dies after 60 s or one press.
+    Confirm,
+}

@@ -1,0 +1,293 @@
+//! The validated configuration. Text becomes these values in `parse`; nothing in here can be wrong any more.
+
+use crate::alert::Severity;
+use crate::chat::{Address, Role, Subject};
+use crate::secret::Secret;
+use crate::snmp::Version;
+use crate::time::{Wall, Zone};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything that one configuration file says, defaults filled in.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Shown in messages.
+    pub name: Arc<str>,
+    /// Where state lives; `None` for an agent that keeps nothing (`demo`).
+    pub state_dir: Option<PathBuf>,
+    /// Names of the plugins to start, in the order of the plugin table.
+    pub plugins: Vec<&'static str>,
+    /// `[log]`
+    pub log: LogConfig,
+    /// `[telegram]`
+    pub telegram: Option<TelegramConfig>,
+    /// `[access]`
+    pub access: AccessConfig,
+    /// `[notify]`
+    pub notify: NotifyConfig,
+    /// `[http]`
+    pub http: HttpConfig,
+    /// `[power]`
+    pub power: PowerConfig,
+    /// `[[pdu]]`, in file order.
+    pub pdus: Vec<PduConfig>,
+    /// `[[team]]` and teams that only PDUs name, in the order of first mention.
+    pub teams: Vec<TeamConfig>,
+    /// `[history]`
+    pub history: HistoryConfig,
+    /// What was accepted but has no effect in this version, one line each.
+    pub warnings: Vec<String>,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// The general level.
+    pub level: log::LevelFilter,
+    /// Levels of single targets.
+    pub targets: Vec<(String, log::LevelFilter)>,
+    /// Standard error when absent.
+    pub file: Option<PathBuf>,
+    /// Rotate at this size in bytes. Also for `exceedings.log` and `audit.log`.
+    pub max_size_bytes: u64,
+    /// Old files to keep.
+    pub keep: u32,
+}
+
+/// `[telegram]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TelegramConfig {
+    /// Bot token.
+    pub token: Secret,
+    /// Base URL without a trailing slash.
+    pub api_url: String,
+    /// Proxy URL (it may hold a password).
+    pub proxy: Option<Secret>,
+    /// Extra certificate authorities in PEM.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// `[access]`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccessConfig {
+    /// Everything is allowed to them.
+    pub owners: Vec<Subject>,
+    /// `[[access.grant]]`
+    pub grants: Vec<GrantConfig>,
+}
+
+/// `[[access.grant]]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantConfig {
+    /// For whom.
+    pub who: Subject,
+    /// A role, if the grant gives one.
+    pub role: Option<Role>,
+    /// `action:target` patterns that are allowed.
+    pub allow: Vec<String>,
+    /// `action:target` patterns that are denied; they win.
+    pub deny: Vec<String>,
+    /// End of the grant.
+    pub until: Option<Wall>,
+}
+
+/// `[notify]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct NotifyConfig {
+    /// Default audience.
+    pub to: Vec<Address>,
+    /// Local start and end in minutes after midnight.
+    pub quiet_hours: Option<(u16, u16)>,
+    /// Of messages, `exceedings.log` and quiet hours.
+    pub timezone: Zone,
+    /// Its name, when it was given.
+    pub timezone_name: Option<String>,
+    /// At most this many messages for one alert …
+    pub max_notifications: u32,
+    /// … within this span.
+    pub reset_after: Duration,
+    /// Reminder interval by severity.
+    pub repeat: Repeat,
+    /// `[[notify.route]]`
+    pub routes: Vec<RouteConfig>,
+}
+
+/// Reminder intervals; `None` means no reminders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeat {
+    /// For critical alerts.
+    pub critical: Option<Duration>,
+    /// For warnings.
+    pub warning: Option<Duration>,
+    /// For information.
+    pub info: Option<Duration>,
+}
+
+/// `[[notify.route]]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteConfig {
+    /// Only this severity.
+    pub severity: Option<Severity>,
+    /// Only alerts whose name matches this pattern (`*` stands for anything).
+    pub alert: Option<String>,
+    /// The audience.
+    pub to: Vec<Address>,
+}
+
+/// Where the status server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// Not at all.
+    Off,
+    /// TCP.
+    Tcp(SocketAddr),
+    /// A unix socket.
+    Unix(PathBuf),
+}
+
+/// `[http]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpConfig {
+    /// Address.
+    pub listen: Listen,
+    /// Bearer token; always there when listening beyond loopback.
+    pub token: Option<Secret>,
+}
+
+/// A power limit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limit {
+    /// Above this an alert fires, in watts.
+    pub on_w: f64,
+    /// At or below this it ends, in watts.
+    pub off_w: f64,
+}
+
+/// Soft (warning) and hard (critical) limit of one thing.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Limits {
+    /// Warns.
+    pub soft: Option<Limit>,
+    /// Critical.
+    pub hard: Option<Limit>,
+}
+
+/// `[power]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct PowerConfig {
+    /// Time from one poll of a device to the next.
+    pub interval: Duration,
+    /// Wait for one request before it is sent again.
+    pub timeout: Duration,
+    /// How often it is sent again.
+    pub retries: u8,
+    /// A device that has not answered for so long is unreachable.
+    pub unreachable_after: Duration,
+    /// Over all PDUs.
+    pub site: Limits,
+}
+
+/// Where a device is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// A literal address.
+    Ip(SocketAddr),
+    /// A name to be looked up, and the port.
+    Name(Box<str>, u16),
+}
+
+/// `[[pdu]]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct PduConfig {
+    /// Unique name.
+    pub name: Arc<str>,
+    /// Where it is.
+    pub host: Host,
+    /// `None` when the device is configured for SNMPv3 only, which this version does not speak.
+    pub version: Option<Version>,
+    /// Read community.
+    pub community: Secret<Arc<str>>,
+    /// Write community, for resets and switching.
+    pub write_community: Option<Secret<Arc<str>>>,
+    /// Profile name, or `None` for detection.
+    pub profile: Option<&'static str>,
+    /// Limits, those of `[power]` when the table sets none.
+    pub limits: Limits,
+    /// Index into `Config::teams`.
+    pub team: Option<u32>,
+    /// A chained unit behind the address; all of them when absent.
+    pub unit: Option<u16>,
+    /// Accept answers from another address.
+    pub any_source: bool,
+    /// Whether `[[pdu]]` has v3 read credentials.
+    pub has_v3: bool,
+}
+
+/// `[[team]]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct TeamConfig {
+    /// Unique name.
+    pub name: Arc<str>,
+    /// Limits over the sum.
+    pub limits: Limits,
+    /// Its PDUs as indices into `Config::pdus`.
+    pub members: Vec<u32>,
+}
+
+/// `[history]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryConfig {
+    /// At most so many series are kept.
+    pub max_series: u32,
+}
+
+impl Config {
+    /// What an empty file means.
+    pub fn empty() -> Config {
+        Config {
+            name: "rackwarden".into(),
+            state_dir: None,
+            plugins: vec!["power"],
+            log: LogConfig {
+                level: log::LevelFilter::Info,
+                targets: Vec::new(),
+                file: None,
+                max_size_bytes: 1 << 20,
+                keep: 3,
+            },
+            telegram: None,
+            access: AccessConfig::default(),
+            notify: NotifyConfig {
+                to: Vec::new(),
+                quiet_hours: None,
+                timezone: Zone::UTC,
+                timezone_name: None,
+                max_notifications: 3,
+                reset_after: Duration::from_secs(300),
+                repeat: Repeat {
+                    critical: Some(Duration::from_secs(30 * 60)),
+                    warning: Some(Duration::from_secs(4 * 3600)),
+                    info: None,
+                },
+                routes: Vec::new(),
+            },
+            http: HttpConfig {
+                listen: Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 8093))),
+                token: None,
+            },
+            power: PowerConfig {
+                interval: Duration::from_secs(2),
+                timeout: Duration::from_millis(500),
+                retries: 1,
+                unreachable_after: Duration::from_secs(10),
+                site: Limits::default(),
+            },
+            pdus: Vec::new(),
+            teams: Vec::new(),
+            history: HistoryConfig { max_series: 200 },
+            warnings: Vec::new(),
+        }
+    }
+}

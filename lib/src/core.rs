@@ -1,0 +1,1 @@
+//! The core: one step for each event.

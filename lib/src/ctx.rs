@@ -1,0 +1,128 @@
+//! What a plugin sees of the house during one turn.
+
+use crate::alert::{AlertBook, Report};
+use crate::chat::access::Access;
+use crate::chat::{Answer, Invocation, ReplyTo};
+use crate::config::Config;
+use crate::effect::{Effect, Effects, LogFile, Ticket};
+use crate::rng::Rng;
+use crate::state::Pending;
+use crate::time::Now;
+use std::sync::Arc;
+
+/// The context of one turn. Lent by the core to whoever acts.
+pub struct Ctx<'a> {
+    /// Both clocks, read once for this turn.
+    pub now: Now,
+    /// The configuration in force.
+    pub config: &'a Arc<Config>,
+    /// What goes out to the world.
+    pub effects: &'a mut Effects,
+    /// Makes tickets that come back to the owner of this context.
+    pub tickets: Tickets<'a>,
+    /// Durable changes of this turn.
+    pub state: &'a mut Pending,
+    /// The rights in force, to read.
+    pub access: &'a Access,
+    /// The alerts, to read.
+    pub alerts: &'a AlertBook,
+    /// What stays inside: reports, answers, audit lines. The core hands it on at the end of the turn.
+    pub notices: &'a mut Vec<Notice>,
+    /// Seeded random numbers.
+    pub rng: &'a mut Rng,
+}
+
+/// Something that stays inside the house.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice {
+    /// For the alert book.
+    Report(Report),
+    /// For a person.
+    Answer {
+        /// Where it goes.
+        to: ReplyTo,
+        /// What it says.
+        answer: Answer,
+    },
+    /// For the audit log: the outcome of an action.
+    Audit {
+        /// Who did it (`telegram:42 Ann`), as `Caller` tells.
+        who: String,
+        /// What and on what: `power.reset:alpha`.
+        action: String,
+        /// What came of it.
+        outcome: String,
+    },
+    /// Nothing outside waits any longer for the first complete look at the world: in `demo` a command is
+    /// answered only after it.
+    FirstCycleDone,
+}
+
+impl Ctx<'_> {
+    /// Answers an invocation. May be called more than once, with `Answer::more_follows` on all but the last.
+    pub fn answer(&mut self, to: &ReplyTo, answer: Answer) {
+        self.notices.push(Notice::Answer {
+            to: to.clone(),
+            answer,
+        });
+    }
+
+    /// Answers with how the command is to be written.
+    pub fn usage(&mut self, invocation: &Invocation, spec: &crate::chat::Spec) {
+        let mut line = format!("usage: /{}", spec.name);
+        if !spec.usage.is_empty() {
+            line.push(' ');
+            line.push_str(spec.usage);
+        }
+        if !spec.example.is_empty() {
+            line.push_str(&format!(" — for example {}", spec.example));
+        }
+        self.answer(&invocation.reply_to, Answer::text(line));
+    }
+
+    /// Reports to the alert book.
+    pub fn report(&mut self, report: Report) {
+        self.notices.push(Notice::Report(report));
+    }
+
+    /// Appends a line to a log file.
+    pub fn append(&mut self, file: LogFile, line: String) {
+        self.effects.push(Effect::Append { file, line });
+    }
+
+    /// Notes an outcome in the audit log.
+    pub fn audit(&mut self, invocation: &Invocation, action: String, outcome: impl Into<String>) {
+        let who = format!("{} {}", invocation.caller.who, invocation.caller.name);
+        self.notices.push(Notice::Audit {
+            who: who.trim_end().to_owned(),
+            action,
+            outcome: outcome.into(),
+        });
+    }
+}
+
+/// Makes tickets. The owner stands in the upper bits, so that the core knows to whom an answer belongs.
+pub struct Tickets<'a> {
+    owner: u8,
+    next: &'a mut u64,
+}
+
+impl<'a> Tickets<'a> {
+    /// Tickets of one owner.
+    pub fn new(owner: u8, next: &'a mut u64) -> Tickets<'a> {
+        Tickets { owner, next }
+    }
+
+    /// A ticket that was never given out before.
+    pub fn issue(&mut self) -> Ticket {
+        *self.next += 1;
+        Ticket(u64::from(self.owner) << 56 | *self.next)
+    }
+}
+
+impl Ticket {
+    /// Who issued it.
+    pub fn owner(self) -> u8 {
+        (self.0 >> 56) as u8
+    }
+}

@@ -1,0 +1,159 @@
+//! What goes out to the world: a closed list of I/O primitives. A feature is a codec on top of them.
+//!
+//! `Run`, `Stream` and `Mail` join this list with the capabilities that need them (ARCHITECTURE.md).
+
+use crate::chat::SessionId;
+use crate::secret::Secret;
+use crate::snmp::SnmpRequest;
+use crate::time::Mono;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Names one outstanding request. Every ticket is answered exactly once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// Something to be done outside.
+#[derive(Debug)]
+pub enum Effect {
+    /// Send these SNMP requests as one burst.
+    Snmp(Vec<SnmpRequest>),
+    /// Make an HTTP call.
+    Http(HttpRequest),
+    /// Look a host name up, off every poll path.
+    Resolve {
+        /// To be named in the answer.
+        ticket: Ticket,
+        /// Host name.
+        host: String,
+        /// UDP port to put into the address.
+        port: u16,
+    },
+    /// Read an overview of this machine.
+    Host(Ticket),
+    /// Write one atomic record to the journal.
+    Store(crate::state::Turn),
+    /// Append a line to a log file in the state directory.
+    Append {
+        /// Which file.
+        file: LogFile,
+        /// The line, without its line feed.
+        line: String,
+    },
+    /// Say something to the terminal or to a caller on the local socket.
+    Reply(SessionReply),
+    /// A pure CPU job that must not delay a step.
+    Work {
+        /// To be named in the answer.
+        ticket: Ticket,
+        /// What to do.
+        job: Job,
+    },
+}
+
+/// Effects of one turn, in order.
+pub type Effects = Vec<Effect>;
+
+/// Which lane of the HTTP worker serves a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpLane {
+    /// Waits long; one call at a time; cancelled at shutdown.
+    LongPoll,
+    /// Short calls (send, edit, …), in order.
+    Call,
+}
+
+/// One HTTP call. The URL and the body may hold secrets, so neither is ever printed.
+#[derive(Debug)]
+pub struct HttpRequest {
+    /// To be named in the answer.
+    pub ticket: Ticket,
+    /// Which worker lane makes it.
+    pub lane: HttpLane,
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// The whole URL.
+    pub url: Secret<String>,
+    /// Headers, such as the content type.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body; empty for none.
+    pub body: Secret<Vec<u8>>,
+    /// For the whole call, from DNS to the last byte.
+    pub timeout: Duration,
+    /// Larger answers are faults.
+    pub max_response_bytes: usize,
+}
+
+/// The log files of the state directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LogFile {
+    /// `exceedings.log`: begin and end of every power excess.
+    Exceedings,
+    /// `audit.log`: who did what.
+    Audit,
+}
+
+impl LogFile {
+    /// The name in the state directory.
+    pub const fn file_name(self) -> &'static str {
+        match self {
+            LogFile::Exceedings => "exceedings.log",
+            LogFile::Audit => "audit.log",
+        }
+    }
+}
+
+/// Text for the terminal or the local socket.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SessionReply {
+    /// Who asked.
+    pub session: SessionId,
+    /// Plain text with line feeds; buttons are numbered lines in it.
+    pub text: String,
+    /// A file, when the answer is one.
+    pub document: Option<Document>,
+    /// True when nothing more follows for this question.
+    pub last: bool,
+}
+
+/// A file to hand to somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// File name with extension.
+    pub name: String,
+    /// Media type.
+    pub mime: &'static str,
+    /// Contents.
+    pub bytes: Arc<[u8]>,
+}
+
+/// A pure CPU job on shared data.
+#[derive(Debug)]
+pub enum Job {
+    /// Render excesses as CSV.
+    ExceedingsCsv(crate::plugins::power::CsvJob),
+}
+
+/// What a job produced.
+#[derive(Debug)]
+pub enum Product {
+    /// A file.
+    Document(Document),
+}
+
+impl Job {
+    /// Does the work. Called by the worker thread, and directly by the simulator.
+    pub fn run(self) -> Product {
+        match self {
+            Job::ExceedingsCsv(job) => Product::Document(job.run()),
+        }
+    }
+}
+
+/// The earlier of two optional deadlines.
+pub fn earlier(a: Option<Mono>, b: Option<Mono>) -> Option<Mono> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

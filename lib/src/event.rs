@@ -1,0 +1,84 @@
+//! What comes in from the world. One enum, one way in: `Core::step`.
+
+use crate::chat::Asked;
+use crate::config::Config;
+use crate::effect::Ticket;
+use crate::fault::Fault;
+use crate::snmp::SnmpReply;
+use std::net::SocketAddr;
+
+/// Something that happened outside.
+#[derive(Debug)]
+pub enum Event {
+    /// The moment that `Core::poll_timeout` named has come.
+    Timeout,
+    /// Answers and timeouts of SNMP requests, one batch a slot.
+    Snmp(Vec<SnmpReply>),
+    /// An HTTP call has ended.
+    Http {
+        /// The call it answers.
+        ticket: Ticket,
+        /// Any status is a response; a fault means that there was none.
+        result: Result<HttpResponse, Fault>,
+    },
+    /// Everything up to this journal record is on disk, or could not be written.
+    Stored {
+        /// The highest record concerned.
+        seq: u64,
+        /// Why it is not on disk.
+        result: Result<(), Fault>,
+    },
+    /// A line of a log file could not be written.
+    AppendFailed(Fault),
+    /// A host name was looked up.
+    Resolved {
+        /// The look-up it answers.
+        ticket: Ticket,
+        /// The address to use.
+        result: Result<SocketAddr, Fault>,
+    },
+    /// An overview of the host was read.
+    Host {
+        /// The question it answers.
+        ticket: Ticket,
+        /// The figures.
+        overview: HostOverview,
+    },
+    /// A CPU job has ended.
+    Worked {
+        /// The job it answers.
+        ticket: Ticket,
+        /// Its product.
+        product: crate::effect::Product,
+    },
+    /// A person typed a line at the terminal or over the local socket.
+    Asked(Asked),
+    /// A new configuration has been validated and is to be swapped in.
+    Reload(Box<Config>),
+    /// The agent is to end: say goodbye, store what is dirty.
+    Stop,
+}
+
+/// An HTTP answer, whatever its status.
+#[derive(Clone, Debug, Default)]
+pub struct HttpResponse {
+    /// HTTP status code.
+    pub status: u16,
+    /// The body, at most as long as the request allowed.
+    pub body: Vec<u8>,
+    /// The server's `Date` header in seconds since the epoch, if it sent one.
+    pub date_unix_seconds: Option<i64>,
+}
+
+/// A few figures about the machine the agent runs on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HostOverview {
+    /// Load averages over 1, 5 and 15 minutes.
+    pub load: [f64; 3],
+    /// Memory in bytes.
+    pub memory_total_bytes: u64,
+    /// Memory in use in bytes (total less available).
+    pub memory_used_bytes: u64,
+    /// Time since boot in seconds.
+    pub uptime_s: u64,
+}

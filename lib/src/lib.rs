@@ -1,0 +1,24 @@
+//! The thinking part of rackwarden.
+#![doc = "Decisions are pure: an event and a time go in, effects come out. Sockets, files and clocks are in [`io`] alone."]
+
+pub mod alert;
+pub mod chat;
+pub mod config;
+pub mod core;
+pub mod ctx;
+pub mod effect;
+pub mod event;
+pub mod fault;
+pub mod http;
+#[cfg(feature = "io")]
+pub mod io;
+pub mod pdu;
+pub mod plugins;
+pub mod rng;
+pub mod secret;
+pub mod sim;
+pub mod snapshot;
+pub mod snmp;
+pub mod state;
+pub mod text;
+pub mod time;

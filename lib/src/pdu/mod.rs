@@ -1,0 +1,134 @@
+//! Rack PDUs: what a family answers (`Vendor` tables), how a device is identified, and what a reading is.
+
+use crate::time::Wall;
+
+/// Everything one poll of one device said. `None` means that the device did not say it, never zero.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reading {
+    /// Real power of the whole device in watts.
+    pub power_w: Option<f64>,
+    /// Apparent power of the whole device in volt-amperes.
+    pub apparent_va: Option<f64>,
+    /// Current of the single inlet in amperes; `None` with several phases or inlets.
+    pub current_a: Option<f64>,
+    /// Voltage of the single inlet in volts; `None` with several phases or inlets.
+    pub voltage_v: Option<f64>,
+    /// Lifetime energy in kilowatt-hours (the resettable meter where there is no other).
+    pub energy_kwh: Option<f64>,
+    /// Highest power since the device's last reset, in watts.
+    pub peak_w: Option<f64>,
+    /// When that was, by the device's own clock.
+    pub peak_at: Option<DeviceTime>,
+    /// Since when the peak counts, by the device's own clock.
+    pub peak_since: Option<DeviceTime>,
+    /// Time since the device's management started, in hundredths of a second (`sysUpTime`).
+    pub uptime_ticks: Option<u32>,
+    /// Phases, in the device's order.
+    pub phases: Vec<PhaseReading>,
+    /// Banks and breakers.
+    pub banks: Vec<BankReading>,
+    /// Outlets.
+    pub outlets: Vec<OutletReading>,
+    /// Temperature probes that are attached.
+    pub temperatures: Vec<ProbeReading>,
+    /// Humidity probes that are attached, in percent.
+    pub humidities: Vec<ProbeReading>,
+}
+
+/// One phase.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PhaseReading {
+    /// Counted from 1.
+    pub index: u16,
+    /// Real power in watts.
+    pub power_w: Option<f64>,
+    /// Current in amperes.
+    pub current_a: Option<f64>,
+    /// Voltage in volts.
+    pub voltage_v: Option<f64>,
+}
+
+/// One bank or breaker.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BankReading {
+    /// Counted from 1.
+    pub index: u16,
+    /// Current in amperes.
+    pub current_a: Option<f64>,
+    /// Real power in watts.
+    pub power_w: Option<f64>,
+}
+
+/// One outlet.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OutletReading {
+    /// As the device counts.
+    pub index: u16,
+    /// Its name on the device, empty when it has none.
+    pub name: Box<str>,
+    /// Switched on.
+    pub on: Option<bool>,
+    /// Real power in watts.
+    pub power_w: Option<f64>,
+    /// Current in amperes.
+    pub current_a: Option<f64>,
+}
+
+/// One probe.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProbeReading {
+    /// Its name on the device.
+    pub name: Box<str>,
+    /// Degrees Celsius, or percent for humidity.
+    pub value: f64,
+}
+
+/// A time by the device's own clock, without a zone: seconds since the epoch as if it were UTC. It is
+/// compared with other times of the same device only, never with our clock.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(transparent)]
+pub struct DeviceTime(pub i64);
+
+impl DeviceTime {
+    /// The moment it would be if the device's clock were right and in this zone.
+    pub fn to_wall(self, zone: &crate::time::Zone) -> Wall {
+        let civil = jiff::Timestamp::from_second(self.0)
+            .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+            .to_zoned(jiff::tz::TimeZone::UTC)
+            .datetime();
+        match civil.to_zoned(zone.inner().clone()) {
+            Ok(zoned) => Wall(zoned.timestamp().as_millisecond()),
+            Err(_) => Wall(self.0.saturating_mul(1000)),
+        }
+    }
+}
+
+/// What sort of device answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A PDU with readings.
+    Full,
+    /// A PDU of which only some readings are there.
+    Partial,
+    /// A switch without metering.
+    OutletsOnly,
+    /// Vendor known, no readings.
+    IdentifyOnly,
+    /// Something else.
+    NotAPdu,
+}
+
+impl Kind {
+    /// As `probe --json` prints it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Full => "full",
+            Kind::Partial => "partial",
+            Kind::OutletsOnly => "outlets-only",
+            Kind::IdentifyOnly => "identify-only",
+            Kind::NotAPdu => "not-a-pdu",
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Capabilities. Each plugin holds its own state and commands; they never import each other.
+
+pub mod power;
+
+use crate::chat::{Arg, Invocation, Spec};
+use crate::config::Config;
+use crate::ctx::Ctx;
+use crate::effect::{Product, Ticket};
+use crate::event::HttpResponse;
+use crate::fault::Fault;
+use crate::snapshot::Snapshot;
+use crate::snmp::SnmpReply;
+use crate::state::Records;
+use crate::time::Mono;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// A capability of the agent. Only `name` is required.
+pub trait Plugin: Send {
+    /// As `plugins = […]` names it.
+    fn name(&self) -> &'static str;
+
+    /// Its commands, for help, access and the chat client's menu.
+    fn specs(&self) -> Vec<&'static Spec> {
+        Vec::new()
+    }
+
+    /// Called once before anything else, with what was on disk.
+    fn start(&mut self, _ctx: &mut Ctx<'_>, _records: &Records) {}
+
+    /// Runs one of its commands. The right to do so has been checked.
+    fn run(&mut self, _ctx: &mut Ctx<'_>, _invocation: &Invocation) {}
+
+    /// Names that start with `prefix`, for completing an argument of this kind (case is ignored; an exact name alone).
+    fn complete(&self, _config: &Config, _arg: Arg, _prefix: &str) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Takes an answer to one of its own tickets.
+    fn handle(&mut self, _ctx: &mut Ctx<'_>, _reply: PluginReply) {}
+
+    /// When it wants to act again.
+    fn poll_timeout(&self) -> Option<Mono> {
+        None
+    }
+
+    /// Acts on everything that is due.
+    fn handle_timeout(&mut self, _ctx: &mut Ctx<'_>) {}
+
+    /// The configuration in `ctx` is in force; `old` was until now.
+    fn reload(&mut self, _ctx: &mut Ctx<'_>, _old: &Arc<Config>) {}
+
+    /// The agent ends: store what is dirty.
+    fn stop(&mut self, _ctx: &mut Ctx<'_>) {}
+
+    /// A number that changes whenever `publish` would say something new.
+    fn revision(&self) -> u64 {
+        0
+    }
+
+    /// Writes what readers shall see. `snapshot` may hold the previous publication, to reuse its memory.
+    fn publish(&mut self, _snapshot: &mut Snapshot) {}
+}
+
+/// An answer to a plugin's own ticket.
+#[derive(Debug)]
+pub enum PluginReply {
+    /// One batch of SNMP answers.
+    Snmp(Vec<SnmpReply>),
+    /// An HTTP call has ended.
+    Http(Ticket, Result<HttpResponse, Fault>),
+    /// A name was looked up.
+    Resolved(Ticket, Result<SocketAddr, Fault>),
+    /// A job has ended.
+    Worked(Ticket, Product),
+}
+
+/// Makes a plugin.
+pub type Make = fn(&Arc<Config>) -> Box<dyn Plugin>;
+
+/// Every plugin, by name. A new one is one file and one line here.
+pub const PLUGINS: &[(&str, Make)] = &[("power", |config| Box::new(power::Power::new(config)))];

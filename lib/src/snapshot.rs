@@ -1,0 +1,201 @@
+//! What readers see: plain, complete, consistent data, published as a whole and never changed.
+
+use crate::alert::{AlertState, Severity};
+use crate::config::Config;
+use crate::pdu::{OutletReading, PhaseReading, ProbeReading};
+use crate::time::{Mono, Now, Wall};
+use std::sync::Arc;
+
+/// The state of the agent at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Counts up with every publication.
+    pub version: u64,
+    /// When it was taken.
+    pub now: Now,
+    /// When the agent started.
+    pub started: Wall,
+    /// Names, limits, teams: shared, not copied.
+    pub config: Arc<Config>,
+    /// One for each of `config.pdus`, same order.
+    pub pdus: Vec<PduView>,
+    /// Phases of all PDUs; `PduView::phases` is a range of it.
+    pub phases: Vec<PhaseReading>,
+    /// Outlets of all PDUs; `PduView::outlets` is a range of it. Shared, because names rarely change.
+    pub outlets: Arc<Vec<OutletReading>>,
+    /// Probes of all PDUs; `PduView::temperatures` is a range of it.
+    pub temperatures: Arc<Vec<ProbeReading>>,
+    /// One for each of `config.teams`, same order.
+    pub teams: Vec<SumView>,
+    /// Over all PDUs; `None` when none is configured.
+    pub site: Option<SumView>,
+    /// Every alert that is not `ok`.
+    pub alerts: Arc<Vec<AlertView>>,
+    /// Recent power, for sparklines.
+    pub history: Arc<Vec<Series>>,
+    /// Names of the plugins that run.
+    pub plugins: Vec<&'static str>,
+    /// What the agent knows of its own condition.
+    pub health: Health,
+    /// Own counters.
+    pub counters: Counters,
+}
+
+/// State of a PDU, as INTERFACE prints it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PduState {
+    /// Read within the last cycles, below its limits.
+    Ok,
+    /// Above a limit.
+    OverLimit,
+    /// The last answer is older than two intervals, but not yet unreachable.
+    Stale,
+    /// No answer for `unreachable_after`.
+    Unreachable,
+    /// Never read, no power in the answer, or not supported.
+    #[default]
+    Unknown,
+}
+
+impl PduState {
+    /// As the HTTP interface prints it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            PduState::Ok => "ok",
+            PduState::OverLimit => "over_limit",
+            PduState::Stale => "stale",
+            PduState::Unreachable => "unreachable",
+            PduState::Unknown => "unknown",
+        }
+    }
+}
+
+/// The reading of one PDU. At most 256 bytes.
+#[derive(Clone, Debug, Default)]
+pub struct PduView {
+    /// State.
+    pub state: PduState,
+    /// Why it is `unknown`, or the last fault: a static sentence or a shared one.
+    pub reason: Option<Arc<str>>,
+    /// Profile name once identified.
+    pub profile: Option<&'static str>,
+    /// When the last reading came.
+    pub read: Option<(Mono, Wall)>,
+    /// When the device last restarted, as far as the agent saw it.
+    pub restarted_at: Option<Wall>,
+    /// Watts of the last reading.
+    pub power_w: Option<f64>,
+    /// Volt-amperes.
+    pub apparent_va: Option<f64>,
+    /// Amperes of the single inlet.
+    pub current_a: Option<f64>,
+    /// Volts of the single inlet.
+    pub voltage_v: Option<f64>,
+    /// Peak in watts: the device's, else the agent's own.
+    pub peak_w: Option<f64>,
+    /// When that was.
+    pub peak_time: Option<Wall>,
+    /// True when the peak is the device's own.
+    pub peak_is_devices: bool,
+    /// Kilowatt-hours.
+    pub energy_kwh: Option<f64>,
+    /// Start and length in `Snapshot::phases`.
+    pub phases: (u32, u16),
+    /// Start and length in `Snapshot::outlets`.
+    pub outlets: (u32, u16),
+    /// Start and length in `Snapshot::temperatures`.
+    pub temperatures: (u32, u16),
+}
+
+/// The sum over a team or the site.
+#[derive(Clone, Debug, Default)]
+pub struct SumView {
+    /// Watts; a lower bound when members are missing; `None` when none was read.
+    pub power_w: Option<f64>,
+    /// State: `Ok`, `OverLimit` or `Unknown`.
+    pub state: PduState,
+    /// Indices of the PDUs that are missing in it.
+    pub missing: Arc<[u32]>,
+    /// Highest sum, and when.
+    pub peak: Option<(f64, Wall)>,
+}
+
+/// One alert.
+#[derive(Clone, Debug)]
+pub struct AlertView {
+    /// Short number for `/ack 3`.
+    pub number: u32,
+    /// Full name such as `power.limit:alpha`.
+    pub name: Arc<str>,
+    /// State.
+    pub state: AlertState,
+    /// Severity.
+    pub severity: Severity,
+    /// One line for people.
+    pub summary: String,
+    /// Since when it is in this state.
+    pub since: Wall,
+    /// Last value.
+    pub value: Option<f64>,
+    /// Worst value since it fired.
+    pub worst: Option<f64>,
+    /// Unit of both.
+    pub unit: &'static str,
+    /// End of its mute.
+    pub muted_until: Option<Wall>,
+    /// Who acknowledged it.
+    pub acknowledged_by: Option<String>,
+}
+
+/// Recent values of one thing, oldest first, one each `step`.
+#[derive(Clone, Debug, Default)]
+pub struct Series {
+    /// Which.
+    pub key: SeriesKey,
+    /// Watts; NaN where there was no reading.
+    pub values: Vec<f32>,
+    /// Seconds from one value to the next.
+    pub step_s: u32,
+}
+
+/// What a series is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SeriesKey {
+    /// All PDUs.
+    #[default]
+    Site,
+    /// A team, by index.
+    Team(u32),
+    /// A PDU, by index.
+    Pdu(u32),
+}
+
+/// The agent's own condition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// What is wrong, one sentence each; empty when all is well.
+    pub problems: Vec<String>,
+}
+
+/// The agent's own counters, all since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Polls that were answered.
+    pub polls_ok: u64,
+    /// Polls that were not answered before their deadline.
+    pub polls_failed: u64,
+    /// Polls that could not start because the one before had not ended.
+    pub polls_overrun: u64,
+    /// Messages that a chat service accepted.
+    pub messages_sent: u64,
+    /// Attempts to send that failed.
+    pub messages_failed: u64,
+    /// Messages waiting.
+    pub messages_queued: u64,
+    /// Commands that were run.
+    pub commands: u64,
+    /// Commands and buttons that were refused.
+    pub refused: u64,
+    /// Journal records written.
+    pub journal_records: u64,
+}

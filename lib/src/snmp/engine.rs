@@ -1,0 +1,1 @@
+//! Matches answers to questions: sans-IO, one engine for every device.
