@@ -139,6 +139,8 @@ pub enum Job {
 pub enum Product {
     /// A file.
     Document(Document),
+    /// Nothing, because the job could not be done.
+    Failed(crate::fault::Fault),
 }
 
 impl Job {

@@ -41,7 +41,30 @@ pub struct Snapshot {
     pub counters: Counters,
 }
 
-/// State of a PDU, as INTERFACE prints it.
+impl Snapshot {
+    /// What there is to see before anything was measured.
+    pub fn empty(now: Now, config: Arc<Config>) -> Snapshot {
+        Snapshot {
+            version: 0,
+            now,
+            started: now.wall,
+            pdus: vec![PduView::default(); config.pdus.len()],
+            phases: Vec::new(),
+            outlets: Arc::default(),
+            temperatures: Arc::default(),
+            teams: vec![SumView::default(); config.teams.len()],
+            site: (!config.pdus.is_empty()).then(SumView::default),
+            alerts: Arc::default(),
+            history: Arc::default(),
+            plugins: Vec::new(),
+            health: Health::default(),
+            counters: Counters::default(),
+            config,
+        }
+    }
+}
+
+/// State of a PDU, as the HTTP interface names it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PduState {
     /// Read within the last cycles, below its limits.

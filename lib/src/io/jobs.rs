@@ -1,0 +1,185 @@
+//! Small jobs off the core thread: name look-ups, an overview of the host, CPU work. Two threads, started at
+//! the first use, so that a resolver that hangs delays no chart and an idle agent has neither.
+
+use crate::effect::{Job, Product, Ticket};
+use crate::event::{Event, HostOverview};
+use crate::fault::{Fault, FaultKind};
+use crate::io::inbox::Inbox;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread;
+
+/// Waiting jobs of each kind; one more is answered with `Overload` at once.
+const QUEUE: usize = 256;
+
+/// Starts jobs.
+pub struct Jobs {
+    inbox: Inbox,
+    names: OnceLock<SyncSender<Lookup>>,
+    work: OnceLock<SyncSender<Task>>,
+}
+
+struct Lookup {
+    ticket: Ticket,
+    host: String,
+    port: u16,
+}
+
+enum Task {
+    Host(Ticket),
+    Work(Ticket, Job),
+}
+
+impl Jobs {
+    /// Answers go to `inbox`.
+    pub fn new(inbox: Inbox) -> Jobs {
+        Jobs {
+            inbox,
+            names: OnceLock::new(),
+            work: OnceLock::new(),
+        }
+    }
+
+    /// Looks a host name up.
+    pub fn resolve(&self, ticket: Ticket, host: String, port: u16) {
+        let sender = self
+            .names
+            .get_or_init(|| start("resolve", self.inbox.clone(), look_up));
+        if let Err(err) = sender.try_send(Lookup { ticket, host, port }) {
+            self.inbox.send(Event::Resolved {
+                ticket,
+                result: Err(overload(&err)),
+            });
+        }
+    }
+
+    /// Reads an overview of the host.
+    pub fn host(&self, ticket: Ticket) {
+        if self.worker().try_send(Task::Host(ticket)).is_err() {
+            self.inbox.send(Event::Host {
+                ticket,
+                overview: HostOverview::default(),
+            });
+        }
+    }
+
+    /// Does a CPU job.
+    pub fn work(&self, ticket: Ticket, job: Job) {
+        if let Err(err) = self.worker().try_send(Task::Work(ticket, job)) {
+            self.inbox.send(Event::Worked {
+                ticket,
+                product: Product::Failed(overload(&err)),
+            });
+        }
+    }
+
+    fn worker(&self) -> &SyncSender<Task> {
+        self.work
+            .get_or_init(|| start("work", self.inbox.clone(), do_task))
+    }
+}
+
+fn start<T: Send + 'static>(name: &str, inbox: Inbox, act: fn(T) -> Event) -> SyncSender<T> {
+    let (sender, receiver): (SyncSender<T>, Receiver<T>) = sync_channel(QUEUE);
+    let spawned = thread::Builder::new()
+        .name(name.to_owned())
+        .stack_size(256 * 1024)
+        .spawn(move || {
+            for task in receiver {
+                inbox.send(act(task));
+            }
+        });
+    if let Err(err) = spawned {
+        log::error!("cannot start thread {name}: {err}");
+    }
+    sender
+}
+
+fn look_up(lookup: Lookup) -> Event {
+    let Lookup { ticket, host, port } = lookup;
+    let result = match (host.as_str(), port).to_socket_addrs() {
+        Ok(mut addrs) => {
+            let first = addrs.next();
+            addrs
+                .chain(first)
+                .min_by_key(SocketAddr::is_ipv6)
+                .ok_or_else(|| Fault::new(FaultKind::Unreachable, format!("{host} has no address")))
+        }
+        Err(err) => Err(Fault::new(
+            FaultKind::Unreachable,
+            format!("cannot look up {host}: {err}"),
+        )),
+    };
+    Event::Resolved { ticket, result }
+}
+
+fn do_task(task: Task) -> Event {
+    match task {
+        Task::Host(ticket) => Event::Host {
+            ticket,
+            overview: overview(),
+        },
+        Task::Work(ticket, job) => Event::Worked {
+            ticket,
+            product: job.run(),
+        },
+    }
+}
+
+fn overview() -> HostOverview {
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    let load = sysinfo::System::load_average();
+    HostOverview {
+        load: [load.one, load.five, load.fifteen],
+        memory_total_bytes: system.total_memory(),
+        memory_used_bytes: system
+            .total_memory()
+            .saturating_sub(system.available_memory()),
+        uptime_s: sysinfo::System::uptime(),
+    }
+}
+
+fn overload<T>(err: &TrySendError<T>) -> Fault {
+    match err {
+        TrySendError::Full(_) => Fault::new(FaultKind::Overload, "too many jobs are waiting"),
+        TrySendError::Disconnected(_) => {
+            Fault::new(FaultKind::Stopped, "the worker thread has ended")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn every_ticket_is_answered() {
+        let inbox = Inbox::new();
+        let jobs = Jobs::new(inbox.clone());
+        jobs.resolve(Ticket(1), "127.0.0.1".into(), 161);
+        jobs.host(Ticket(2));
+        let mut seen = Vec::new();
+        while seen.len() < 2 {
+            match inbox
+                .receive(Some(Duration::from_secs(20)))
+                .expect("an answer")
+            {
+                Event::Resolved { ticket, result } => {
+                    assert_eq!(
+                        result.expect("address"),
+                        SocketAddr::from(([127, 0, 0, 1], 161))
+                    );
+                    seen.push(ticket);
+                }
+                Event::Host { ticket, overview } => {
+                    assert!(overview.memory_total_bytes > 0);
+                    seen.push(ticket);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
