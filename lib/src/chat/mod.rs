@@ -18,6 +18,12 @@ use crate::text::Text;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub u64);
 
+impl SessionId {
+    /// The terminal of `demo`, where alerts for the address `terminal` are printed too. Callers of the local
+    /// socket count from 1.
+    pub const TERMINAL: SessionId = SessionId(0);
+}
+
 /// A line from the terminal or the local socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
@@ -81,6 +87,8 @@ pub enum IncomingKind {
 /// Where a reply goes. Kept by a plugin while it works, so that it can answer later and more than once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplyTo {
+    /// Who asked; buttons that confirm or choose are bound to this person.
+    pub who: Subject,
     /// Chat and topic.
     pub address: Address,
     /// Terminal or local socket session, if that is where the question came from.
