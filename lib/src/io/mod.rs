@@ -1,4 +1,8 @@
 //! The only impure folder: sockets, files, clocks and threads. A worker does one kind of I/O and decides nothing.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "here the world is touched, and nowhere else"
+)]
 
 pub mod clock;
 pub mod inbox;
