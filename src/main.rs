@@ -1,1 +1,44 @@
-fn main() {}
+//! The agent's command line. Starts, stops and wires; decisions are made in `rackwarden_core`.
+
+mod args;
+mod failure;
+mod help;
+
+use args::Command;
+use failure::{Failure, Outcome, print};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let outcome = args::parse(std::env::args_os().skip(1)).and_then(dispatch);
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Outcome {
+    match command {
+        Command::Help(sub) => print(&help::text(sub)),
+        Command::Version => print(concat!("rackwarden ", env!("CARGO_PKG_VERSION"), "\n")),
+        Command::Run(_) => absent("run"),
+        Command::Demo(_) => absent("demo"),
+        Command::Check(_) => absent("check"),
+        Command::Probe(_) => absent("probe"),
+        Command::Profiles(_) => absent("profiles"),
+        Command::Simulate(_) => absent("simulate"),
+        Command::Import(_) => absent("import"),
+        Command::Ask(_) => absent("ask"),
+        Command::Status(_) => absent("status"),
+        Command::Completions(_) => absent("completions"),
+        Command::Man => absent("man"),
+    }
+}
+
+fn absent(name: &str) -> Outcome {
+    Err(Failure::operation(format!(
+        "{name}: not built yet; use a later build"
+    )))
+}

@@ -1,5 +1,8 @@
 //! The validated configuration. Text becomes these values in `parse`; nothing in here can be wrong any more.
 
+pub mod suggest;
+pub mod units;
+
 use crate::alert::Severity;
 use crate::chat::{Address, Role, Subject};
 use crate::secret::Secret;

@@ -1,0 +1,729 @@
+//! The command line: one table of subcommands and options, from which parsing, help, completions and the manual
+//! page are made. Nothing in here does what the command line asks for.
+
+use crate::failure::Failure;
+use rackwarden_core::config::{suggest, units};
+use rackwarden_core::secret::Secret;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Command {
+    /// `run`, also without any subcommand.
+    Run(RunOptions),
+    /// `demo`
+    Demo(DemoOptions),
+    /// `check`
+    Check(CheckOptions),
+    /// `probe`
+    Probe(ProbeOptions),
+    /// `profiles`
+    Profiles(ProfilesOptions),
+    /// `simulate`
+    Simulate(SimulateOptions),
+    /// `import`
+    Import(ImportOptions),
+    /// `ask`
+    Ask(AskOptions),
+    /// `status`
+    Status(StatusOptions),
+    /// `completions`
+    Completions(Shell),
+    /// `man`
+    Man,
+    /// `help`, `--help`; a subcommand's own with its name.
+    Help(Option<&'static Sub>),
+    /// `--version`
+    Version,
+}
+
+/// `run`
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct RunOptions {
+    /// `--config`; the default search when absent.
+    pub(crate) config: Option<PathBuf>,
+    /// `--plugins`: only these start.
+    pub(crate) plugins: Option<Vec<String>>,
+}
+
+/// `demo`
+#[derive(Debug, PartialEq)]
+pub(crate) struct DemoOptions {
+    /// `--listen`: where the status page stands.
+    pub(crate) listen: SocketAddr,
+}
+
+/// `check`
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct CheckOptions {
+    /// `--config`
+    pub(crate) config: Option<PathBuf>,
+    /// `--effective`: print the whole configuration with its defaults.
+    pub(crate) effective: bool,
+}
+
+/// `--snmp-version`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SnmpVersion {
+    /// `1`
+    V1,
+    /// `2c`
+    V2c,
+    /// `3`
+    V3,
+}
+
+/// `probe`
+#[derive(Debug, PartialEq)]
+pub(crate) struct ProbeOptions {
+    /// `HOST`, `HOST:PORT` or `[v6]:PORT`, as written.
+    pub(crate) target: String,
+    /// `--community`
+    pub(crate) community: Secret<String>,
+    /// `--snmp-version`
+    pub(crate) version: SnmpVersion,
+    /// `--profile`; by sysObjectID when absent.
+    pub(crate) profile: Option<String>,
+    /// `--json`
+    pub(crate) json: bool,
+    /// `--timeout`: the wait for one request before it is sent again.
+    pub(crate) timeout: Duration,
+    /// `--retries`
+    pub(crate) retries: u8,
+}
+
+/// `profiles`
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct ProfilesOptions {
+    /// `show NAME`; the list when absent.
+    pub(crate) show: Option<String>,
+}
+
+/// `simulate`
+#[derive(Debug, PartialEq)]
+pub(crate) struct SimulateOptions {
+    /// `--listen`: of the first device.
+    pub(crate) listen: SocketAddr,
+    /// `--count`
+    pub(crate) count: u32,
+    /// `--profile`; the first one of the table when absent.
+    pub(crate) profile: Option<String>,
+    /// `--recording`
+    pub(crate) recording: Option<PathBuf>,
+    /// `--community`
+    pub(crate) community: Secret<String>,
+    /// `--write-community`
+    pub(crate) write_community: Secret<String>,
+}
+
+/// What `import` reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ImportSource {
+    /// `iscbot accesslist.conf ips.csv`
+    Iscbot,
+}
+
+/// `import`
+#[derive(Debug, PartialEq)]
+pub(crate) struct ImportOptions {
+    /// Whose files.
+    pub(crate) source: ImportSource,
+    /// The files, in the order that the usage line gives.
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// `ask`
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct AskOptions {
+    /// `--config`, which may name the state directory that holds the socket.
+    pub(crate) config: Option<PathBuf>,
+    /// The chat command.
+    pub(crate) line: String,
+}
+
+/// `status`
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct StatusOptions {
+    /// `--config`
+    pub(crate) config: Option<PathBuf>,
+    /// `--json`
+    pub(crate) json: bool,
+}
+
+/// A shell that completions exist for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shell {
+    /// bash
+    Bash,
+    /// zsh
+    Zsh,
+    /// fish
+    Fish,
+}
+
+/// A row of the table of subcommands.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Sub {
+    /// As it is typed.
+    pub(crate) name: &'static str,
+    /// Positional arguments.
+    pub(crate) usage: &'static str,
+    /// One line, lower case, without a full stop.
+    pub(crate) help: &'static str,
+    /// A paragraph for `help SUB` and the manual page.
+    pub(crate) about: &'static str,
+    /// Its options.
+    pub(crate) options: &'static [Opt],
+    /// Words that the first positional argument can be, for completions.
+    pub(crate) words: &'static [&'static str],
+    /// Whole lines to copy.
+    pub(crate) examples: &'static [&'static str],
+}
+
+/// A row of a subcommand's table of options.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Opt {
+    /// Without the dashes.
+    pub(crate) name: &'static str,
+    /// What follows it; empty for a switch.
+    pub(crate) value: &'static str,
+    /// One line, with the default.
+    pub(crate) help: &'static str,
+}
+
+const fn opt(name: &'static str, value: &'static str, help: &'static str) -> Opt {
+    Opt { name, value, help }
+}
+
+const CONFIG: Opt = opt(
+    "config",
+    "FILE",
+    "the configuration (default: /etc/rackwarden/rackwarden.toml, else ~/.config/rackwarden/rackwarden.toml)",
+);
+
+/// Every subcommand of this version, in the order of the help. The first is what runs without a name.
+pub(crate) const SUBS: &[Sub] = &[
+    Sub {
+        name: "run",
+        usage: "",
+        help: "run the agent in the foreground (the default)",
+        about: "Runs the agent until SIGTERM or SIGINT. SIGHUP reads the configuration again; an invalid one is reported and the old one stays.",
+        options: &[
+            CONFIG,
+            opt(
+                "plugins",
+                "A,B",
+                "start only these plugins; may be given twice or space separated",
+            ),
+        ],
+        words: &[],
+        examples: &[
+            "rackwarden run --config ./rackwarden.toml",
+            "rackwarden --plugins power",
+        ],
+    },
+    Sub {
+        name: "demo",
+        usage: "",
+        help: "try everything with simulated PDUs; needs no configuration",
+        about: "Starts the whole product on loopback: simulated PDUs that answer real SNMP, the terminal as the chat, and the status page. Ends at /quit, Ctrl-C or end of input. Writes nothing to disk.",
+        options: &[opt(
+            "listen",
+            "ADDR",
+            "where the status page stands (default: 127.0.0.1:8093)",
+        )],
+        words: &[],
+        examples: &["rackwarden demo", "echo /current | rackwarden demo"],
+    },
+    Sub {
+        name: "check",
+        usage: "",
+        help: "validate the configuration and print every error",
+        about: "Prints each error with its file, line, column and what is accepted, and ends with 2 if there is one. Warnings do not fail.",
+        options: &[
+            CONFIG,
+            opt(
+                "effective",
+                "",
+                "print the full configuration with defaults, secrets masked",
+            ),
+        ],
+        words: &[],
+        examples: &[
+            "rackwarden check",
+            "rackwarden check --config new.toml --effective",
+        ],
+    },
+    Sub {
+        name: "probe",
+        usage: "HOST[:PORT]",
+        help: "identify one device and print its readings",
+        about: "Asks one device over SNMP what it is, and reads it once. Ends with 1 if it does not answer.",
+        options: &[
+            opt("community", "C", "read community (default: public)"),
+            opt("snmp-version", "1|2c|3", "protocol version (default: 2c)"),
+            opt(
+                "profile",
+                "NAME",
+                "use this profile (default: by sysObjectID)",
+            ),
+            opt("json", "", "print one JSON object"),
+            opt("timeout", "TIME", "wait for one request (default: 1s)"),
+            opt("retries", "N", "send it so often again (default: 2)"),
+            opt("user", "NAME", "SNMPv3: user"),
+            opt(
+                "level",
+                "LEVEL",
+                "SNMPv3: noAuthNoPriv, authNoPriv or authPriv",
+            ),
+            opt("auth", "NAME", "SNMPv3: authentication, such as SHA-256"),
+            opt("auth-password-file", "FILE", "SNMPv3: its password"),
+            opt("priv", "NAME", "SNMPv3: encryption, such as AES-128"),
+            opt("priv-password-file", "FILE", "SNMPv3: its password"),
+        ],
+        words: &[],
+        examples: &[
+            "rackwarden probe 192.168.1.101",
+            "rackwarden probe pdu-7:1161 --community secret --json",
+        ],
+    },
+    Sub {
+        name: "profiles",
+        usage: "[show NAME]",
+        help: "list the known device profiles, or print one",
+        about: "Lists the device families that are known; `show` prints what one of them reads and writes.",
+        options: &[],
+        words: &["show"],
+        examples: &["rackwarden profiles", "rackwarden profiles show apc-rpdu2"],
+    },
+    Sub {
+        name: "simulate",
+        usage: "",
+        help: "answer SNMP as one or many PDUs",
+        about: "Answers until it is ended. Values vary over time and SETs work. Up to 1,000 devices stand on consecutive ports; above that each has an address of its own, counted up from the one given.",
+        options: &[
+            opt(
+                "listen",
+                "ADDR",
+                "of the first device (default: 127.0.0.1:16100)",
+            ),
+            opt("count", "N", "how many devices (default: 1)"),
+            opt("profile", "NAME", "what they are"),
+            opt("recording", "FILE", "answer with this .snmprec file"),
+            opt("community", "C", "read community (default: public)"),
+            opt("write-community", "C", "write community (default: private)"),
+        ],
+        words: &[],
+        examples: &["rackwarden simulate --count 4 --profile apc-rpdu2"],
+    },
+    Sub {
+        name: "import",
+        usage: "iscbot ACCESSLIST IPS",
+        help: "turn a predecessor's configuration into ours",
+        about: "Prints a configuration on standard output. Lines that cannot be read are reported with file and line and end it with 1.",
+        options: &[],
+        words: &["iscbot"],
+        examples: &["rackwarden import iscbot accesslist.conf ips.csv > rackwarden.toml"],
+    },
+    Sub {
+        name: "ask",
+        usage: "COMMAND",
+        help: "run one chat command against the running agent",
+        about: "Sends one chat command over the agent's local socket and prints the reply. Buttons are numbered lines; `ask \"/press CODE\"` presses one.",
+        options: &[CONFIG],
+        words: &[],
+        examples: &["rackwarden ask \"/current\""],
+    },
+    Sub {
+        name: "status",
+        usage: "",
+        help: "print what the running agent sees",
+        about: "Prints the running agent's readings and alerts as text. Ends with 1 if no agent runs.",
+        options: &[CONFIG, opt("json", "", "print JSON")],
+        words: &[],
+        examples: &["rackwarden status --json"],
+    },
+    Sub {
+        name: "completions",
+        usage: "bash|zsh|fish",
+        help: "print shell completions",
+        about: "Prints a completion script for the shell on standard output.",
+        options: &[],
+        words: &["bash", "zsh", "fish"],
+        examples: &["rackwarden completions bash > /etc/bash_completion.d/rackwarden"],
+    },
+    Sub {
+        name: "man",
+        usage: "",
+        help: "print the manual page",
+        about: "Prints the manual page in roff on standard output.",
+        options: &[],
+        words: &[],
+        examples: &["rackwarden man | man -l -"],
+    },
+    Sub {
+        name: "help",
+        usage: "[COMMAND]",
+        help: "print help, of one command with its name",
+        about: "Prints the list of commands, or one command with its options and examples.",
+        options: &[],
+        words: &[],
+        examples: &["rackwarden help probe"],
+    },
+];
+
+/// Names that are taken by later versions.
+const LATER: &[&str] = &[
+    "doctor",
+    "discover",
+    "pair",
+    "test-alert",
+    "audit",
+    "backup",
+    "restore",
+];
+
+/// Finds a subcommand by its full name.
+pub(crate) fn sub(name: &str) -> Option<&'static Sub> {
+    SUBS.iter().find(|sub| sub.name == name)
+}
+
+/// Reads a command line, the program's name excluded.
+///
+/// # Errors
+/// A usage failure that names the argument and the nearest thing that exists.
+pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Failure> {
+    let words = scan(args)?;
+    let sub = words.sub.unwrap_or(&SUBS[0]);
+    if words.version {
+        return Ok(Command::Version);
+    }
+    if words.help {
+        return Ok(Command::Help(words.sub));
+    }
+    for (name, _) in &words.options {
+        if !sub.options.iter().any(|opt| opt.name == *name) {
+            return Err(Failure::usage(format!(
+                "--{name}: not an option of `{}`; see `rackwarden help {}`",
+                sub.name, sub.name
+            )));
+        }
+    }
+    build(sub, words)
+}
+
+/// A command line, split up but not understood.
+#[derive(Default)]
+struct Words {
+    sub: Option<&'static Sub>,
+    options: Vec<(&'static str, String)>,
+    positional: Vec<String>,
+    help: bool,
+    version: bool,
+}
+
+fn scan(args: impl IntoIterator<Item = OsString>) -> Result<Words, Failure> {
+    let mut words = Words::default();
+    let mut parser = lexopt::Parser::from_args(args);
+    loop {
+        let argument = parser.next().map_err(|err| {
+            Failure::usage(format!("command line: {err}; see `rackwarden --help`"))
+        })?;
+        match argument {
+            None => return Ok(words),
+            Some(lexopt::Arg::Short('h') | lexopt::Arg::Long("help")) => words.help = true,
+            Some(lexopt::Arg::Short('V') | lexopt::Arg::Long("version")) => words.version = true,
+            Some(lexopt::Arg::Short('c')) => {
+                let value = parser.value();
+                words.options.push(("config", text("--config", value)?));
+            }
+            Some(lexopt::Arg::Short(ch)) => {
+                return Err(Failure::usage(format!(
+                    "-{ch}: unknown option; see `rackwarden --help`"
+                )));
+            }
+            Some(lexopt::Arg::Long(name)) => {
+                let known = known_option(words.sub, name)?;
+                if known.value.is_empty() {
+                    words.options.push((known.name, String::new()));
+                } else {
+                    let flag = format!("--{name}");
+                    let value = text(&flag, parser.value())?;
+                    words.options.push((known.name, value));
+                }
+                if known.name == "plugins" {
+                    while let Some(more) = more_plugins(&mut parser) {
+                        words.options.push((known.name, more));
+                    }
+                }
+            }
+            Some(lexopt::Arg::Value(value)) => {
+                let value = text("command line", Ok(value))?;
+                match words.sub {
+                    None => words.sub = Some(named_sub(&value)?),
+                    Some(_) => words.positional.push(value),
+                }
+            }
+        }
+    }
+}
+
+fn text(what: &str, value: Result<OsString, lexopt::Error>) -> Result<String, Failure> {
+    value
+        .map_err(|_| Failure::usage(format!("{what}: needs a value; see `rackwarden --help`")))?
+        .into_string()
+        .map_err(|_| Failure::usage(format!("{what}: not UTF-8; write it in UTF-8")))
+}
+
+/// `--plugins a b`: takes a word that is neither an option nor a subcommand.
+fn more_plugins(parser: &mut lexopt::Parser) -> Option<String> {
+    parser
+        .try_raw_args()?
+        .next_if(|word| {
+            word.to_str()
+                .is_some_and(|word| !word.starts_with('-') && sub(word).is_none())
+        })?
+        .into_string()
+        .ok()
+}
+
+fn known_option(sub: Option<&'static Sub>, name: &str) -> Result<&'static Opt, Failure> {
+    let all = || {
+        sub.into_iter()
+            .chain(SUBS)
+            .flat_map(|sub| sub.options.iter())
+    };
+    all().find(|opt| opt.name == name).ok_or_else(|| {
+        let nearest = match suggest::nearest(name, all().map(|opt| opt.name)) {
+            Some(near) => format!("did you mean --{near}?"),
+            None => "see `rackwarden --help`".to_owned(),
+        };
+        Failure::usage(format!("--{name}: unknown option; {nearest}"))
+    })
+}
+
+fn named_sub(name: &str) -> Result<&'static Sub, Failure> {
+    if LATER.contains(&name) {
+        return Err(Failure::usage(format!(
+            "{name}: not in this version; see `rackwarden --help` for what is"
+        )));
+    }
+    sub(name).ok_or_else(|| {
+        let nearest = match suggest::nearest(name, SUBS.iter().map(|sub| sub.name)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "see `rackwarden --help`".to_owned(),
+        };
+        Failure::usage(format!("{name}: unknown command; {nearest}"))
+    })
+}
+
+impl Words {
+    fn last(&self, name: &str) -> Option<&str> {
+        let of_name = |(option, _): &&(&'static str, String)| *option == name;
+        self.options
+            .iter()
+            .rev()
+            .find(of_name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.last(name).is_some()
+    }
+
+    fn owned(&self, name: &str) -> Option<String> {
+        self.last(name).map(str::to_owned)
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        self.last(name).map(PathBuf::from)
+    }
+
+    fn parsed<T>(
+        &self,
+        name: &str,
+        default: T,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, Failure> {
+        match self.last(name) {
+            None => Ok(default),
+            Some(value) => {
+                parse(value).map_err(|why| Failure::usage(format!("--{name} {value}: {why}")))
+            }
+        }
+    }
+
+    fn listen(&self, default: [u8; 4], port: u16) -> Result<SocketAddr, Failure> {
+        self.parsed("listen", SocketAddr::from((default, port)), |value| {
+            value
+                .parse()
+                .map_err(|_| format!("not an address; write IP:PORT, such as 127.0.0.1:{port}"))
+        })
+    }
+
+    /// Plugins, each named once.
+    fn plugins(&self) -> Option<Vec<String>> {
+        let mut names: Vec<String> = Vec::new();
+        for (_, value) in self.options.iter().filter(|(name, _)| *name == "plugins") {
+            for name in value.split([',', ' ']).filter(|name| !name.is_empty()) {
+                if !names.iter().any(|known| known == name) {
+                    names.push(name.to_owned());
+                }
+            }
+        }
+        self.has("plugins").then_some(names)
+    }
+}
+
+fn build(sub: &'static Sub, words: Words) -> Result<Command, Failure> {
+    let config = words.path("config");
+    let command = match sub.name {
+        "run" => Command::Run(RunOptions {
+            config,
+            plugins: words.plugins(),
+        }),
+        "demo" => Command::Demo(DemoOptions {
+            listen: words.listen([127, 0, 0, 1], 8093)?,
+        }),
+        "check" => Command::Check(CheckOptions {
+            config,
+            effective: words.has("effective"),
+        }),
+        "probe" => return probe(sub, &words),
+        "profiles" => return profiles(sub, &words),
+        "simulate" => Command::Simulate(simulate(&words)?),
+        "import" => return import(sub, &words),
+        "ask" => {
+            let line = words.positional.join(" ");
+            if line.trim().is_empty() {
+                return Err(wrong_arguments(sub));
+            }
+            return Ok(Command::Ask(AskOptions { config, line }));
+        }
+        "status" => Command::Status(StatusOptions {
+            config,
+            json: words.has("json"),
+        }),
+        "completions" => {
+            let shell = match words.positional.as_slice() {
+                [name] => match name.as_str() {
+                    "bash" => Shell::Bash,
+                    "zsh" => Shell::Zsh,
+                    "fish" => Shell::Fish,
+                    _ => return Err(wrong_arguments(sub)),
+                },
+                _ => return Err(wrong_arguments(sub)),
+            };
+            return Ok(Command::Completions(shell));
+        }
+        "man" => Command::Man,
+        _ => {
+            return match words.positional.as_slice() {
+                [] => Ok(Command::Help(None)),
+                [name, ..] => named_sub(name).map(|sub| Command::Help(Some(sub))),
+            };
+        }
+    };
+    match words.positional.first() {
+        None => Ok(command),
+        Some(extra) => Err(Failure::usage(format!(
+            "{extra}: `{}` takes no argument; see `rackwarden help {}`",
+            sub.name, sub.name
+        ))),
+    }
+}
+
+fn wrong_arguments(sub: &Sub) -> Failure {
+    Failure::usage(format!(
+        "{}: wrong arguments; write `rackwarden {} {}`",
+        sub.name, sub.name, sub.usage
+    ))
+}
+
+fn probe(sub: &Sub, words: &Words) -> Result<Command, Failure> {
+    let [target] = words.positional.as_slice() else {
+        return Err(wrong_arguments(sub));
+    };
+    let version = words.parsed("snmp-version", SnmpVersion::V2c, |value| match value {
+        "1" => Ok(SnmpVersion::V1),
+        "2c" | "2" => Ok(SnmpVersion::V2c),
+        "3" => Ok(SnmpVersion::V3),
+        _ => Err("not an SNMP version; write 1, 2c or 3".to_owned()),
+    })?;
+    Ok(Command::Probe(ProbeOptions {
+        target: target.clone(),
+        community: Secret::new(words.owned("community").unwrap_or("public".into())),
+        version,
+        profile: words.owned("profile"),
+        json: words.has("json"),
+        timeout: words.parsed("timeout", Duration::from_secs(1), timeout)?,
+        retries: words.parsed("retries", 2, |value| {
+            value
+                .parse()
+                .ok()
+                .filter(|retries| *retries <= 20)
+                .ok_or_else(|| "not a number from 0 to 20".to_owned())
+        })?,
+    }))
+}
+
+/// A duration; a bare number is in seconds, as SNMP tools take it.
+fn timeout(value: &str) -> Result<Duration, String> {
+    let duration = match value.parse::<u32>() {
+        Ok(seconds) => Duration::from_secs(u64::from(seconds)),
+        Err(_) => units::duration(value)?,
+    };
+    if duration < Duration::from_millis(1) || duration > Duration::from_secs(600) {
+        return Err("out of range; write a time from 1ms to 10m".to_owned());
+    }
+    Ok(duration)
+}
+
+fn profiles(sub: &Sub, words: &Words) -> Result<Command, Failure> {
+    let show = match words.positional.as_slice() {
+        [] => None,
+        [show, name] if show == "show" => Some(name.clone()),
+        _ => return Err(wrong_arguments(sub)),
+    };
+    Ok(Command::Profiles(ProfilesOptions { show }))
+}
+
+fn simulate(words: &Words) -> Result<SimulateOptions, Failure> {
+    if words.has("profile") && words.has("recording") {
+        return Err(Failure::usage(
+            "--recording: not together with --profile; give one of them",
+        ));
+    }
+    Ok(SimulateOptions {
+        listen: words.listen([127, 0, 0, 1], 16100)?,
+        count: words.parsed("count", 1, |value| {
+            value
+                .parse()
+                .ok()
+                .filter(|count| (1..=100_000).contains(count))
+                .ok_or_else(|| "not a number from 1 to 100000".to_owned())
+        })?,
+        profile: words.owned("profile"),
+        recording: words.path("recording"),
+        community: Secret::new(words.owned("community").unwrap_or("public".into())),
+        write_community: Secret::new(words.owned("write-community").unwrap_or("private".into())),
+    })
+}
+
+fn import(sub: &Sub, words: &Words) -> Result<Command, Failure> {
+    match words.positional.as_slice() {
+        [what, files @ ..] if what == "iscbot" && files.len() == 2 => {
+            Ok(Command::Import(ImportOptions {
+                source: ImportSource::Iscbot,
+                files: files.iter().map(PathBuf::from).collect(),
+            }))
+        }
+        [what, ..] if ["pytmbot", "server-status-bot"].contains(&what.as_str()) => Err(
+            Failure::usage(format!("import {what}: not in this version; `iscbot` is")),
+        ),
+        _ => Err(wrong_arguments(sub)),
+    }
+}
