@@ -12,6 +12,7 @@ pub mod fault;
 pub mod http;
 #[cfg(feature = "io")]
 pub mod io;
+pub mod journal;
 pub mod pdu;
 pub mod plugins;
 pub mod rng;

@@ -8,3 +8,4 @@ pub mod clock;
 pub mod inbox;
 pub mod jobs;
 pub mod net;
+pub mod store;

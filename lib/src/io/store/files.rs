@@ -1,0 +1,220 @@
+//! The state directory: its lock, and the two files of the journal.
+
+use crate::fault::{Fault, FaultKind};
+use crate::journal::{FileKind, Storage, Stored};
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// A state directory that this process alone writes to, as long as this value lives.
+#[derive(Debug)]
+pub struct StateDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl StateDir {
+    /// Creates the directory if needed (for its owner only) and locks it.
+    ///
+    /// # Errors
+    /// One line that says what is wrong: no permission, or which process holds it.
+    pub fn lock(path: &Path) -> Result<StateDir, String> {
+        let create = |err: io::Error| {
+            format!(
+                "cannot create the state directory {}: {err}",
+                path.display()
+            )
+        };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(create)?;
+        let lock_path = path.join("lock");
+        let mut lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&lock_path)
+            .map_err(|err| format!("cannot open {}: {err}", lock_path.display()))?;
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            let mut holder = String::new();
+            let _ = lock.read_to_string(&mut holder);
+            let holder = holder.trim();
+            let holder = if holder.is_empty() {
+                "another process".to_owned()
+            } else {
+                format!("process {holder}")
+            };
+            return Err(format!(
+                "the state directory {} is in use by {holder}",
+                path.display()
+            ));
+        }
+        let pid = std::process::id().to_string();
+        lock.set_len(0)
+            .and_then(|()| lock.write_all(pid.as_bytes()))
+            .map_err(|err| format!("cannot write {}: {err}", lock_path.display()))?;
+        Ok(StateDir {
+            path: path.to_owned(),
+            _lock: lock,
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// The journal and the snapshot as files.
+#[derive(Debug)]
+pub struct FileStorage {
+    dir: StateDir,
+    journal: Option<File>,
+}
+
+impl FileStorage {
+    /// Files in a locked directory.
+    pub fn new(dir: StateDir) -> FileStorage {
+        FileStorage { dir, journal: None }
+    }
+
+    fn path(&self, file: FileKind) -> PathBuf {
+        self.dir.path.join(match file {
+            FileKind::Journal => "journal",
+            FileKind::Snapshot => "snapshot",
+        })
+    }
+
+    fn open_journal(&mut self) -> io::Result<&mut File> {
+        if self.journal.is_none() {
+            let file = OpenOptions::new()
+                .append(true)
+                .open(self.path(FileKind::Journal))?;
+            self.journal = Some(file);
+        }
+        self.journal
+            .as_mut()
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+impl Storage for FileStorage {
+    fn read(&mut self) -> Result<Stored, Fault> {
+        let read = |path: PathBuf| match fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(err) => Err(fault("read", &path, &err)),
+        };
+        Ok(Stored {
+            snapshot: read(self.path(FileKind::Snapshot))?,
+            journal: read(self.path(FileKind::Journal))?,
+        })
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        let path = self.path(FileKind::Journal);
+        self.open_journal()
+            .and_then(|file| file.write_all(bytes))
+            .map_err(|err| fault("write", &path, &err))
+    }
+
+    fn sync(&mut self) -> Result<(), Fault> {
+        let path = self.path(FileKind::Journal);
+        self.open_journal()
+            .and_then(|file| file.sync_data())
+            .map_err(|err| fault("sync", &path, &err))
+    }
+
+    fn replace(&mut self, file: FileKind, bytes: &[u8]) -> Result<(), Fault> {
+        let path = self.path(file);
+        if file == FileKind::Journal {
+            self.journal = None;
+        }
+        replace(&path, bytes).map_err(|err| fault("write", &path, &err))
+    }
+
+    fn set_aside(&mut self, file: FileKind) -> Result<String, Fault> {
+        let path = self.path(file);
+        if file == FileKind::Journal {
+            self.journal = None;
+        }
+        let mut number = 1;
+        let place = loop {
+            let place = path.with_extension(format!("bad-{number}"));
+            if !place.exists() {
+                break place;
+            }
+            number += 1;
+        };
+        fs::rename(&path, &place).map_err(|err| fault("rename", &path, &err))?;
+        Ok(place.display().to_string())
+    }
+}
+
+/// Writes beside the file, syncs, renames over it, and syncs the directory.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let fresh = path.with_extension("new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&fresh)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)?;
+    match path.parent() {
+        Some(dir) => File::open(dir)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+fn fault(what: &str, path: &Path, err: &io::Error) -> Fault {
+    Fault::new(
+        FaultKind::Disk,
+        format!("cannot {what} {}: {err}", path.display()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::Journal;
+    use crate::state::{Change, Turn};
+
+    #[test]
+    fn a_directory_has_one_holder_and_keeps_its_records() {
+        let path = std::env::temp_dir().join(format!("rackwarden-state-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        let dir = StateDir::lock(&path).expect("lock");
+        let refused = StateDir::lock(&path).expect_err("second holder");
+        assert!(
+            refused.contains(&format!("process {}", std::process::id())),
+            "{refused}"
+        );
+
+        let mut journal = Journal::open(FileStorage::new(dir)).expect("open");
+        let change = Change {
+            key: "a/b".into(),
+            value: Some(b"1".to_vec()),
+        };
+        journal.push(&Turn {
+            seq: 1,
+            durable: true,
+            changes: vec![change],
+        });
+        assert_eq!(journal.commit().expect("commit"), 1);
+        drop(journal);
+
+        let journal = Journal::open(FileStorage::new(StateDir::lock(&path).expect("free again")))
+            .expect("open");
+        assert_eq!(journal.records().get::<u32>("a", "b"), Some(1));
+        fs::remove_dir_all(&path).expect("clean up");
+    }
+}
