@@ -4,9 +4,11 @@ pub mod ber;
 pub mod engine;
 pub mod message;
 mod oid;
+mod value;
 
-pub use message::{Message, Operation, Pdu, PduKind};
-pub use oid::Oid;
+pub use ber::Malformed;
+pub use message::{Message, Pdu, PduKind};
+pub use oid::{Arcs, Oid, OidError};
 
 use crate::effect::Ticket;
 use crate::fault::Fault;

@@ -1,1 +1,0 @@
-//! Matches answers to questions: sans-IO, one engine for every device.

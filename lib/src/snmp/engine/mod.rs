@@ -1,0 +1,434 @@
+//! Matches answers to questions: sans-IO, one engine for every device.
+//!
+//! It keeps about 150 bytes for each request that is out, and nothing for a device. Every try has a random
+//! id of its own, so that an answer says which try it answers; the request takes an answer to any of its
+//! tries until it is given up. An answer counts when it comes from the address that was asked, with its
+//! version, community, id and objects; whatever else arrives is counted as a stray and changes nothing.
+//!
+//! Whoever owns the socket calls `handle_timeout` only after it has read the socket empty. An agent that got
+//! no CPU for seconds then finds the answers that wait there before it calls anybody dead.
+
+mod answer;
+mod tries;
+
+use super::message::{RawMessage, encode_request};
+use super::{PduKind, SnmpAnswer, SnmpAsk, SnmpReply, SnmpRequest};
+use crate::fault::{Fault, FaultKind};
+use crate::rng::Rng;
+use crate::time::Mono;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tries::Tries;
+
+/// UDP over IPv4: 65,535 bytes less the two headers.
+const MAX_DATAGRAM: usize = 65_507;
+/// Requests at a time; the slot's number takes 24 bits of a timer.
+const MAX_REQUESTS: usize = 1 << 24;
+
+/// Every request that is out, and what is to be sent or given up when.
+#[derive(Debug)]
+pub struct Engine {
+    rng: Rng,
+    requests: Vec<Option<Request>>,
+    free: Vec<u32>,
+    tries: Tries,
+    timers: BinaryHeap<Reverse<Timer>>,
+    to_send: VecDeque<u32>,
+    replies: Vec<SnmpReply>,
+    strays: u64,
+}
+
+/// A request that is out.
+#[derive(Debug)]
+struct Request {
+    asked: SnmpRequest,
+    sent: Mono,
+    /// When its valid timer goes off; any other timer of this slot is a left-over.
+    due_ms: u64,
+    deadline_ms: u64,
+    timeout_ms: u32,
+    /// Head of the list of its tries.
+    last_try: u32,
+    tries: u8,
+    is_queued: bool,
+    /// The device answered with the right id, but not what was asked.
+    is_garbled: bool,
+}
+
+impl Request {
+    fn may_repeat(&self) -> bool {
+        !matches!(self.asked.ask, SnmpAsk::Set(_)) && self.tries <= self.asked.retries
+    }
+}
+
+/// Milliseconds since the start in the upper 40 bits, the slot in the lower 24.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Timer(u64);
+
+impl Timer {
+    const fn new(due_ms: u64, slot: u32) -> Timer {
+        Timer(due_ms << 24 | slot as u64)
+    }
+
+    const fn due_ms(self) -> u64 {
+        self.0 >> 24
+    }
+
+    const fn slot(self) -> usize {
+        (self.0 & 0xff_ffff) as usize
+    }
+}
+
+/// A datagram to be sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Transmit {
+    /// Where to.
+    pub to: SocketAddr,
+    slot: u32,
+    id: u16,
+}
+
+impl Engine {
+    /// An engine without requests. The ids come from `rng`.
+    pub fn new(rng: Rng) -> Engine {
+        Engine {
+            rng,
+            requests: Vec::new(),
+            free: Vec::new(),
+            tries: Tries::new(),
+            timers: BinaryHeap::new(),
+            to_send: VecDeque::new(),
+            replies: Vec::new(),
+            strays: 0,
+        }
+    }
+
+    /// Takes questions; `poll_transmit` gives what is to be sent for them.
+    pub fn submit(&mut self, now: Mono, requests: impl IntoIterator<Item = SnmpRequest>) {
+        for request in requests {
+            self.take(now, request);
+        }
+    }
+
+    fn take(&mut self, now: Mono, asked: SnmpRequest) {
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None if self.requests.len() < MAX_REQUESTS => {
+                self.requests.push(None);
+                (self.requests.len() - 1) as u32
+            }
+            None => {
+                let fault = Fault::new(FaultKind::Overload, "too many requests at a time");
+                self.replies.push(SnmpReply {
+                    ticket: asked.ticket,
+                    result: Err(fault),
+                    sent: now,
+                    received: now,
+                    tries: 0,
+                });
+                return;
+            }
+        };
+        let deadline_ms = ceil_ms(asked.deadline.since_start());
+        self.requests[slot as usize] = Some(Request {
+            sent: now,
+            due_ms: deadline_ms,
+            deadline_ms,
+            timeout_ms: u32::try_from(ceil_ms(asked.timeout)).unwrap_or(u32::MAX),
+            last_try: tries::NONE,
+            tries: 0,
+            is_queued: true,
+            is_garbled: false,
+            asked,
+        });
+        self.to_send.push_back(slot);
+        self.timers.push(Reverse(Timer::new(deadline_ms, slot)));
+    }
+
+    /// Writes the next datagram that is due, if there is one, over what `datagram` holds.
+    pub fn poll_transmit(&mut self, now: Mono, datagram: &mut Vec<u8>) -> Option<Transmit> {
+        loop {
+            let slot = self.to_send.pop_front()?;
+            let Some(request) = &mut self.requests[slot as usize] else {
+                continue;
+            };
+            if !std::mem::take(&mut request.is_queued) || floor_ms(now) >= request.deadline_ms {
+                continue;
+            }
+            let Some(id) = pick_id(&mut self.rng, &self.tries, &self.requests, slot) else {
+                self.fail(now, slot, FaultKind::Overload, "no request id is left");
+                continue;
+            };
+            let request = self.requests[slot as usize].as_mut()?;
+            let target = &request.asked.target;
+            let to = target.addr;
+            datagram.clear();
+            encode_request(
+                datagram,
+                target.version,
+                target.community.expose().as_bytes(),
+                i32::from(id),
+                &request.asked.ask,
+            );
+            if datagram.len() > MAX_DATAGRAM {
+                self.fail(now, slot, FaultKind::Malformed, "the question is too long");
+                continue;
+            }
+            request.last_try = self.tries.insert(id, slot, request.last_try);
+            if request.tries == 0 {
+                request.sent = now;
+            }
+            request.tries = request.tries.saturating_add(1);
+            if request.may_repeat() {
+                let wait = u64::from(request.timeout_ms) << (request.tries - 1).min(31);
+                request.due_ms = (ceil_ms(now.since_start()) + wait).min(request.deadline_ms);
+                let timer = Timer::new(request.due_ms, slot);
+                self.timers.push(Reverse(timer));
+            }
+            return Some(Transmit { to, slot, id });
+        }
+    }
+
+    /// The datagram could not be sent. A first try ends the request as unreachable; a repetition leaves
+    /// it waiting for the answer to an earlier try.
+    pub fn handle_send_error(&mut self, now: Mono, transmit: Transmit, detail: &str) {
+        let is_first = self
+            .tries
+            .slots(transmit.id)
+            .any(|slot| slot == transmit.slot)
+            && self.requests[transmit.slot as usize]
+                .as_ref()
+                .is_some_and(|request| request.tries == 1);
+        if is_first {
+            self.fail(now, transmit.slot, FaultKind::Unreachable, detail);
+        }
+    }
+
+    /// Takes what arrived. Returns whether it answered a question.
+    pub fn handle_datagram(&mut self, now: Mono, from: SocketAddr, datagram: &[u8]) -> bool {
+        match self.match_answer(from, datagram) {
+            Some((slot, answer)) => {
+                self.finish(now, slot, Ok(answer));
+                true
+            }
+            None => {
+                self.strays = self.strays.saturating_add(1);
+                false
+            }
+        }
+    }
+
+    fn match_answer(&mut self, from: SocketAddr, datagram: &[u8]) -> Option<(u32, SnmpAnswer)> {
+        let message = RawMessage::read(datagram).ok()?;
+        if message.pdu.kind != PduKind::Response {
+            return None;
+        }
+        let slot = self.find(from, &message)?;
+        let request = self.requests[slot as usize].as_mut()?;
+        let answer = answer::read(&request.asked.ask, message.version, &message.pdu);
+        request.is_garbled |= answer.is_none();
+        Some((slot, answer?))
+    }
+
+    /// The request that this message names. One that asked the sender itself goes before one that takes
+    /// answers from anywhere.
+    fn find(&self, from: SocketAddr, message: &RawMessage<'_>) -> Option<u32> {
+        let id = u16::try_from(message.pdu.request_id).ok()?;
+        let mut from_anywhere = None;
+        for slot in self.tries.slots(id) {
+            let Some(request) = &self.requests[slot as usize] else {
+                continue;
+            };
+            let target = &request.asked.target;
+            if target.version != message.version
+                || target.community.expose().as_bytes() != message.community
+            {
+                continue;
+            }
+            if is_same_peer(target.addr, from) {
+                return Some(slot);
+            }
+            if target.any_source {
+                from_anywhere = Some(slot);
+            }
+        }
+        from_anywhere
+    }
+
+    /// Repeats what is due to be repeated and gives up what has met its deadline. Only to be called after
+    /// the socket was read empty.
+    pub fn handle_timeout(&mut self, now: Mono) {
+        let now_ms = floor_ms(now);
+        while let Some(&Reverse(timer)) = self.timers.peek() {
+            if timer.due_ms() > now_ms {
+                break;
+            }
+            self.timers.pop();
+            let slot = timer.slot();
+            let Some(request) = self.requests[slot].as_mut() else {
+                continue;
+            };
+            if request.due_ms != timer.due_ms() {
+                continue;
+            }
+            let slot = slot as u32;
+            if request.deadline_ms <= now_ms {
+                self.give_up(now, slot);
+                continue;
+            }
+            request.due_ms = request.deadline_ms;
+            let deadline = Timer::new(request.deadline_ms, slot);
+            if !std::mem::replace(&mut request.is_queued, true) {
+                self.to_send.push_back(slot);
+            }
+            self.timers.push(Reverse(deadline));
+        }
+        self.drop_left_over_timers();
+    }
+
+    fn give_up(&mut self, now: Mono, slot: u32) {
+        let Some(request) = &self.requests[slot as usize] else {
+            return;
+        };
+        let waited = now.since(request.sent).as_millis();
+        let tries = match request.tries {
+            1 => "1 try".to_owned(),
+            tries => format!("{tries} tries"),
+        };
+        let (kind, detail) = if request.is_garbled {
+            let detail = format!("the answer does not fit the question ({tries} in {waited} ms)");
+            (FaultKind::Malformed, detail)
+        } else if request.tries == 0 {
+            let detail = "it was not sent before its deadline".to_owned();
+            (FaultKind::Overload, detail)
+        } else {
+            let detail = format!("no answer within {waited} ms ({tries})");
+            (FaultKind::Timeout, detail)
+        };
+        self.finish(now, slot, Err(Fault::new(kind, detail)));
+    }
+
+    /// When `handle_timeout` has something to do.
+    pub fn poll_timeout(&self) -> Option<Mono> {
+        let Reverse(timer) = self.timers.peek()?;
+        Some(Mono::new(Duration::from_millis(timer.due_ms())))
+    }
+
+    /// Ends every request that is still out; the program stops.
+    pub fn stop(&mut self, now: Mono) {
+        for slot in 0..self.requests.len() as u32 {
+            self.fail(now, slot, FaultKind::Stopped, "the agent stops");
+        }
+        self.to_send.clear();
+    }
+
+    /// The replies so far, each to be had once. Every question gets exactly one.
+    pub fn take_replies(&mut self) -> Vec<SnmpReply> {
+        std::mem::take(&mut self.replies)
+    }
+
+    /// True when there are replies to be taken.
+    pub fn has_replies(&self) -> bool {
+        !self.replies.is_empty()
+    }
+
+    /// Requests without a reply.
+    pub fn outstanding(&self) -> usize {
+        self.requests.len() - self.free.len()
+    }
+
+    /// Requests that wait to be sent, the first time or again.
+    pub fn unsent(&self) -> usize {
+        self.to_send.len()
+    }
+
+    /// Datagrams that answered nothing: late, doubled, foreign, forged or broken.
+    pub const fn strays(&self) -> u64 {
+        self.strays
+    }
+
+    fn fail(&mut self, now: Mono, slot: u32, kind: FaultKind, detail: &str) {
+        self.finish(now, slot, Err(Fault::new(kind, detail)));
+    }
+
+    fn finish(&mut self, now: Mono, slot: u32, result: Result<SnmpAnswer, Fault>) {
+        let Some(request) = self.requests[slot as usize].take() else {
+            return;
+        };
+        self.tries.remove_all(request.last_try);
+        self.free.push(slot);
+        self.replies.push(SnmpReply {
+            ticket: request.asked.ticket,
+            result,
+            sent: request.sent,
+            received: now,
+            tries: request.tries,
+        });
+        self.drop_left_over_timers();
+    }
+
+    /// Timers of ended requests stay until they come up; the first one must be valid, or the owner would
+    /// wake up for nothing.
+    fn drop_left_over_timers(&mut self) {
+        while let Some(&Reverse(timer)) = self.timers.peek() {
+            let request = self.requests[timer.slot()].as_ref();
+            if request.is_some_and(|request| request.due_ms == timer.due_ms()) {
+                break;
+            }
+            self.timers.pop();
+        }
+    }
+}
+
+/// A random id in 1..=32767 that no try has toward the same address. Some agents cut ids to 16 bits or
+/// take them for signed, hence the range.
+fn pick_id(rng: &mut Rng, tries: &Tries, requests: &[Option<Request>], slot: u32) -> Option<u16> {
+    let target = &requests[slot as usize].as_ref()?.asked.target;
+    let is_taken = |id: u16| {
+        tries.slots(id).any(|other| {
+            requests[other as usize].as_ref().is_some_and(|other| {
+                let other = &other.asked.target;
+                other.addr == target.addr || (other.any_source && target.any_source)
+            })
+        })
+    };
+    for _ in 0..64 {
+        let id = 1 + rng.below(u64::from(tries::MAX_ID)) as u16;
+        if !is_taken(id) {
+            return Some(id);
+        }
+    }
+    (1..=tries::MAX_ID).find(|&id| !is_taken(id))
+}
+
+/// The scope of a link-local address counts only if the question named one.
+fn is_same_peer(asked: SocketAddr, from: SocketAddr) -> bool {
+    match (asked, from) {
+        (SocketAddr::V4(asked), SocketAddr::V4(from)) => asked == from,
+        (SocketAddr::V6(asked), SocketAddr::V6(from)) => {
+            asked.ip() == from.ip()
+                && asked.port() == from.port()
+                && (asked.scope_id() == 0 || asked.scope_id() == from.scope_id())
+        }
+        _ => false,
+    }
+}
+
+fn floor_ms(at: Mono) -> u64 {
+    let since_start = at.since_start();
+    since_start.as_secs().saturating_mul(1000) + u64::from(since_start.subsec_millis())
+}
+
+fn ceil_ms(time: Duration) -> u64 {
+    const MAX_MS: u64 = (1 << 40) - 1;
+    let ms = time
+        .as_secs()
+        .saturating_mul(1000)
+        .saturating_add(u64::from(time.subsec_nanos().div_ceil(1_000_000)));
+    ms.min(MAX_MS)
+}
+
+#[cfg(test)]
+mod tests;
