@@ -5,7 +5,7 @@ mod files;
 mod logs;
 
 pub use files::{FileStorage, StateDir};
-pub use logs::LogFiles;
+pub use logs::{LogFiles, RotatingFile};
 
 use crate::effect::LogFile;
 use crate::event::Event;

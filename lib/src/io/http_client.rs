@@ -1,0 +1,421 @@
+//! HTTP calls on two named threads: one for the long poll, one for everything short. A call is made once, before
+//! its deadline, and reported; retries are the core's business. No URL and no header ever reaches an error or a log line.
+
+use crate::effect::{HttpLane, HttpRequest};
+use crate::event::{Event, HttpResponse};
+use crate::fault::{Fault, FaultKind};
+use crate::io::inbox::Inbox;
+use crate::secret::Secret;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
+use ureq::{Agent, Proxy};
+
+/// Calls that wait for a lane; one more is answered with `Overload` at once.
+const QUEUE: usize = 64;
+/// A TLS handshake needs the most of it.
+const STACK_BYTES: usize = 512 * 1024;
+/// Of each: the name look-up, and the connection with its handshake.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection that was idle for longer is not used again.
+const IDLE_CONNECTION: Duration = Duration::from_secs(75);
+/// Where distributions keep the system's certificate authorities.
+const SYSTEM_BUNDLES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+    "/etc/ssl/ca-bundle.pem",
+];
+
+/// How to reach the outside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HttpSettings {
+    /// Proxy URL: `http://`, `socks5://` or `socks5h://`.
+    pub proxy: Option<Secret>,
+    /// Certificate authorities in PEM, in place of the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Gives calls to the threads.
+#[derive(Clone)]
+pub struct HttpHandle {
+    shared: Arc<Mutex<Shared>>,
+    inbox: Inbox,
+}
+
+struct Shared {
+    settings: HttpSettings,
+    poll: Lane,
+    call: Lane,
+    is_stopping: bool,
+}
+
+#[derive(Default)]
+struct Lane {
+    agent: Option<Agent>,
+    queue: Option<SyncSender<(HttpRequest, Agent)>>,
+}
+
+impl HttpHandle {
+    /// Nothing runs before the first call.
+    pub fn new(settings: HttpSettings, inbox: Inbox) -> HttpHandle {
+        let shared = Shared {
+            settings,
+            poll: Lane::default(),
+            call: Lane::default(),
+            is_stopping: false,
+        };
+        HttpHandle {
+            shared: Arc::new(Mutex::new(shared)),
+            inbox,
+        }
+    }
+
+    /// Makes a call. Its answer, or a fault, arrives in the inbox.
+    pub fn send(&self, request: HttpRequest) {
+        let ticket = request.ticket;
+        if let Err(fault) = self.try_send(request) {
+            self.inbox.send(Event::Http {
+                ticket,
+                result: Err(fault),
+            });
+        }
+    }
+
+    /// Other settings from now on; a long poll that is under way ends.
+    pub fn reload(&self, settings: HttpSettings) {
+        let mut shared = self.lock();
+        if shared.settings != settings {
+            shared.settings = settings;
+            shared.call.agent = None;
+            if let Some(agent) = shared.poll.agent.take() {
+                agent.shutdown();
+            }
+        }
+    }
+
+    /// Ends a long poll that is under way, and takes no further call.
+    pub fn shutdown(&self) {
+        let mut shared = self.lock();
+        shared.is_stopping = true;
+        for agent in [shared.poll.agent.take(), shared.call.agent.take()]
+            .into_iter()
+            .flatten()
+        {
+            agent.shutdown();
+        }
+    }
+
+    fn try_send(&self, request: HttpRequest) -> Result<(), Fault> {
+        let mut shared = self.lock();
+        if shared.is_stopping {
+            return Err(Fault::new(FaultKind::Stopped, "the agent is stopping"));
+        }
+        let settings = shared.settings.clone();
+        let (name, lane) = match request.lane {
+            HttpLane::LongPoll => ("http-poll", &mut shared.poll),
+            HttpLane::Call => ("http-call", &mut shared.call),
+        };
+        let agent = match &lane.agent {
+            Some(agent) => agent.clone(),
+            None => lane.agent.insert(new_agent(&settings)?).clone(),
+        };
+        let queue = match &lane.queue {
+            Some(queue) => queue,
+            None => lane.queue.insert(start(name, self.inbox.clone())?),
+        };
+        queue.try_send((request, agent)).map_err(|err| match err {
+            TrySendError::Full(_) => Fault::new(FaultKind::Overload, "too many calls are waiting"),
+            TrySendError::Disconnected(_) => {
+                Fault::new(FaultKind::Stopped, "the worker thread has ended")
+            }
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn start(name: &str, inbox: Inbox) -> Result<SyncSender<(HttpRequest, Agent)>, Fault> {
+    let (sender, receiver) = sync_channel::<(HttpRequest, Agent)>(QUEUE);
+    let run = move || {
+        for (request, agent) in receiver {
+            let ticket = request.ticket;
+            let result = call(&agent, request);
+            inbox.send(Event::Http { ticket, result });
+        }
+    };
+    thread::Builder::new()
+        .name(name.to_owned())
+        .stack_size(STACK_BYTES)
+        .spawn(run)
+        .map_err(|err| {
+            Fault::new(
+                FaultKind::Overload,
+                format!("cannot start thread {name}: {err}"),
+            )
+        })?;
+    Ok(sender)
+}
+
+fn new_agent(settings: &HttpSettings) -> Result<Agent, Fault> {
+    let proxy = match &settings.proxy {
+        Some(url) => Some(
+            Proxy::new(url.expose())
+                .map_err(|_| Fault::new(FaultKind::Unreachable, "the proxy URL is not usable"))?,
+        ),
+        None => None,
+    };
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .timeout_resolve(Some(CONNECT_TIMEOUT))
+        .timeout_connect(Some(CONNECT_TIMEOUT))
+        .max_idle_connections(1)
+        .max_idle_connections_per_host(1)
+        .max_idle_age(IDLE_CONNECTION)
+        .input_buffer_size(8 * 1024)
+        .output_buffer_size(8 * 1024)
+        .user_agent(concat!("rackwarden/", env!("CARGO_PKG_VERSION")))
+        .proxy(proxy)
+        .tls_config(
+            TlsConfig::builder()
+                .root_certs(roots(settings.ca_file.as_deref())?)
+                .build(),
+        );
+    Ok(config.build().new_agent())
+}
+
+/// The given authorities, else the system's, else those that are built in.
+fn roots(ca_file: Option<&Path>) -> Result<RootCerts, Fault> {
+    if let Some(path) = ca_file {
+        let read = |err: &dyn std::fmt::Display| {
+            Fault::new(
+                FaultKind::Tls,
+                format!("cannot use ca_file {}: {err}", path.display()),
+            )
+        };
+        let pem = std::fs::read(path).map_err(|err| read(&err))?;
+        let certificates = certificates(&pem).map_err(|err| read(&err))?;
+        if certificates.is_empty() {
+            return Err(read(&"it holds no certificate"));
+        }
+        return Ok(certificates.into());
+    }
+    let system = SYSTEM_BUNDLES.iter().find_map(|path| {
+        std::fs::read(path)
+            .ok()
+            .and_then(|pem| certificates(&pem).ok())
+    });
+    Ok(system
+        .filter(|certificates| !certificates.is_empty())
+        .map_or(RootCerts::WebPki, RootCerts::from))
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, ureq::Error> {
+    let mut certificates = Vec::new();
+    for item in ureq::tls::parse_pem(pem) {
+        if let PemItem::Certificate(certificate) = item? {
+            certificates.push(certificate);
+        }
+    }
+    Ok(certificates)
+}
+
+fn call(agent: &Agent, request: HttpRequest) -> Result<HttpResponse, Fault> {
+    let limit = request.max_response_bytes as u64;
+    let mut response = exchange(agent, request).map_err(|err| classify(&err))?;
+    let date = response
+        .headers()
+        .get("date")
+        .and_then(|value| value.to_str().ok());
+    let date_unix_seconds = date
+        .and_then(|date| jiff::fmt::rfc2822::parse(date).ok())
+        .map(|date| date.timestamp().as_second());
+    let status = response.status().as_u16();
+    let body = response
+        .body_mut()
+        .with_config()
+        .limit(limit)
+        .read_to_vec()
+        .map_err(|err| classify(&err))?;
+    Ok(HttpResponse {
+        status,
+        body,
+        date_unix_seconds,
+    })
+}
+
+fn exchange(
+    agent: &Agent,
+    request: HttpRequest,
+) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
+    let url = request.url.expose();
+    if request.method == "GET" {
+        let mut call = agent
+            .get(url)
+            .config()
+            .timeout_global(Some(request.timeout))
+            .build();
+        for (name, value) in &request.headers {
+            call = call.header(*name, value);
+        }
+        return call.call();
+    }
+    let mut call = agent
+        .post(url)
+        .config()
+        .timeout_global(Some(request.timeout))
+        .build();
+    for (name, value) in &request.headers {
+        call = call.header(*name, value);
+    }
+    call.send(request.body.expose().as_slice())
+}
+
+/// Says what went wrong without saying where to: the URL holds the bot's token.
+fn classify(err: &ureq::Error) -> Fault {
+    use std::io::ErrorKind;
+    let kind = match err {
+        ureq::Error::Timeout(_) => FaultKind::Timeout,
+        ureq::Error::Io(err) => match err.kind() {
+            ErrorKind::TimedOut | ErrorKind::WouldBlock => FaultKind::Timeout,
+            ErrorKind::NotConnected => FaultKind::Stopped,
+            ErrorKind::InvalidData => FaultKind::Tls,
+            _ => FaultKind::Unreachable,
+        },
+        ureq::Error::Tls(_) | ureq::Error::Pem(_) | ureq::Error::Rustls(_) => FaultKind::Tls,
+        ureq::Error::Protocol(_) | ureq::Error::Http(_) | ureq::Error::BodyExceedsLimit(_) => {
+            FaultKind::Malformed
+        }
+        _ => FaultKind::Unreachable,
+    };
+    let detail = match err {
+        ureq::Error::BadUri(_) | ureq::Error::RequireHttpsOnly(_) => {
+            "the URL is not usable".to_owned()
+        }
+        ureq::Error::HostNotFound => "the host name cannot be found".to_owned(),
+        ureq::Error::Timeout(which) => format!("no answer in time ({which})"),
+        ureq::Error::BodyExceedsLimit(limit) => format!("the answer is longer than {limit} bytes"),
+        err => crate::text::clean(err.to_string()),
+    };
+    Fault::new(kind, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::effect::Ticket;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    #[test]
+    fn an_answer_comes_back_with_its_status_and_date() {
+        let url = serve(b"HTTP/1.1 409 Conflict\r\nDate: Fri, 20 Nov 2026 20:15:02 GMT\r\nContent-Length: 2\r\n\r\nno");
+        let (http, inbox) = client();
+        http.send(request(1, HttpLane::Call, &url));
+        let response = answer(&inbox).expect("an answer");
+        assert_eq!(
+            (response.status, response.body.as_slice()),
+            (409, &b"no"[..])
+        );
+        assert_eq!(response.date_unix_seconds, Some(1_795_205_702));
+    }
+
+    #[test]
+    fn a_body_beyond_the_limit_is_a_fault_without_the_url() {
+        let url = serve(
+            format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n{}",
+                "x".repeat(4000)
+            )
+            .as_bytes(),
+        );
+        let (http, inbox) = client();
+        http.send(request(1, HttpLane::Call, &url));
+        let fault = answer(&inbox).expect_err("too long");
+        assert_eq!(fault.kind, FaultKind::Malformed);
+        assert!(!fault.detail.contains("secret"), "{fault}");
+    }
+
+    #[test]
+    fn nobody_listening_is_unreachable() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+        let url = format!("http://{}/secret", listener.local_addr().expect("address"));
+        drop(listener);
+        let (http, inbox) = client();
+        http.send(request(1, HttpLane::Call, &url));
+        assert_eq!(
+            answer(&inbox).expect_err("refused").kind,
+            FaultKind::Unreachable
+        );
+    }
+
+    #[test]
+    fn shutdown_ends_a_long_poll_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+        let url = format!("http://{}/secret", listener.local_addr().expect("address"));
+        let (http, inbox) = client();
+        http.send(request(1, HttpLane::LongPoll, &url));
+        let (mut peer, _) = listener.accept().expect("a connection");
+        let mut head = [0; 16];
+        peer.read_exact(&mut head).expect("a request");
+        http.shutdown();
+        answer(&inbox).expect_err("ended");
+        http.send(request(2, HttpLane::Call, &url));
+        assert_eq!(
+            answer(&inbox).expect_err("stopping").kind,
+            FaultKind::Stopped
+        );
+    }
+
+    fn client() -> (HttpHandle, Inbox) {
+        let inbox = Inbox::new();
+        (
+            HttpHandle::new(HttpSettings::default(), inbox.clone()),
+            inbox,
+        )
+    }
+
+    fn request(ticket: u64, lane: HttpLane, url: &str) -> HttpRequest {
+        HttpRequest {
+            ticket: Ticket(ticket),
+            lane,
+            method: "POST",
+            url: Secret::new(url.to_owned()),
+            headers: vec![("content-type", "application/json".to_owned())],
+            body: Secret::new(b"{}".to_vec()),
+            timeout: Duration::from_secs(10),
+            max_response_bytes: 1000,
+        }
+    }
+
+    fn answer(inbox: &Inbox) -> Result<HttpResponse, Fault> {
+        match inbox.receive(Some(Duration::from_secs(20))) {
+            Some(Event::Http { result, .. }) => result,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Answers one request with these bytes.
+    fn serve(bytes: &[u8]) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+        let url = format!("http://{}/secret", listener.local_addr().expect("address"));
+        let bytes = bytes.to_vec();
+        thread::spawn(move || {
+            let (mut peer, _) = listener.accept().expect("a connection");
+            let mut seen = Vec::new();
+            let mut chunk = [0; 512];
+            while !seen.ends_with(b"{}") {
+                let length = peer.read(&mut chunk).expect("a request");
+                seen.extend_from_slice(&chunk[..length]);
+            }
+            peer.write_all(&bytes).expect("answer");
+        });
+        url
+    }
+}
