@@ -46,7 +46,7 @@ pub enum Notice {
     },
     /// For the audit log: the outcome of an action.
     Audit {
-        /// Who did it (`telegram:42 Ann`), as `Caller` tells.
+        /// Who did it and where (`telegram:42 Ann in telegram:-100`), as `Caller::for_audit` tells.
         who: String,
         /// What and on what: `power.reset:alpha`.
         action: String,
@@ -92,9 +92,8 @@ impl Ctx<'_> {
 
     /// Notes an outcome in the audit log.
     pub fn audit(&mut self, invocation: &Invocation, action: String, outcome: impl Into<String>) {
-        let who = format!("{} {}", invocation.caller.who, invocation.caller.name);
         self.notices.push(Notice::Audit {
-            who: who.trim_end().to_owned(),
+            who: invocation.caller.for_audit(),
             action,
             outcome: outcome.into(),
         });

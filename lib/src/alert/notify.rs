@@ -1,1 +1,5 @@
 //! Who is told what, and when.
+
+/// Decides which messages leave.
+#[derive(Debug, Default)]
+pub struct Notifier {}

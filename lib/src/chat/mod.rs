@@ -4,15 +4,45 @@
 //! `Invocation` to the plugin that owns it; replies become outbox items that a transport turns into effects.
 
 pub mod access;
+mod access_commands;
 mod address;
+pub mod buttons;
 mod command;
+pub mod desk;
+mod general;
+pub mod grammar;
+mod hub;
+mod limiter;
 pub mod outbox;
+mod reception;
+mod sessions;
 
 pub use address::{Address, Subject};
 pub use command::{Arg, Command, Invocation, Role, Spec};
+pub use hub::{Chat, ChatCounters, ChatEnv};
 
 use crate::effect::Document;
 use crate::text::Text;
+use desk::Desk;
+
+/// The commands of the house itself, by the module that holds them. A new group is one file and one line here.
+const GROUPS: &[Group] = &[
+    (general::SPECS, general::run),
+    (access_commands::SPECS, access_commands::run),
+];
+
+/// The rows of a group, and the function that runs one of them (false when the command is not in it).
+type Group = (&'static [Spec], fn(&mut Desk<'_>, &Invocation) -> bool);
+
+/// The rows of all commands that belong to no plugin.
+pub fn builtin_specs() -> Vec<&'static Spec> {
+    GROUPS.iter().flat_map(|(specs, _)| specs.iter()).collect()
+}
+
+/// Runs a command that belongs to no plugin; false when there is none of this name.
+pub fn run_builtin(desk: &mut Desk<'_>, invocation: &Invocation) -> bool {
+    GROUPS.iter().any(|(_, run)| run(desk, invocation))
+}
 
 /// One conversation over the terminal or the local socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +80,21 @@ pub struct Caller {
     pub is_private: bool,
     /// True when the transport itself proves that this is an owner (local socket as root, `demo`).
     pub is_owner: bool,
+}
+
+impl Caller {
+    /// Who and where, as the audit log tells it: `telegram:42 Ann in telegram:-100/7`.
+    pub fn for_audit(&self) -> String {
+        let mut text = self.who.to_string();
+        if !self.name.is_empty() {
+            text.push(' ');
+            text.push_str(&self.name);
+        }
+        if !self.is_private {
+            text.push_str(&format!(" in {}", self.address));
+        }
+        text.replace('\n', " ")
+    }
 }
 
 /// A message from a chat service, in neutral form.

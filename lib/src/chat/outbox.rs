@@ -1,8 +1,10 @@
 //! Messages on their way out. An item stays until the transport has acknowledged it.
 
-use super::{Address, Button};
+use super::buttons::Buttons;
+use super::{Address, Button, Subject};
 use crate::effect::Document;
-use crate::state::Pending;
+use crate::rng::Rng;
+use crate::state::{Pending, Records};
 use crate::text::Text;
 use crate::time::Now;
 use std::sync::Arc;
@@ -61,11 +63,27 @@ pub enum EditOf {
 #[derive(Debug, Default)]
 pub struct Outbox {
     next: ItemId,
+    pub(super) buttons: Buttons,
 }
 
 impl Outbox {
+    /// Takes over what had not left before the restart.
+    pub fn restore(&mut self, _now: Now, records: &Records, rng: &mut Rng) {
+        self.buttons.restore(records, rng);
+    }
+
     /// Takes a draft in. It is journaled with this turn and leaves when that record is stored.
-    pub fn push(&mut self, _now: Now, _state: &mut Pending, _draft: Draft) -> ItemId {
+    pub fn push(&mut self, now: Now, state: &mut Pending, draft: Draft) -> ItemId {
+        self.push_for(now, state, draft, None)
+    }
+
+    pub(super) fn push_for(
+        &mut self,
+        _now: Now,
+        _state: &mut Pending,
+        _draft: Draft,
+        _who: Option<&Subject>,
+    ) -> ItemId {
         self.next += 1;
         self.next
     }

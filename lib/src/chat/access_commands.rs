@@ -1,0 +1,308 @@
+//! Rights in chat: `/grant /revoke /permissions /audit`.
+
+use super::access::{Entry, What};
+use super::desk::{AuditTail, Desk};
+use super::{Answer, Arg, Invocation, Role, Spec, Subject};
+use crate::text::Text;
+use crate::time::{Now, Wall, Zone};
+use std::time::Duration;
+
+/// The rows.
+pub(super) const SPECS: &[Spec] = &[
+    Spec {
+        name: "grant",
+        usage: "<who> <role or action:target> [until]",
+        help: "let somebody look, act or grant",
+        example: "/grant telegram:42 operator 8h",
+        role: Role::Owner,
+        action: None,
+        arg: Arg::Free,
+        changes_state: true,
+    },
+    Spec {
+        name: "revoke",
+        usage: "<who> [role or action:target]",
+        help: "take a right, or all of them, from somebody",
+        example: "/revoke telegram:42 power.reset:alpha",
+        role: Role::Owner,
+        action: None,
+        arg: Arg::Free,
+        changes_state: true,
+    },
+    Spec {
+        name: "permissions",
+        usage: "[who]",
+        help: "who may do what",
+        example: "/permissions telegram:42",
+        role: Role::Owner,
+        action: None,
+        arg: Arg::Free,
+        changes_state: false,
+    },
+    Spec {
+        name: "audit",
+        usage: "[n]",
+        help: "who did what, where, with what result",
+        example: "/audit 20",
+        role: Role::Owner,
+        action: None,
+        arg: Arg::Free,
+        changes_state: false,
+    },
+];
+
+/// Runs one of them.
+pub(super) fn run(desk: &mut Desk<'_>, invocation: &Invocation) -> bool {
+    let args: Vec<&str> = invocation.args.iter().map(String::as_str).collect();
+    match (invocation.command, args.as_slice()) {
+        ("grant", args) | ("permissions", ["grant", args @ ..]) => grant(desk, invocation, args),
+        ("revoke", args) | ("permissions", ["revoke", args @ ..]) => revoke(desk, invocation, args),
+        ("permissions", args) => permissions(desk, invocation, args),
+        ("audit", args) => audit(desk, invocation, args),
+        _ => return false,
+    }
+    true
+}
+
+fn grant(desk: &mut Desk<'_>, invocation: &Invocation, args: &[&str]) {
+    let (who, right, until) = match args {
+        [who, right] => (who, right, None),
+        [who, right, until] => (who, right, Some(*until)),
+        [who, right, word, until] if *word == "until" => (who, right, Some(*until)),
+        _ => return desk.usage(invocation, ""),
+    };
+    let zone = &desk.env.config.notify.timezone;
+    let parsed = subject(who).and_then(|who| {
+        let until = until
+            .map(|text| parse_until(text, desk.env.now, zone))
+            .transpose()?;
+        Ok((who, parse_right(right)?, until))
+    });
+    let (who, what, until) = match parsed {
+        Ok(parsed) => parsed,
+        Err(wrong) => return desk.usage(invocation, &wrong),
+    };
+    let end = until.map_or_else(String::new, |until| format!(" until {}", until.local(zone)));
+    let by = invocation.caller.who.to_string();
+    let outcome = desk
+        .access
+        .grant(&who, what.clone(), until, &by, desk.env.state);
+    let right = in_words(&what);
+    let action = format!("grant {right} to {who}{end}");
+    match outcome {
+        Ok(()) => {
+            desk.audit(invocation, action, "done");
+            desk.answer(invocation, Answer::text(format!("{who} has {right}{end}.")));
+        }
+        Err(why) => {
+            desk.audit(invocation, action, format!("refused ({why})"));
+            desk.answer(invocation, Answer::text(format!("Not granted: {why}.")));
+        }
+    }
+}
+
+fn revoke(desk: &mut Desk<'_>, invocation: &Invocation, args: &[&str]) {
+    let (who, right) = match args {
+        [who] => (who, None),
+        [who, right] => (who, Some(*right)),
+        _ => return desk.usage(invocation, ""),
+    };
+    let parsed = subject(who).and_then(|who| Ok((who, right.map(parse_right).transpose()?)));
+    let (who, what) = match parsed {
+        Ok(parsed) => parsed,
+        Err(wrong) => return desk.usage(invocation, &wrong),
+    };
+    if who == invocation.caller.who {
+        let why = "You cannot take rights from yourself; another owner can.";
+        return desk.answer(invocation, Answer::text(why));
+    }
+    let by = invocation.caller.who.to_string();
+    desk.access.revoke(&who, what.as_ref(), &by, desk.env.state);
+    let right = what
+        .as_ref()
+        .map_or_else(|| "every right".to_owned(), in_words);
+    desk.audit(invocation, format!("revoke {right} from {who}"), "done");
+    let mut text = Text::from(format!("{who} no longer has {right}.\n"));
+    text.append(describe(desk, Some(&who)));
+    desk.answer(invocation, Answer::text(text));
+}
+
+fn permissions(desk: &mut Desk<'_>, invocation: &Invocation, args: &[&str]) {
+    let only = match args {
+        [] => None,
+        [who] => match subject(who) {
+            Ok(who) => Some(who),
+            Err(wrong) => return desk.usage(invocation, &wrong),
+        },
+        _ => return desk.usage(invocation, ""),
+    };
+    let text = describe(desk, only.as_ref());
+    desk.answer(invocation, Answer::text(text));
+}
+
+fn describe(desk: &Desk<'_>, only: Option<&Subject>) -> Text {
+    let zone = &desk.env.config.notify.timezone;
+    let mut text = Text::new();
+    for (who, entries) in desk.access.list(only) {
+        text = text.code(who.to_string());
+        for (entry, is_file) in entries {
+            text = text.plain(format!(
+                "\n  {}",
+                entry_line(&entry, is_file, desk.env.now, zone)
+            ));
+        }
+        text = text.line();
+    }
+    match (text.is_empty(), only) {
+        (true, Some(who)) => Text::from(format!("{who} has no right of its own.")),
+        (true, None) => Text::from("Nobody has any right, except through this machine itself."),
+        (false, _) => text,
+    }
+}
+
+fn entry_line(entry: &Entry, is_file: bool, now: Now, zone: &Zone) -> String {
+    let from = if is_file {
+        "configuration".to_owned()
+    } else {
+        format!("by {}", entry.by)
+    };
+    let until = match entry.until {
+        None => String::new(),
+        Some(until) if until <= now.wall => format!(", ended {}", until.local(zone)),
+        Some(until) => format!(", until {}", until.local(zone)),
+    };
+    format!("{} ({from}{until})", in_words(&entry.what))
+}
+
+fn audit(desk: &mut Desk<'_>, invocation: &Invocation, args: &[&str]) {
+    let count = match args {
+        [] => Some(10),
+        [count] => count.parse().ok(),
+        _ => None,
+    };
+    let Some(count) = count.filter(|count| (1..=AuditTail::CAPACITY).contains(count)) else {
+        return desk.usage(
+            invocation,
+            &format!("n is a number from 1 to {}", AuditTail::CAPACITY),
+        );
+    };
+    let lines: Vec<&str> = desk.audit.newest(count).collect();
+    let text = if lines.is_empty() {
+        Text::from("Nothing has been done yet.")
+    } else {
+        Text::from(lines.join("\n"))
+    };
+    desk.answer(invocation, Answer::text(text));
+}
+
+/// Reads a subject; a bare number is a Telegram user, a negative one a Telegram chat.
+fn subject(text: &str) -> Result<Subject, String> {
+    match text.parse::<i64>() {
+        Ok(id) if id > 0 => Ok(Subject::Telegram(id)),
+        Ok(id) if id < 0 => Ok(Subject::TelegramChat(id)),
+        _ => text.parse(),
+    }
+}
+
+fn parse_right(text: &str) -> Result<What, String> {
+    let expected = || {
+        format!(
+            "`{text}` is no right; write viewer, operator, owner, or ACTION:TARGET such as power.reset:alpha"
+        )
+    };
+    if let Some(role) = Role::named(&text.to_ascii_lowercase()) {
+        return Ok(What::Role(role));
+    }
+    let (action, target) = text.split_once(':').ok_or_else(expected)?;
+    if action.is_empty() || target.is_empty() || text.len() > 200 {
+        return Err(expected());
+    }
+    Ok(What::Allow(text.to_owned()))
+}
+
+fn in_words(what: &What) -> String {
+    match what {
+        What::Role(role) => format!("the role {}", role.name()),
+        What::NoRole => "the configuration's role taken".into(),
+        What::Allow(pattern) => pattern.clone(),
+        What::Deny(pattern) => format!("{pattern} denied"),
+    }
+}
+
+/// Reads the end of a grant: a span from now (`30m`, `8h`, `7d`, `2w`) or a local date, with or without a time.
+fn parse_until(text: &str, now: Now, zone: &Zone) -> Result<Wall, String> {
+    let expected = || format!("`{text}` is no end; write 8h, 7d, 2027-01-01 or 2027-01-01T12:00");
+    if let Some(span) = parse_span(text) {
+        return Ok(now.wall.plus(span));
+    }
+    let moment: jiff::civil::DateTime = match text.parse::<jiff::civil::Date>() {
+        Ok(date) if !text.contains('T') => date.at(0, 0, 0, 0),
+        _ => text.parse().map_err(|_| expected())?,
+    };
+    let moment = moment
+        .to_zoned(zone.inner().clone())
+        .map_err(|_| expected())?;
+    let until = Wall(moment.timestamp().as_millisecond());
+    if until <= now.wall {
+        return Err(format!("`{text}` is in the past"));
+    }
+    Ok(until)
+}
+
+fn parse_span(text: &str) -> Option<Duration> {
+    let digits = text.find(|ch: char| !ch.is_ascii_digit())?;
+    let count: u64 = text[..digits].parse().ok()?;
+    let unit = match &text[digits..] {
+        "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        "w" => 604_800,
+        _ => return None,
+    };
+    (count > 0).then(|| Duration::from_secs(count.saturating_mul(unit)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Mono;
+
+    #[test]
+    fn ends_are_spans_or_local_dates() {
+        let now = Now {
+            mono: Mono::ZERO,
+            wall: Wall(1_795_205_702_000),
+        };
+        for (text, want) in [
+            ("8h", Ok(Wall(1_795_205_702_000 + 8 * 3_600_000))),
+            ("2027-01-01", Ok(Wall(1_798_761_600_000))),
+            ("2027-01-01T12:00", Ok(Wall(1_798_804_800_000))),
+            ("2020-01-01", Err(())),
+            ("0h", Err(())),
+            ("soon", Err(())),
+            ("99999999999999999999d", Err(())),
+        ] {
+            let got = parse_until(text, now, &Zone::UTC).map_err(|_| ());
+            assert_eq!(got, want, "{text}");
+        }
+    }
+
+    #[test]
+    fn rights_are_roles_or_actions_on_targets() {
+        for (text, is_right) in [
+            ("viewer", true),
+            ("Operator", true),
+            ("power.reset:alpha", true),
+            ("docker.restart:web-*", true),
+            ("anyone", false),
+            ("power.reset", false),
+            (":x", false),
+        ] {
+            assert_eq!(parse_right(text).is_ok(), is_right, "{text}");
+        }
+        assert_eq!(subject("42"), Ok(Subject::Telegram(42)));
+        assert_eq!(subject("-100"), Ok(Subject::TelegramChat(-100)));
+        assert!(subject("ann").is_err());
+    }
+}

@@ -1,0 +1,429 @@
+//! Buttons that were handed out: a short random code stands for a command line. A press is only another way to
+//! write that line, so rights are checked again at the press; this module knows who may press, not who may act.
+
+use super::{Address, Bound, Button, Subject};
+use crate::rng::Rng;
+use crate::state::{Pending, Records};
+use crate::time::Mono;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// A confirmation dies after this time.
+pub const CONFIRM_LIFE: Duration = Duration::from_secs(60);
+/// A choice in a dialog dies after this time.
+pub const CHOICE_LIFE: Duration = Duration::from_secs(600);
+/// Buttons under alerts that stay usable, over restarts too; the oldest go first.
+const MAX_KEPT: usize = 600;
+/// All other buttons; the oldest go first.
+const MAX_OTHERS: usize = 2000;
+/// 60 bits; together with the rights checked at the press, guessing is hopeless.
+const CODE_LENGTH: usize = 12;
+
+/// Every button that may still be pressed.
+#[derive(Debug)]
+pub struct Buttons {
+    entries: BTreeMap<String, Entry>,
+    kept: VecDeque<String>,
+    others: VecDeque<String>,
+    rng: Rng,
+}
+
+/// To whom new buttons belong.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The chat that they are shown in.
+    pub address: &'a Address,
+    /// Who asked; nobody for alerts.
+    pub who: Option<&'a Subject>,
+    /// True for alerts: the buttons survive a restart.
+    pub is_kept: bool,
+}
+
+/// What a press means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Press {
+    /// This line, as if the person had written it.
+    Run {
+        /// The command line.
+        command: String,
+        /// To whom the button was bound.
+        bound: Bound,
+    },
+    /// The code is not known (any longer).
+    Gone,
+    /// It belongs to somebody else, to another chat or another message.
+    NotYours {
+        /// What it would have run.
+        command: String,
+    },
+}
+
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+struct Entry {
+    command: String,
+    bound: Bound,
+    who: Option<Subject>,
+    address: Address,
+    message: Option<i64>,
+    #[serde(skip)]
+    expires: Option<Mono>,
+    #[serde(default)]
+    order: u64,
+}
+
+impl Default for Buttons {
+    fn default() -> Buttons {
+        Buttons {
+            entries: BTreeMap::new(),
+            kept: VecDeque::new(),
+            others: VecDeque::new(),
+            rng: Rng::new(0),
+        }
+    }
+}
+
+impl Buttons {
+    /// Takes over the buttons under alerts, and begins a new row of codes.
+    pub fn restore(&mut self, records: &Records, rng: &mut Rng) {
+        self.rng = Rng::new(rng.next_u64());
+        let mut kept: Vec<(String, Entry)> = records.all("button");
+        kept.sort_by_key(|(_, entry)| entry.order);
+        self.kept = kept.iter().map(|(code, _)| code.clone()).collect();
+        self.entries.extend(kept);
+    }
+
+    /// Makes a code for one button.
+    pub fn register(
+        &mut self,
+        now: Mono,
+        button: &Button,
+        place: Place<'_>,
+        state: &mut Pending,
+    ) -> String {
+        let code = self.new_code();
+        let life = match button.bound {
+            Bound::Open => None,
+            Bound::Caller => Some(CHOICE_LIFE),
+            Bound::Confirm => Some(CONFIRM_LIFE),
+        };
+        let is_kept = place.is_kept && button.bound == Bound::Open;
+        let entry = Entry {
+            command: button.command.clone(),
+            bound: button.bound,
+            who: place.who.cloned(),
+            address: place.address.clone(),
+            message: None,
+            expires: life.map(|life| now + life),
+            order: state.seq(),
+        };
+        if is_kept {
+            state.put("button", &code, &entry);
+            self.kept.push_back(code.clone());
+        } else {
+            self.others.push_back(code.clone());
+        }
+        self.entries.insert(code.clone(), entry);
+        self.trim(state);
+        code
+    }
+
+    /// The message that carries these buttons has got its number: they belong to it from now on.
+    pub fn bind(&mut self, codes: &[String], message: i64) {
+        for code in codes {
+            if let Some(entry) = self.entries.get_mut(code) {
+                if entry.bound != Bound::Open {
+                    entry.message = Some(message);
+                }
+            }
+        }
+    }
+
+    /// Judges a press. A confirmation is used up by it.
+    pub fn press(
+        &mut self,
+        now: Mono,
+        code: &str,
+        who: &Subject,
+        address: &Address,
+        message: Option<i64>,
+    ) -> Press {
+        let Some(entry) = self.entries.get(code) else {
+            return Press::Gone;
+        };
+        if entry.expires.is_some_and(|at| now >= at) {
+            self.entries.remove(code);
+            return Press::Gone;
+        }
+        let is_theirs = entry.bound == Bound::Open || entry.who.as_ref() == Some(who);
+        let is_here = same_chat(&entry.address, address)
+            && (entry.message.is_none() || entry.message == message);
+        let command = entry.command.clone();
+        if !is_theirs || !is_here {
+            return Press::NotYours { command };
+        }
+        let bound = entry.bound;
+        if bound == Bound::Confirm {
+            self.entries.remove(code);
+        }
+        Press::Run { command, bound }
+    }
+
+    /// A group has got another id.
+    pub fn rename_chat(&mut self, old: i64, new: i64) {
+        for entry in self.entries.values_mut() {
+            if let Address::Telegram { chat, .. } = &mut entry.address {
+                if *chat == old {
+                    *chat = new;
+                }
+            }
+        }
+    }
+
+    fn new_code(&mut self) -> String {
+        const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+        loop {
+            let mut bits = self.rng.next_u64();
+            let mut code = String::with_capacity(CODE_LENGTH);
+            for _ in 0..CODE_LENGTH {
+                code.push(char::from(ALPHABET[(bits & 31) as usize]));
+                bits >>= 5;
+            }
+            if !self.entries.contains_key(&code) {
+                return code;
+            }
+        }
+    }
+
+    fn trim(&mut self, state: &mut Pending) {
+        while self.kept.len() > MAX_KEPT {
+            if let Some(code) = self.kept.pop_front() {
+                self.entries.remove(&code);
+                state.delete("button", &code);
+            }
+        }
+        while self.others.len() > MAX_OTHERS {
+            if let Some(code) = self.others.pop_front() {
+                self.entries.remove(&code);
+            }
+        }
+    }
+}
+
+/// The topic does not matter: Telegram omits it in some kinds of updates.
+fn same_chat(a: &Address, b: &Address) -> bool {
+    match (a, b) {
+        (Address::Telegram { chat: a, .. }, Address::Telegram { chat: b, .. }) => a == b,
+        (a, b) => a == b,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHAT: Address = Address::Telegram {
+        chat: -5,
+        topic: Some(3),
+    };
+    const ANN: Subject = Subject::Telegram(1);
+    const BOB: Subject = Subject::Telegram(2);
+
+    fn place(is_kept: bool) -> Place<'static> {
+        Place {
+            address: &CHAT,
+            who: Some(&ANN),
+            is_kept,
+        }
+    }
+
+    fn second(seconds: u64) -> Mono {
+        Mono::new(Duration::from_secs(seconds))
+    }
+
+    fn run(bound: Bound) -> Press {
+        Press::Run {
+            command: "/reset alpha".into(),
+            bound,
+        }
+    }
+
+    fn not_yours() -> Press {
+        Press::NotYours {
+            command: "/reset alpha".into(),
+        }
+    }
+
+    #[test]
+    fn a_button_obeys_whom_it_is_bound_to() {
+        let elsewhere = Address::Telegram {
+            chat: -6,
+            topic: None,
+        };
+        let confirm = Button::confirm("yes", "/reset alpha");
+        let choice = Button::choice("alpha", "/reset alpha");
+        let open = Button::open("alpha", "/reset alpha");
+        for (rule, button, at, who, chat, message, want) in [
+            (
+                "confirm",
+                &confirm,
+                59,
+                &ANN,
+                &CHAT,
+                Some(7),
+                run(Bound::Confirm),
+            ),
+            (
+                "confirm_dies",
+                &confirm,
+                60,
+                &ANN,
+                &CHAT,
+                Some(7),
+                Press::Gone,
+            ),
+            (
+                "confirm_of_another",
+                &confirm,
+                1,
+                &BOB,
+                &CHAT,
+                Some(7),
+                not_yours(),
+            ),
+            (
+                "confirm_elsewhere",
+                &confirm,
+                1,
+                &ANN,
+                &elsewhere,
+                Some(7),
+                not_yours(),
+            ),
+            (
+                "confirm_on_another_message",
+                &confirm,
+                1,
+                &ANN,
+                &CHAT,
+                Some(8),
+                not_yours(),
+            ),
+            (
+                "choice",
+                &choice,
+                599,
+                &ANN,
+                &CHAT,
+                Some(7),
+                run(Bound::Caller),
+            ),
+            (
+                "choice_dies",
+                &choice,
+                600,
+                &ANN,
+                &CHAT,
+                Some(7),
+                Press::Gone,
+            ),
+            (
+                "choice_of_another",
+                &choice,
+                1,
+                &BOB,
+                &CHAT,
+                Some(7),
+                not_yours(),
+            ),
+            (
+                "open_for_all_here",
+                &open,
+                9999,
+                &BOB,
+                &CHAT,
+                Some(9),
+                run(Bound::Open),
+            ),
+            (
+                "open_elsewhere",
+                &open,
+                1,
+                &BOB,
+                &elsewhere,
+                Some(9),
+                not_yours(),
+            ),
+        ] {
+            let mut buttons = Buttons::default();
+            let code = buttons.register(Mono::ZERO, button, place(false), &mut Pending::new(0));
+            assert!(code.len() <= 64);
+            buttons.bind(std::slice::from_ref(&code), 7);
+            let got = buttons.press(second(at), &code, who, chat, message);
+            assert_eq!(got, want, "{rule}");
+        }
+    }
+
+    #[test]
+    fn a_confirmation_is_used_once() {
+        let mut buttons = Buttons::default();
+        let button = Button::confirm("yes", "/reset alpha");
+        let code = buttons.register(Mono::ZERO, &button, place(false), &mut Pending::new(0));
+        assert_eq!(
+            buttons.press(second(1), &code, &ANN, &CHAT, None),
+            run(Bound::Confirm)
+        );
+        assert_eq!(
+            buttons.press(second(1), &code, &ANN, &CHAT, None),
+            Press::Gone
+        );
+    }
+
+    #[test]
+    fn buttons_under_alerts_survive_a_restart_and_all_are_capped() {
+        let (mut buttons, mut state) = (Buttons::default(), Pending::new(0));
+        let mut records = Records::default();
+        let button = Button::open("ack", "/reset alpha");
+        let codes: Vec<String> = (0..MAX_KEPT + 10)
+            .map(|_| {
+                let code = buttons.register(Mono::ZERO, &button, place(true), &mut state);
+                records.apply(&state.take().expect("changes"));
+                code
+            })
+            .collect();
+        for _ in 0..MAX_OTHERS + 10 {
+            buttons.register(Mono::ZERO, &button, place(false), &mut state);
+        }
+        assert_eq!(buttons.entries.len(), MAX_KEPT + MAX_OTHERS);
+        let mut again = Buttons::default();
+        again.restore(&records, &mut Rng::new(3));
+        let last = codes.last().expect("codes");
+        assert_eq!(
+            again.press(second(1), last, &BOB, &CHAT, Some(1)),
+            run(Bound::Open)
+        );
+        assert_eq!(
+            again.press(second(1), &codes[0], &BOB, &CHAT, Some(1)),
+            Press::Gone
+        );
+    }
+
+    #[test]
+    fn guessing_finds_nothing() {
+        let mut buttons = Buttons::default();
+        for _ in 0..100 {
+            let button = Button::open("ack", "/reset alpha");
+            buttons.register(Mono::ZERO, &button, place(false), &mut Pending::new(0));
+        }
+        let mut guesser = Buttons {
+            rng: Rng::new(99),
+            ..Buttons::default()
+        };
+        for _ in 0..100_000 {
+            let guess = guesser.new_code();
+            assert_eq!(
+                buttons.press(second(1), &guess, &ANN, &CHAT, None),
+                Press::Gone
+            );
+        }
+    }
+}

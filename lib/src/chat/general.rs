@@ -1,0 +1,304 @@
+//! The commands that everybody begins with: `/start /help /id /status /plugins /version`.
+
+use super::desk::Desk;
+use super::{Address, Answer, Arg, Invocation, Role, Spec, Subject};
+use crate::alert::AlertState;
+use crate::event::HostOverview;
+use crate::snapshot::{PduState, Snapshot, SumView};
+use crate::text::Text;
+use crate::time::Human;
+use std::time::Duration;
+
+/// The rows.
+pub(super) const SPECS: &[Spec] = &[
+    row(
+        "start",
+        "",
+        "what this agent can do for you",
+        "/start",
+        Role::Anyone,
+    ),
+    row(
+        "help",
+        "[command]",
+        "the commands, or one of them with an example",
+        "/help reset",
+        Role::Anyone,
+    ),
+    row(
+        "id",
+        "",
+        "your id and this chat's, for the configuration",
+        "/id",
+        Role::Anyone,
+    ),
+    row(
+        "status",
+        "",
+        "host, power, alerts and plugins on one screen",
+        "/status",
+        Role::Viewer,
+    ),
+    row("plugins", "", "what runs", "/plugins", Role::Viewer),
+    row(
+        "version",
+        "",
+        "the version of the agent",
+        "/version",
+        Role::Viewer,
+    ),
+];
+
+const fn row(
+    name: &'static str,
+    usage: &'static str,
+    help: &'static str,
+    example: &'static str,
+    role: Role,
+) -> Spec {
+    Spec {
+        name,
+        usage,
+        help,
+        example,
+        role,
+        action: None,
+        arg: Arg::Free,
+        changes_state: false,
+    }
+}
+
+/// Runs one of them.
+pub(super) fn run(desk: &mut Desk<'_>, invocation: &Invocation) -> bool {
+    let text = match invocation.command {
+        "start" => start(desk, invocation),
+        "help" => help(desk, invocation),
+        "id" => id(invocation),
+        "status" => status(desk),
+        "plugins" => plugins(desk),
+        "version" => Text::from(concat!("rackwarden ", env!("CARGO_PKG_VERSION"))),
+        _ => return false,
+    };
+    desk.answer(invocation, Answer::text(text));
+    true
+}
+
+fn start(desk: &Desk<'_>, invocation: &Invocation) -> Text {
+    let mut text = Text::new()
+        .plain("This is rackwarden on ")
+        .bold(&*desk.env.config.name)
+        .plain(".");
+    let now = desk.env.now.wall;
+    let caller = &invocation.caller;
+    match desk.access.role(now, caller) {
+        Some(role) => text.push(
+            crate::text::Style::Plain,
+            format!(" You are {} here. You may use:", role.name()),
+        ),
+        None if desk.access.knows(now, caller) => {
+            text.push(crate::text::Style::Plain, " You may use:");
+        }
+        None => text.push(
+            crate::text::Style::Plain,
+            " It does not know you yet. Give its owner the id that /id shows; until then you may use:",
+        ),
+    }
+    text.append(list(desk, invocation));
+    if !caller.is_private {
+        text.push(
+            crate::text::Style::Plain,
+            "\nIn groups I only read lines that begin with a slash.",
+        );
+    }
+    text
+}
+
+fn help(desk: &Desk<'_>, invocation: &Invocation) -> Text {
+    let Some(wanted) = invocation.arg(0) else {
+        let mut text = Text::new().plain("You may use:");
+        text.append(list(desk, invocation));
+        return text.plain("\nNames may be shortened as long as they are unique.");
+    };
+    let wanted = wanted.trim_start_matches('/').to_ascii_lowercase();
+    let allowed = allowed(desk, invocation);
+    let found: Vec<&&Spec> = match allowed.iter().find(|spec| spec.name == wanted) {
+        Some(exact) => vec![exact],
+        None => allowed
+            .iter()
+            .filter(|spec| spec.name.starts_with(&wanted))
+            .collect(),
+    };
+    match found.as_slice() {
+        [spec] => one(spec),
+        [] => Text::from(format!("You have no command /{wanted}. /help lists yours.")),
+        several => {
+            let names: Vec<String> = several
+                .iter()
+                .map(|spec| format!("/{}", spec.name))
+                .collect();
+            Text::from(format!("/{wanted} may be {}.", names.join(", ")))
+        }
+    }
+}
+
+fn one(spec: &Spec) -> Text {
+    let mut text = Text::new()
+        .code(format!("/{} {}", spec.name, spec.usage).trim_end())
+        .plain(format!(" — {}", spec.help));
+    if !spec.example.is_empty() {
+        text = text.plain("\nExample: ").code(spec.example);
+    }
+    let needs = match spec.action {
+        Some(action) => format!("\nFor: {}, or a grant of {action}:NAME", spec.role.name()),
+        None => format!("\nFor: {}", spec.role.name()),
+    };
+    text.plain(needs)
+}
+
+fn list(desk: &Desk<'_>, invocation: &Invocation) -> Text {
+    let mut text = Text::new();
+    for spec in allowed(desk, invocation) {
+        let usage = format!("\n/{} {}", spec.name, spec.usage);
+        text = text.plain(format!("{} — {}", usage.trim_end(), spec.help));
+    }
+    text
+}
+
+fn allowed(desk: &Desk<'_>, invocation: &Invocation) -> Vec<&'static Spec> {
+    let now = desk.env.now.wall;
+    let may = |spec: &&&'static Spec| {
+        desk.access
+            .decide(now, &invocation.caller, spec, None)
+            .is_allowed()
+    };
+    desk.env.specs.iter().filter(may).copied().collect()
+}
+
+fn id(invocation: &Invocation) -> Text {
+    let caller = &invocation.caller;
+    let mut text = Text::new().plain("You: ").code(caller.who.to_string());
+    if let Address::Telegram { chat, .. } = caller.address {
+        text = text.plain("\nThis chat: ").code(caller.address.to_string());
+        if !caller.is_private {
+            let everyone = Subject::TelegramChat(chat);
+            text = text
+                .plain("\nEveryone who speaks here: ")
+                .code(everyone.to_string());
+        }
+    }
+    text
+}
+
+fn plugins(desk: &Desk<'_>) -> Text {
+    if desk.plugins.is_empty() {
+        return Text::from("No plugin runs: the configuration names none.");
+    }
+    Text::from(format!("Running: {}", desk.plugins.join(", ")))
+}
+
+fn status(desk: &Desk<'_>) -> Text {
+    let snapshot = desk.snapshot;
+    let up = desk.env.now.mono.since(desk.started.mono);
+    let mut text = Text::new()
+        .bold(&*desk.env.config.name)
+        .plain(format!(", up {}\n", Human(up)));
+    if let Some(host) = desk.host {
+        text = text.plain(host_line(host));
+    }
+    text = power(text, snapshot);
+    text = alerts(text, snapshot);
+    let plugins = match desk.plugins {
+        [] => "none".to_owned(),
+        names => names.join(", "),
+    };
+    text = text.plain(format!("Plugins: {plugins}\n"));
+    match snapshot.health.problems.as_slice() {
+        [] => text.plain("The agent itself is well."),
+        problems => text.plain(format!("Problems: {}", problems.join("; "))),
+    }
+}
+
+fn host_line(host: &HostOverview) -> String {
+    const MIB: u64 = 1 << 20;
+    let share = (host.memory_used_bytes * 100)
+        .checked_div(host.memory_total_bytes)
+        .unwrap_or(0);
+    format!(
+        "Host: load {:.2} {:.2} {:.2}, memory {} of {} MiB ({share} %), up {}\n",
+        host.load[0],
+        host.load[1],
+        host.load[2],
+        host.memory_used_bytes / MIB,
+        host.memory_total_bytes / MIB,
+        Human(Duration::from_secs(host.uptime_s))
+    )
+}
+
+fn power(mut text: Text, snapshot: &Snapshot) -> Text {
+    let Some(site) = &snapshot.site else {
+        return text.plain("Power: no PDU is configured\n");
+    };
+    let pdus = &snapshot.config.pdus;
+    text = text
+        .plain("Power: ")
+        .bold(sum(site, pdus.len()))
+        .plain(format!(" over {}\n", plural(pdus.len(), "PDU")));
+    for (team, view) in snapshot.config.teams.iter().zip(&snapshot.teams) {
+        let line = format!("  {}: {}", team.name, sum(view, team.members.len()));
+        let limit = team.limits.hard.or(team.limits.soft);
+        let limit = limit.map_or_else(String::new, |limit| format!(" of {:.0} W", limit.on_w));
+        text = text.plain(format!("{line}{limit}\n"));
+    }
+    let not_ok = pdus
+        .iter()
+        .zip(&snapshot.pdus)
+        .filter(|(_, view)| view.state != PduState::Ok)
+        .map(|(pdu, view)| format!("{} {}", pdu.name, view.state.name().replace('_', " ")));
+    let not_ok: Vec<String> = not_ok.collect();
+    if not_ok.is_empty() {
+        return text;
+    }
+    const SHOWN: usize = 10;
+    let more = match not_ok.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        count => format!(" and {count} more"),
+    };
+    let shown = not_ok[..not_ok.len().min(SHOWN)].join(", ");
+    text.plain(format!("  {shown}{more}\n"))
+}
+
+fn sum(view: &SumView, members: usize) -> String {
+    let present = members.saturating_sub(view.missing.len());
+    match view.power_w {
+        None => "no reading".to_owned(),
+        Some(watts) if view.missing.is_empty() => format!("{watts:.0} W"),
+        Some(watts) => format!("≥ {watts:.0} W ({present} of {members})"),
+    }
+}
+
+fn alerts(mut text: Text, snapshot: &Snapshot) -> Text {
+    let firing: Vec<_> = snapshot
+        .alerts
+        .iter()
+        .filter(|alert| alert.state == AlertState::Firing)
+        .collect();
+    if firing.is_empty() {
+        return text.plain("Alerts: none fires\n");
+    }
+    text = text.plain(format!("Alerts: {} firing\n", firing.len()));
+    for alert in firing.iter().take(5) {
+        text = text.plain(format!("  {} ", alert.number)).plain(format!(
+            "{} ({})\n",
+            alert.summary,
+            alert.severity.name()
+        ));
+    }
+    match firing.len().saturating_sub(5) {
+        0 => text,
+        more => text.plain(format!("  and {more} more, see /alerts\n")),
+    }
+}
+
+fn plural(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}

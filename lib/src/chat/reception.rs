@@ -1,0 +1,368 @@
+//! From a message to a command that may run: the grammar, completion, the one authorisation function, the age
+//! of the message, refusals. Every entry (line, edited message, button, terminal) comes through `receive`.
+
+use super::access::Decision;
+use super::buttons::Press;
+use super::grammar::{self, Reading, Rules};
+use super::hub::{Chat, ChatEnv};
+use super::{
+    Answer, Arg, Bound, Button, Caller, Incoming, IncomingKind, Invocation, ReplyTo, SessionId,
+    Spec,
+};
+use crate::ctx::Notice;
+use crate::text::Text;
+use crate::time::Human;
+use std::time::Duration;
+
+/// A state-changing command that is older than this is offered, not run.
+const MAX_AGE: Duration = Duration::from_secs(60);
+/// Names that are listed when a name is ambiguous.
+const MAX_CANDIDATES: usize = 8;
+
+/// One message on its way through the reception.
+struct Visit {
+    caller: Caller,
+    reply_to: ReplyTo,
+    /// The confirming button was pressed.
+    confirmed: bool,
+    /// A button was pressed, to be acknowledged under this name.
+    query: Option<String>,
+    /// Too old to change anything; how old, when that is known.
+    stale: Option<Option<Duration>>,
+}
+
+impl Chat {
+    /// Takes one message; the command comes back when it may run now.
+    pub(super) fn receive(
+        &mut self,
+        env: &mut ChatEnv<'_>,
+        incoming: Incoming,
+        session: Option<SessionId>,
+    ) -> Option<Invocation> {
+        let stale = age(env, incoming.sent_unix_seconds);
+        let mut visit = Visit {
+            reply_to: ReplyTo {
+                who: incoming.caller.who.clone(),
+                address: incoming.caller.address.clone(),
+                session,
+                edits: None,
+            },
+            caller: incoming.caller,
+            confirmed: false,
+            query: None,
+            stale,
+        };
+        match incoming.kind {
+            IncomingKind::Text { text, .. } => self.receive_line(env, visit, &text),
+            IncomingKind::Press { code, query } => {
+                visit.query = Some(query);
+                self.receive_press(env, visit, &code, incoming.message)
+            }
+        }
+    }
+
+    fn receive_press(
+        &mut self,
+        env: &mut ChatEnv<'_>,
+        mut visit: Visit,
+        code: &str,
+        message: Option<i64>,
+    ) -> Option<Invocation> {
+        let caller = &visit.caller;
+        let press =
+            self.outbox
+                .buttons
+                .press(env.now.mono, code, &caller.who, &caller.address, message);
+        match press {
+            Press::Run { command, bound } => {
+                visit.confirmed = bound == Bound::Confirm;
+                if bound != Bound::Open && visit.reply_to.session.is_none() {
+                    visit.reply_to.edits = message;
+                }
+                self.receive_line(env, visit, &command)
+            }
+            Press::Gone => {
+                let line = "This button has expired. Please write the command again.";
+                self.say_to_presser(env, &visit, line);
+                None
+            }
+            Press::NotYours { command } => {
+                self.counters.refused += 1;
+                self.note_refusal(env, &visit, &command, "the button belongs to somebody else");
+                self.say_to_presser(env, &visit, "This button belongs to somebody else.");
+                None
+            }
+        }
+    }
+
+    fn receive_line(
+        &mut self,
+        env: &mut ChatEnv<'_>,
+        visit: Visit,
+        line: &str,
+    ) -> Option<Invocation> {
+        let rules = Rules {
+            bot_name: self.bot_name(&visit.caller.address),
+            needs_slash: !visit.caller.is_private,
+        };
+        match grammar::read(line, env.specs, rules) {
+            Reading::Command { spec, args } => self.receive_command(env, visit, spec, args),
+            Reading::NotForUs => None,
+            // In a group it may be meant for another bot, unless it is nearly one of ours.
+            Reading::Unknown { nearest: None, .. } | Reading::Talk if !visit.caller.is_private => {
+                None
+            }
+            reading => {
+                self.explain(env, &visit, reading);
+                None
+            }
+        }
+    }
+
+    fn receive_command(
+        &mut self,
+        env: &mut ChatEnv<'_>,
+        visit: Visit,
+        spec: &'static Spec,
+        args: Vec<String>,
+    ) -> Option<Invocation> {
+        let args = match complete(env, spec, args) {
+            Ok(args) => args,
+            Err(ambiguity) => {
+                let may_look = self.access.decide(env.now.wall, &visit.caller, spec, None);
+                match may_look {
+                    Decision::Allowed { .. } => self.reply(env, &visit, ambiguity),
+                    Decision::Refused { because } => self.refuse(env, &visit, spec.name, &because),
+                }
+                return None;
+            }
+        };
+        let target = (spec.arg != Arg::Free)
+            .then(|| args.first().map(String::as_str))
+            .flatten();
+        let line = written(spec, &args);
+        let because = match self
+            .access
+            .decide(env.now.wall, &visit.caller, spec, target)
+        {
+            Decision::Allowed { because } => because,
+            Decision::Refused { because } => {
+                self.refuse(env, &visit, &line, &because);
+                return None;
+            }
+        };
+        let is_stranger = !visit.caller.is_owner && !self.access.knows(env.now.wall, &visit.caller);
+        if is_stranger && !self.may_small_talk(env, &visit) {
+            return None;
+        }
+        if let (true, Some(age)) = (spec.changes_state, visit.stale) {
+            self.offer(env, &visit, &line, age);
+            return None;
+        }
+        self.acknowledge(env, &visit, None);
+        if spec.changes_state {
+            let outcome = format!("accepted ({because})");
+            audit(env, &visit.caller, line, outcome);
+        }
+        self.counters.commands += 1;
+        Some(Invocation {
+            command: spec.name,
+            args,
+            caller: visit.caller,
+            reply_to: visit.reply_to,
+            confirmed: visit.confirmed,
+        })
+    }
+
+    /// Says no: once in a while to the person, to the audit log, and to the log with the id to copy.
+    fn refuse(&mut self, env: &mut ChatEnv<'_>, visit: &Visit, line: &str, because: &str) {
+        self.counters.refused += 1;
+        self.note_refusal(env, visit, line, because);
+        let caller = &visit.caller;
+        let is_known = self.access.knows(env.now.wall, caller);
+        let key = if is_known {
+            caller.who.to_string()
+        } else {
+            caller.address.to_string()
+        };
+        let limiter = if is_known {
+            &mut self.refusals.to_known
+        } else {
+            &mut self.refusals.to_strangers
+        };
+        let may_answer =
+            visit.reply_to.session.is_some() || limiter.take(env.now.mono, &key).is_some();
+        let text = match (is_known, caller.is_private) {
+            (true, _) => format!("You may not do that: {because}."),
+            (false, true) => {
+                "You may not use this agent. /id shows the id that its owner needs to let you in."
+                    .to_owned()
+            }
+            (false, false) => format!("{} may not use this agent here.", caller.who),
+        };
+        if visit.query.is_some() && visit.reply_to.session.is_none() {
+            self.acknowledge(env, visit, Some(&text));
+        } else if may_answer {
+            self.reply(env, visit, Answer::text(text));
+        }
+    }
+
+    fn note_refusal(&mut self, env: &mut ChatEnv<'_>, visit: &Visit, line: &str, because: &str) {
+        let caller = &visit.caller;
+        let Some(held_back) = self
+            .refusals
+            .audited
+            .take(env.now.mono, &caller.who.to_string())
+        else {
+            return;
+        };
+        let more = match held_back {
+            0 => String::new(),
+            count => format!("; {count} more refusals before this one"),
+        };
+        audit(
+            env,
+            caller,
+            line.to_owned(),
+            format!("refused ({because}{more})"),
+        );
+        log::warn!(
+            "chat: refused {line} to {}: {because}{more}; to allow it, add [[access.grant]] with who = \"{}\"",
+            caller.for_audit(),
+            caller.who
+        );
+    }
+
+    /// What a stranger may ask is answered, but not without end.
+    fn may_small_talk(&mut self, env: &mut ChatEnv<'_>, visit: &Visit) -> bool {
+        let key = visit.caller.address.to_string();
+        visit.reply_to.session.is_some()
+            || self.refusals.small_talk.take(env.now.mono, &key).is_some()
+    }
+
+    /// Answers a line that is no command.
+    fn explain(&mut self, env: &mut ChatEnv<'_>, visit: &Visit, reading: Reading) {
+        let is_known = visit.caller.is_owner || self.access.knows(env.now.wall, &visit.caller);
+        let text = match reading {
+            _ if !is_known => {
+                return self.refuse(env, visit, "a message", "holds no role here");
+            }
+            Reading::Unknown {
+                word,
+                nearest: Some(nearest),
+            } => format!("There is no command /{word}. Did you mean /{nearest}?"),
+            Reading::Unknown { word, .. } if word.is_empty() => "/help lists the commands.".into(),
+            Reading::Unknown { word, .. } => {
+                format!("There is no command /{word}. /help lists them.")
+            }
+            Reading::Ambiguous { word, candidates } => {
+                format!("/{word} may be /{}.", candidates.join(", /"))
+            }
+            _ => "I read commands only; /help lists them.".into(),
+        };
+        self.reply(env, visit, Answer::text(text));
+    }
+
+    /// Offers an old command as a button instead of running it.
+    fn offer(&mut self, env: &mut ChatEnv<'_>, visit: &Visit, line: &str, age: Option<Duration>) {
+        let when = age.map_or_else(
+            || "at a time that I cannot tell".to_owned(),
+            |age| format!("{} ago", Human(age)),
+        );
+        let text = Text::new()
+            .plain("Not run, because it was sent ")
+            .plain(when)
+            .plain(": ")
+            .code(line);
+        let answer = Answer {
+            buttons: vec![vec![Button::choice("Run now", line)]],
+            ..Answer::text(text)
+        };
+        self.acknowledge(env, visit, None);
+        audit(
+            env,
+            &visit.caller,
+            line.to_owned(),
+            "too old, offered again".into(),
+        );
+        self.reply(env, visit, answer);
+    }
+
+    fn reply(&mut self, env: &mut ChatEnv<'_>, visit: &Visit, answer: Answer) {
+        self.acknowledge(env, visit, None);
+        self.answer(env, &visit.reply_to, answer);
+    }
+
+    /// One line to whoever pressed a button: as a toast where the service has it.
+    fn say_to_presser(&mut self, env: &mut ChatEnv<'_>, visit: &Visit, line: &str) {
+        if visit.reply_to.session.is_some() {
+            self.answer(env, &visit.reply_to, Answer::text(line));
+        } else {
+            self.acknowledge(env, visit, Some(line));
+        }
+    }
+
+    fn acknowledge(&mut self, _env: &mut ChatEnv<'_>, _visit: &Visit, _text: Option<&str>) {}
+}
+
+/// `None` when the message is young enough for everything; else its age, when a clock can tell it.
+fn age(env: &ChatEnv<'_>, sent_unix_seconds: Option<i64>) -> Option<Option<Duration>> {
+    let age = env
+        .now
+        .wall
+        .unix_seconds()
+        .saturating_sub(sent_unix_seconds?);
+    match u64::try_from(age).map(Duration::from_secs) {
+        Ok(age) if age <= MAX_AGE => None,
+        Ok(age) => Some(Some(age)),
+        // From the future: a second or two is rounding, more is a clock that was not set.
+        Err(_) if age > -60 => None,
+        Err(_) => Some(None),
+    }
+}
+
+/// Completes the first argument. Words that together begin a name are joined; what begins no name stays as
+/// written, because it may be another argument.
+fn complete(env: &ChatEnv<'_>, spec: &Spec, mut args: Vec<String>) -> Result<Vec<String>, Answer> {
+    if spec.arg == Arg::Free || args.is_empty() {
+        return Ok(args);
+    }
+    for count in (1..=args.len().min(6)).rev() {
+        let typed = args[..count].join(" ");
+        let mut names = (env.complete)(spec.arg, &typed);
+        names.dedup();
+        match names.len() {
+            0 => {}
+            1 => {
+                args.splice(..count, names);
+                return Ok(args);
+            }
+            many => {
+                let shown = names.len().min(MAX_CANDIDATES);
+                let more = if many > shown { ", …" } else { "" };
+                return Err(Answer::text(format!(
+                    "`{typed}` may be {}{more}.",
+                    names[..shown].join(", ")
+                )));
+            }
+        }
+    }
+    Ok(args)
+}
+
+fn written(spec: &Spec, args: &[String]) -> String {
+    let mut line = format!("/{}", spec.name);
+    for arg in args {
+        line.push(' ');
+        line.push_str(&grammar::quote(arg));
+    }
+    line
+}
+
+fn audit(env: &mut ChatEnv<'_>, caller: &Caller, action: String, outcome: String) {
+    env.notices.push(Notice::Audit {
+        who: caller.for_audit(),
+        action,
+        outcome,
+    });
+}
