@@ -1,5 +1,19 @@
 //! Rack PDUs: what a family answers (`Vendor` tables), how a device is identified, and what a reading is.
 
+mod apc_epdu;
+mod apc_rpdu;
+mod apc_rpdu2;
+pub mod ask;
+pub mod identify;
+mod layout;
+pub mod plan;
+pub mod value;
+pub mod vendor;
+
+pub use identify::{Identified, Identify};
+pub use plan::Plan;
+pub use vendor::{VENDORS, Vendor};
+
 use crate::time::Wall;
 
 /// Everything one poll of one device said. `None` means that the device did not say it, never zero.
@@ -29,10 +43,20 @@ pub struct Reading {
     pub banks: Vec<BankReading>,
     /// Outlets.
     pub outlets: Vec<OutletReading>,
-    /// Temperature probes that are attached.
+    /// Temperature probes; NaN where none is attached (`attached` leaves those out).
     pub temperatures: Vec<ProbeReading>,
-    /// Humidity probes that are attached, in percent.
+    /// Humidity probes in percent; NaN where none is attached.
     pub humidities: Vec<ProbeReading>,
+}
+
+impl Reading {
+    /// Without the probes that are not attached.
+    #[must_use]
+    pub fn attached(mut self) -> Reading {
+        self.temperatures.retain(|probe| probe.value.is_finite());
+        self.humidities.retain(|probe| probe.value.is_finite());
+        self
+    }
 }
 
 /// One phase.

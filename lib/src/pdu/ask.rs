@@ -1,0 +1,331 @@
+//! Two ways to ask an agent of unknown manners: `Fetch` gets exact objects in batches that shrink when the
+//! agent cannot take them; `Walk` reads table columns side by side. Both are pure: they say what to ask next
+//! and take what came back.
+
+use crate::fault::{Fault, FaultKind};
+use crate::snmp::{ErrorStatus, Oid, SnmpAnswer, SnmpAsk, Value, VarBind};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// What came back for one request.
+pub type Outcome<'a> = Result<&'a SnmpAnswer, &'a Fault>;
+
+/// A request that stays unanswered or broken however small it is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GaveUp(pub Fault);
+
+/// Gets a list of objects.
+#[derive(Debug)]
+pub struct Fetch {
+    next: bool,
+    batches: VecDeque<Vec<Oid>>,
+    values: BTreeMap<Oid, VarBind>,
+    silent: u32,
+    largest: usize,
+}
+
+/// A lone request that the agent does not answer is given up after so many of them.
+const MAX_SILENT: u32 = 3;
+
+impl Fetch {
+    /// Asks for these very objects, at most `batch` in one request.
+    pub fn get(oids: &[Oid], batch: usize) -> Fetch {
+        Fetch::new(oids, batch, false)
+    }
+
+    /// Asks for the successors of these objects.
+    pub fn next(oids: &[Oid], batch: usize) -> Fetch {
+        Fetch::new(oids, batch, true)
+    }
+
+    fn new(oids: &[Oid], batch: usize, next: bool) -> Fetch {
+        let batch = batch.max(1);
+        Fetch {
+            next,
+            batches: oids.chunks(batch).map(<[Oid]>::to_vec).collect(),
+            values: BTreeMap::new(),
+            silent: 0,
+            largest: batch,
+        }
+    }
+
+    /// The request to make; `None` when everything is known.
+    pub fn ask(&self) -> Option<SnmpAsk> {
+        let oids: Arc<[Oid]> = self.batches.front()?.as_slice().into();
+        Some(if self.next {
+            SnmpAsk::GetNext(oids)
+        } else {
+            SnmpAsk::Get(oids)
+        })
+    }
+
+    /// Takes what came back for the request that `ask` named.
+    ///
+    /// # Errors
+    /// When the agent stays silent on several lone objects.
+    pub fn handle(&mut self, outcome: Outcome<'_>) -> Result<(), GaveUp> {
+        let Some(batch) = self.batches.pop_front() else {
+            return Ok(());
+        };
+        match outcome {
+            Ok(SnmpAnswer::Values(values)) => {
+                for (oid, value) in batch.iter().zip(values.iter()) {
+                    self.keep(oid, oid.clone(), value.clone());
+                }
+            }
+            Ok(SnmpAnswer::Binds(binds)) => {
+                for (oid, bind) in batch.iter().zip(binds.iter()) {
+                    self.keep(oid, bind.oid.clone(), bind.value.clone());
+                }
+            }
+            Ok(SnmpAnswer::Error { status, index }) => self.handle_error(batch, *status, *index),
+            Err(fault) => return self.handle_silence(batch, fault),
+        }
+        Ok(())
+    }
+
+    /// What is known of an object: for a GET its value, for a GETNEXT its successor.
+    pub fn bind(&self, oid: &Oid) -> Option<&VarBind> {
+        self.values.get(oid)
+    }
+
+    /// The value of an object, if the agent has it.
+    pub fn value(&self, oid: &Oid) -> Option<&Value> {
+        self.values.get(oid).map(|bind| &bind.value)
+    }
+
+    /// The largest batch that the agent has not refused.
+    pub fn largest_batch(&self) -> usize {
+        self.largest
+    }
+
+    fn keep(&mut self, asked: &Oid, oid: Oid, value: Value) {
+        let is_gone = value.is_absent() && value != Value::Null;
+        if !is_gone {
+            self.values.insert(asked.clone(), VarBind { oid, value });
+        }
+    }
+
+    /// noSuchName names the object that is missing: the rest is asked again without it. Anything else halves
+    /// the batch until the culprit stands alone, which then counts as missing.
+    fn handle_error(&mut self, mut batch: Vec<Oid>, status: ErrorStatus, index: u32) {
+        let named = (index as usize)
+            .checked_sub(1)
+            .filter(|at| *at < batch.len());
+        if let (ErrorStatus::NO_SUCH_NAME, Some(at)) = (status, named) {
+            batch.remove(at);
+            if !batch.is_empty() {
+                self.batches.push_front(batch);
+            }
+            return;
+        }
+        if status == ErrorStatus::TOO_BIG {
+            self.largest = self.largest.min(batch.len() / 2).max(1);
+        }
+        self.halve(batch);
+    }
+
+    fn handle_silence(&mut self, batch: Vec<Oid>, fault: &Fault) -> Result<(), GaveUp> {
+        let is_silence = fault.kind == FaultKind::Timeout;
+        if !is_silence || batch.len() == 1 || self.values.is_empty() && self.batches.is_empty() {
+            self.silent += 1;
+        }
+        if !is_silence || self.silent >= MAX_SILENT {
+            return Err(GaveUp(fault.clone()));
+        }
+        self.largest = self.largest.min(batch.len() / 2).max(1);
+        self.halve(batch);
+        Ok(())
+    }
+
+    fn halve(&mut self, mut batch: Vec<Oid>) {
+        if batch.len() < 2 {
+            return;
+        }
+        let rest = batch.split_off(batch.len() / 2);
+        self.batches.push_front(rest);
+        self.batches.push_front(batch);
+    }
+}
+
+/// Reads columns of tables side by side, with caps on rows and requests.
+#[derive(Debug)]
+pub struct Walk {
+    columns: Vec<WalkColumn>,
+    bulk: bool,
+    width: usize,
+    asked: Vec<usize>,
+    requests: u32,
+}
+
+#[derive(Debug)]
+struct WalkColumn {
+    base: Oid,
+    last: Oid,
+    rows: BTreeMap<Vec<u32>, Value>,
+    cap: usize,
+    done: bool,
+}
+
+/// More requests than that for one discovery mean that the agent goes round in circles.
+const MAX_REQUESTS: u32 = 400;
+/// Most varbinds that a GETBULK may bring.
+const MAX_BINDS: usize = 28;
+/// Several firmwares break above ten repetitions.
+const MAX_REPETITIONS: usize = 10;
+/// Most columns in one request.
+const MAX_COLUMNS: usize = 16;
+
+impl Walk {
+    /// Walks these columns; `bulk` allows GETBULK (never with SNMPv1).
+    pub fn new(columns: impl IntoIterator<Item = (Oid, usize)>, bulk: bool) -> Walk {
+        Walk {
+            columns: columns
+                .into_iter()
+                .map(|(base, cap)| WalkColumn {
+                    last: base.clone(),
+                    base,
+                    rows: BTreeMap::new(),
+                    cap,
+                    done: cap == 0,
+                })
+                .collect(),
+            bulk,
+            width: MAX_COLUMNS,
+            asked: Vec::new(),
+            requests: 0,
+        }
+    }
+
+    /// The request to make; `None` when every column has been read.
+    pub fn ask(&mut self) -> Option<SnmpAsk> {
+        // The first look at all columns shows which of them exist at all, so it goes first.
+        let fresh = |column: &WalkColumn| column.rows.is_empty();
+        let any_fresh = self.columns.iter().any(|c| !c.done && fresh(c));
+        self.asked = (0..self.columns.len())
+            .filter(|at| {
+                let column = &self.columns[*at];
+                !column.done && fresh(column) == any_fresh
+            })
+            .take(self.width)
+            .collect();
+        if self.asked.is_empty() || self.requests >= MAX_REQUESTS {
+            return None;
+        }
+        self.requests += 1;
+        let oids: Arc<[Oid]> = self
+            .asked
+            .iter()
+            .map(|at| self.columns[*at].last.clone())
+            .collect();
+        let repetitions = (MAX_BINDS / oids.len()).clamp(1, MAX_REPETITIONS);
+        Some(if self.bulk && !any_fresh && repetitions > 1 {
+            SnmpAsk::GetBulk {
+                non_repeaters: 0,
+                max_repetitions: repetitions as u8,
+                oids,
+            }
+        } else {
+            SnmpAsk::GetNext(oids)
+        })
+    }
+
+    /// Takes what came back for the request that `ask` named.
+    ///
+    /// # Errors
+    /// When the agent does not answer.
+    pub fn handle(&mut self, outcome: Outcome<'_>) -> Result<(), GaveUp> {
+        match outcome {
+            Ok(SnmpAnswer::Binds(binds)) => self.handle_binds(binds),
+            Ok(SnmpAnswer::Values(_)) => self.end_asked(),
+            Ok(SnmpAnswer::Error { status, index }) => self.handle_error(*status, *index),
+            Err(fault) if fault.kind == FaultKind::Timeout && self.can_shrink() => self.shrink(),
+            Err(fault) => return Err(GaveUp(fault.clone())),
+        }
+        Ok(())
+    }
+
+    /// The rows of a column, by instance.
+    pub fn rows(&self, base: &Oid) -> Option<&BTreeMap<Vec<u32>, Value>> {
+        self.columns
+            .iter()
+            .find(|column| column.base == *base)
+            .map(|column| &column.rows)
+    }
+
+    fn handle_binds(&mut self, binds: &[VarBind]) {
+        let width = self.asked.len().max(1);
+        let mut progress = false;
+        for (position, at) in self.asked.iter().enumerate() {
+            let column = &mut self.columns[*at];
+            for bind in binds.iter().skip(position).step_by(width) {
+                progress |= column.take(bind);
+            }
+        }
+        if progress {
+            return;
+        }
+        // An agent that repeats itself on GETBULK gets a second chance with GETNEXT.
+        if self.bulk && self.asked.iter().any(|at| !self.columns[*at].done) {
+            self.bulk = false;
+        } else {
+            self.end_asked();
+        }
+    }
+
+    fn handle_error(&mut self, status: ErrorStatus, index: u32) {
+        let named = (index as usize)
+            .checked_sub(1)
+            .and_then(|at| self.asked.get(at));
+        match named {
+            Some(at) if status != ErrorStatus::TOO_BIG => self.columns[*at].done = true,
+            _ if self.can_shrink() => self.shrink(),
+            _ => self.end_asked(),
+        }
+    }
+
+    fn can_shrink(&self) -> bool {
+        self.bulk || self.asked.len() > 1
+    }
+
+    /// Asks for less at once: first without GETBULK, then for fewer columns.
+    fn shrink(&mut self) {
+        if self.bulk {
+            self.bulk = false;
+        } else {
+            self.width = (self.asked.len() / 2).max(1);
+        }
+    }
+
+    fn end_asked(&mut self) {
+        for at in &self.asked {
+            self.columns[*at].done = true;
+        }
+    }
+}
+
+impl WalkColumn {
+    /// Takes a row of this column; says whether it was a step forward.
+    fn take(&mut self, bind: &VarBind) -> bool {
+        if self.done {
+            return false;
+        }
+        let is_end = bind.value == Value::EndOfMibView;
+        let Some(instance) = instance(&bind.oid, &self.base).filter(|_| !is_end) else {
+            self.done = true;
+            return true;
+        };
+        if bind.oid <= self.last {
+            return false;
+        }
+        self.last = bind.oid.clone();
+        self.rows.insert(instance, bind.value.clone());
+        self.done = self.rows.len() >= self.cap;
+        true
+    }
+}
+
+/// What stands behind `base` in `oid`; `None` when it is another column.
+pub fn instance(oid: &Oid, base: &Oid) -> Option<Vec<u32>> {
+    oid.strip_prefix(base).map(Iterator::collect)
+}

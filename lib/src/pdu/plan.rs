@@ -1,0 +1,373 @@
+//! What is asked of an identified device in every cycle, and where each answer goes. A plan holds nothing of
+//! the one device, so that ten thousand devices of equal shape share one.
+
+use super::vendor::{Field, Form, Quantity, RowKind};
+use super::{BankReading, OutletReading, PhaseReading, ProbeReading, Reading, value};
+use crate::snmp::{Oid, Value, VarBind};
+use std::sync::Arc;
+
+/// The requests of one device and the meaning of their answers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// GET requests of every cycle, made one after the other.
+    pub fast: Box<[Part]>,
+    /// GET requests for what changes slowly (names, outlets, probes); one of them now and then.
+    pub slow: Box<[Part]>,
+    /// Units behind the agent.
+    pub units: u16,
+    /// Phases, by unit and in order.
+    pub phases: Box<[PlanRow]>,
+    /// Banks.
+    pub banks: Box<[PlanRow]>,
+    /// Outlets.
+    pub outlets: Box<[PlanRow]>,
+    /// Probes.
+    pub probes: Box<[PlanRow]>,
+    /// SETs that make the device forget its peak, one for each unit; empty when it cannot.
+    pub peak_reset: Box<[VarBind]>,
+}
+
+/// One GET request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// What is asked.
+    pub oids: Arc<[Oid]>,
+    /// Where each answer goes.
+    pub cells: Box<[Cell]>,
+}
+
+/// A row of a table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlanRow {
+    /// Index into the units of the plan.
+    pub unit: u16,
+    /// Its number, counted over all units where there are several.
+    pub index: u16,
+}
+
+/// Where an answer goes and how it is read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cell {
+    /// Where it goes.
+    pub target: Target,
+    /// How it is written.
+    pub form: Form,
+    /// Numbers that mean "not available".
+    pub absent: &'static [i64],
+}
+
+/// Where an answer goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Target {
+    /// sysUpTime.
+    Uptime,
+    /// A quantity of a unit, or of everything behind the agent (`unit` is `WHOLE`). Rows of one unit add up.
+    Device {
+        /// Which quantity.
+        quantity: Quantity,
+        /// Which unit.
+        unit: u16,
+    },
+    /// A cell of a table.
+    Row {
+        /// Which table.
+        kind: RowKind,
+        /// Which field.
+        field: Field,
+        /// Index into the plan's rows of that kind.
+        row: u16,
+    },
+}
+
+/// Stands for everything behind the agent.
+pub const WHOLE: u16 = u16::MAX;
+
+/// Most units that one agent may have.
+pub const MAX_UNITS: usize = 64;
+
+impl Plan {
+    /// Reads the answers of one part into a reading. For the fast parts call `finish` after the last one.
+    pub fn decode(part: &Part, values: &[Value], sums: &mut Sums, reading: &mut Reading) {
+        for (cell, value) in part.cells.iter().zip(values) {
+            match cell.target {
+                Target::Uptime => reading.uptime_ticks = ticks(value),
+                Target::Device { quantity, unit } => match quantity {
+                    Quantity::PeakAt => reading.peak_at = value::time(value),
+                    Quantity::PeakSince => reading.peak_since = value::time(value),
+                    _ => sums.add(quantity, unit, value::number(value, cell.form, cell.absent)),
+                },
+                Target::Row { kind, field, row } => {
+                    put(reading, kind, field, row.into(), cell, value);
+                }
+            }
+        }
+    }
+
+    /// Gives a reading the rows that this plan fills. Reuses its memory.
+    pub fn shape(&self, reading: &mut Reading) {
+        let index = |row: &PlanRow| row.index;
+        reading.phases.clear();
+        reading
+            .phases
+            .extend(self.phases.iter().map(|row| PhaseReading {
+                index: index(row),
+                ..PhaseReading::default()
+            }));
+        reading.banks.clear();
+        reading
+            .banks
+            .extend(self.banks.iter().map(|row| BankReading {
+                index: index(row),
+                ..BankReading::default()
+            }));
+        reading.outlets.clear();
+        reading
+            .outlets
+            .extend(self.outlets.iter().map(|row| OutletReading {
+                index: index(row),
+                ..OutletReading::default()
+            }));
+        let probe = || ProbeReading {
+            value: f64::NAN,
+            ..ProbeReading::default()
+        };
+        reading.temperatures.clear();
+        reading
+            .temperatures
+            .extend(self.probes.iter().map(|_| probe()));
+        reading.humidities.clear();
+        reading
+            .humidities
+            .extend(self.probes.iter().map(|_| probe()));
+    }
+
+    /// Adds up what the units said, once all fast parts have been decoded.
+    pub fn finish(&self, sums: &Sums, reading: &mut Reading) {
+        reading.power_w = self.total_power(sums, &reading.phases);
+        reading.apparent_va = self.total(sums, Quantity::Apparent);
+        reading.energy_kwh = self.total(sums, Quantity::Energy);
+        // The peaks of several units need not have come at one time, so they have no sum.
+        let is_single = self.units <= 1;
+        reading.peak_w = self.total(sums, Quantity::Peak).filter(|_| is_single);
+        if !is_single {
+            (reading.peak_at, reading.peak_since) = (None, None);
+        }
+        let single_phase = match reading.phases.as_slice() {
+            [phase] if is_single => Some(*phase),
+            _ => None,
+        };
+        let inlet = |quantity, of_phase: fn(&PhaseReading) -> Option<f64>| {
+            let own = self.total(sums, quantity).filter(|_| is_single);
+            own.or_else(|| single_phase.as_ref().and_then(of_phase))
+        };
+        reading.current_a = inlet(Quantity::Current, |phase| phase.current_a);
+        reading.voltage_v = inlet(Quantity::Voltage, |phase| phase.voltage_v);
+    }
+
+    /// True when a device with this plan can tell power.
+    pub fn measures_power(&self) -> bool {
+        let tells = |cell: &Cell| {
+            matches!(
+                cell.target,
+                Target::Device {
+                    quantity: Quantity::Power,
+                    ..
+                } | Target::Row {
+                    kind: RowKind::Phase,
+                    field: Field::Power,
+                    ..
+                }
+            )
+        };
+        self.fast.iter().any(|part| part.cells.iter().any(tells))
+    }
+
+    /// The total, or the sum over units of what each says, or of its phases. Nothing when one of the units
+    /// says nothing: part of a sum is not a total.
+    fn total_power(&self, sums: &Sums, phases: &[PhaseReading]) -> Option<f64> {
+        if let Some(whole) = sums.whole(Quantity::Power) {
+            return Some(whole);
+        }
+        let mut total = 0.0;
+        for unit in 0..self.units.max(1) {
+            total += sums
+                .unit(Quantity::Power, unit)
+                .or_else(|| self.phase_sum(unit, phases))?;
+        }
+        Some(total)
+    }
+
+    fn phase_sum(&self, unit: u16, phases: &[PhaseReading]) -> Option<f64> {
+        let mut sum = None;
+        for (row, phase) in self.phases.iter().zip(phases) {
+            if row.unit == unit {
+                sum = Some(sum.unwrap_or(0.0) + phase.power_w?);
+            }
+        }
+        sum
+    }
+
+    fn total(&self, sums: &Sums, quantity: Quantity) -> Option<f64> {
+        if let Some(whole) = sums.whole(quantity) {
+            return Some(whole);
+        }
+        let mut total = 0.0;
+        for unit in 0..self.units.max(1) {
+            total += sums.unit(quantity, unit)?;
+        }
+        Some(total)
+    }
+}
+
+/// What the units of one device said in one cycle.
+#[derive(Clone, Debug)]
+pub struct Sums {
+    whole: UnitSums,
+    first: UnitSums,
+    more: Vec<UnitSums>,
+}
+
+const QUANTITIES: usize = 8;
+
+#[derive(Clone, Copy, Debug)]
+struct UnitSums([Sum; QUANTITIES]);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Sum {
+    Unsaid,
+    Value(f64),
+    Broken,
+}
+
+impl Default for Sums {
+    fn default() -> Sums {
+        Sums {
+            whole: UnitSums::EMPTY,
+            first: UnitSums::EMPTY,
+            more: Vec::new(),
+        }
+    }
+}
+
+impl UnitSums {
+    const EMPTY: UnitSums = UnitSums([Sum::Unsaid; QUANTITIES]);
+
+    fn get(&self, quantity: Quantity) -> Option<f64> {
+        match self.0[quantity as usize] {
+            Sum::Value(value) => Some(value),
+            Sum::Unsaid | Sum::Broken => None,
+        }
+    }
+}
+
+impl Sums {
+    /// Forgets everything, keeping the memory.
+    pub fn clear(&mut self) {
+        self.whole = UnitSums::EMPTY;
+        self.first = UnitSums::EMPTY;
+        self.more.clear();
+    }
+
+    fn add(&mut self, quantity: Quantity, unit: u16, value: Option<f64>) {
+        let of_unit = match usize::from(unit) {
+            0 => &mut self.first,
+            _ if unit == WHOLE => &mut self.whole,
+            at => {
+                if self.more.len() < at {
+                    self.more.resize(at.min(MAX_UNITS), UnitSums::EMPTY);
+                }
+                match self.more.get_mut(at - 1) {
+                    Some(of_unit) => of_unit,
+                    None => return,
+                }
+            }
+        };
+        let sum = &mut of_unit.0[quantity as usize];
+        *sum = match (*sum, value) {
+            (Sum::Unsaid, Some(value)) => Sum::Value(value),
+            (Sum::Value(before), Some(value)) => Sum::Value(before + value),
+            (Sum::Broken, _) | (_, None) => Sum::Broken,
+        };
+    }
+
+    fn whole(&self, quantity: Quantity) -> Option<f64> {
+        self.whole.get(quantity)
+    }
+
+    fn unit(&self, quantity: Quantity, unit: u16) -> Option<f64> {
+        match usize::from(unit) {
+            0 => self.first.get(quantity),
+            at => self.more.get(at - 1)?.get(quantity),
+        }
+    }
+}
+
+fn ticks(value: &Value) -> Option<u32> {
+    value.as_i64().and_then(|ticks| u32::try_from(ticks).ok())
+}
+
+fn put(reading: &mut Reading, kind: RowKind, field: Field, row: usize, cell: &Cell, value: &Value) {
+    let number = || value::number(value, cell.form, cell.absent);
+    match kind {
+        RowKind::Phase => {
+            let Some(phase) = reading.phases.get_mut(row) else {
+                return;
+            };
+            match field {
+                Field::Power => phase.power_w = number(),
+                Field::Current => phase.current_a = number(),
+                Field::Voltage => phase.voltage_v = number(),
+                _ => {}
+            }
+        }
+        RowKind::Bank => {
+            let Some(bank) = reading.banks.get_mut(row) else {
+                return;
+            };
+            match field {
+                Field::Power => bank.power_w = number(),
+                Field::Current => bank.current_a = number(),
+                _ => {}
+            }
+        }
+        RowKind::Outlet => {
+            let Some(outlet) = reading.outlets.get_mut(row) else {
+                return;
+            };
+            match field {
+                Field::Power => outlet.power_w = number(),
+                Field::Current => outlet.current_a = number(),
+                Field::On => outlet.on = value::switch(value, cell.form),
+                Field::Name => set_name(&mut outlet.name, value),
+                _ => {}
+            }
+        }
+        RowKind::Probe => put_probe(reading, field, row, number(), value),
+    }
+}
+
+/// A probe that is not attached reads NaN until it is; `Reading::attached` leaves it out.
+fn put_probe(reading: &mut Reading, field: Field, row: usize, number: Option<f64>, value: &Value) {
+    let (Some(temperature), Some(humidity)) = (
+        reading.temperatures.get_mut(row),
+        reading.humidities.get_mut(row),
+    ) else {
+        return;
+    };
+    match field {
+        Field::Temperature => temperature.value = number.unwrap_or(f64::NAN),
+        Field::Humidity => humidity.value = number.unwrap_or(f64::NAN),
+        Field::Name => {
+            set_name(&mut temperature.name, value);
+            set_name(&mut humidity.name, value);
+        }
+        _ => {}
+    }
+}
+
+fn set_name(name: &mut Box<str>, value: &Value) {
+    let text = value::text(value).unwrap_or_default();
+    if **name != *text {
+        *name = text.into();
+    }
+}
