@@ -1,5 +1,630 @@
 //! The book of alerts: state, numbers, mutes and acknowledgements.
+//!
+//! It takes what plugins report and says what changed. Whether anybody is told is `notify`'s business.
+//! What fires, every acknowledgement and every mute are durable records (`alert/NAME`, `mute/NAME`).
+
+use super::{AlertState, Report, ReportKind, Rule, Severity};
+use crate::effect::earlier;
+use crate::snapshot::AlertView;
+use crate::state::{Pending, Records};
+use crate::time::{Mono, Now, Wall};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The name that stands for every alert in `/mute` and `/unmute`.
+pub const ALL: &str = "all";
+/// Entries of one book. What is not firing makes room first; beyond that reports are dropped and counted.
+const MAX_ENTRIES: usize = 20_000;
+/// Mutes of one book; the one that ends first makes room.
+const MAX_MUTES: usize = 1_000;
+/// Values that are kept for `/why`.
+const MAX_SAMPLES: usize = 20;
+/// Numbers go round, so that the button of an old message does not soon mean another alert.
+const LAST_NUMBER: u32 = 99_999;
+/// A newer worst value reaches the disk at most so often; a transition does at once.
+const SAVE_EVERY: Duration = Duration::from_secs(60);
+
+/// One alert that is not `ok`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AlertEntry {
+    /// Full name; the key of the record on disk.
+    #[serde(skip)]
+    pub name: Arc<str>,
+    /// Short number for `/ack 3`, the same as long as the alert lives.
+    pub number: u32,
+    /// The thing, as it stands in messages.
+    pub subject: String,
+    /// Severity.
+    pub severity: Severity,
+    /// State.
+    pub state: AlertState,
+    /// One line for people.
+    pub summary: String,
+    /// Since when it is in this state.
+    pub since: Wall,
+    /// When it fired; `None` when it has not. Stays while there is no data.
+    pub fired: Option<Wall>,
+    /// Last value.
+    pub value: Option<f64>,
+    /// Worst value since it fired.
+    pub worst: Option<f64>,
+    /// Unit of both.
+    #[serde(with = "unit")]
+    pub unit: Unit,
+    /// Who has seen it.
+    pub ack: Option<Ack>,
+    /// The rule, once its plugin has reported since the start.
+    #[serde(skip)]
+    pub rule: Option<Rule>,
+    /// Why it is in this state.
+    #[serde(skip)]
+    pub reason: &'static str,
+    /// The last values with their times, oldest first, since the start.
+    #[serde(skip)]
+    pub samples: VecDeque<(Wall, Option<f64>)>,
+    #[serde(skip)]
+    is_dirty: bool,
+}
+
+/// A unit such as `W`, empty when there is none. Named, so that serde does not take it for borrowed input.
+pub type Unit = &'static str;
+
+/// An acknowledgement: reminders stop until the alert ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ack {
+    /// Who (`telegram:42 Ann`).
+    pub by: String,
+    /// When.
+    pub at: Wall,
+}
+
+/// Messages about an alert are held back; its state is not touched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mute {
+    /// Until when.
+    pub until: Wall,
+    /// Since when.
+    pub since: Wall,
+    /// Who.
+    pub by: String,
+    /// Why, may be empty.
+    pub reason: String,
+    /// The end on the monotonic clock, for a mute of this run of the agent: a clock that jumps does not end it.
+    #[serde(skip)]
+    deadline: Option<Mono>,
+}
+
+/// Something that people may have to be told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// Name of the alert, or `all`.
+    pub name: Arc<str>,
+    /// The thing.
+    pub subject: String,
+    /// Severity.
+    pub severity: Severity,
+    /// What happened.
+    pub kind: ChangeKind,
+    /// One line for people.
+    pub summary: String,
+    /// When it happened.
+    pub at: Wall,
+    /// When it had fired.
+    pub fired: Option<Wall>,
+}
+
+/// What happened to an alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// It fires and did not before.
+    Fired,
+    /// It fires with a higher severity than before.
+    Escalated,
+    /// It fires with a lower severity than before.
+    Lowered,
+    /// It is over.
+    Resolved,
+    /// It is over because its rule is gone.
+    Removed,
+    /// Something that has no end.
+    Event,
+    /// Somebody has seen it.
+    Acknowledged,
+    /// Its mute, or that of all alerts, has ended.
+    MuteEnded,
+}
 
 /// Every alert that is not `ok`, and every mute.
 #[derive(Debug, Default)]
-pub struct AlertBook {}
+pub struct AlertBook {
+    entries: BTreeMap<Arc<str>, AlertEntry>,
+    numbers: BTreeSet<u32>,
+    mutes: BTreeMap<String, Mute>,
+    last_number: u32,
+    /// Changes that came from commands and wait for the next time-out.
+    queued: Vec<Change>,
+    next_mute_check: Option<Mono>,
+    save_at: Option<Mono>,
+    revision: u64,
+    dropped: u64,
+}
+
+impl AlertBook {
+    /// Takes over what was on disk.
+    pub fn restore(&mut self, records: &Records) {
+        for (name, mut entry) in records.all::<AlertEntry>("alert") {
+            entry.name = Arc::from(name);
+            self.last_number = self.last_number.max(entry.number);
+            self.numbers.insert(entry.number);
+            self.entries.insert(Arc::clone(&entry.name), entry);
+        }
+        self.mutes = records.all::<Mute>("mute").into_iter().collect();
+        self.next_mute_check = (!self.mutes.is_empty()).then_some(Mono::ZERO);
+        self.revision += 1;
+    }
+
+    /// Takes a report in; says what changed, if people may have to be told of it.
+    pub fn report(&mut self, now: Now, report: Report, state: &mut Pending) -> Option<Change> {
+        match report.kind {
+            ReportKind::Event => Some(change(&report, ChangeKind::Event, None)),
+            ReportKind::Removed => {
+                let entry = self.remove(&report.name, state)?;
+                Some(Change {
+                    severity: entry.severity,
+                    ..change(&report, ChangeKind::Removed, entry.fired)
+                })
+            }
+            ReportKind::Update
+                if self
+                    .entries
+                    .get(&report.name)
+                    .is_some_and(|entry| entry.state == report.state) =>
+            {
+                self.refresh(now, report);
+                None
+            }
+            ReportKind::State | ReportKind::Update => self.transition(now, report, state),
+        }
+    }
+
+    fn transition(&mut self, now: Now, report: Report, state: &mut Pending) -> Option<Change> {
+        log::debug!(
+            "alert {}: {}: {}",
+            report.name,
+            report.state.name(),
+            report.reason
+        );
+        if report.state == AlertState::Ok {
+            let entry = self.remove(&report.name, state)?;
+            let fired = entry.fired?;
+            return Some(change(&report, ChangeKind::Resolved, Some(fired)));
+        }
+        let before = match self.entries.get(&report.name) {
+            Some(entry) => Some((entry.fired, entry.severity)),
+            None => {
+                self.make_room(report.state, state)?;
+                None
+            }
+        };
+        let was_fired = before.and_then(|(fired, _)| fired);
+        let kind = match (report.state, before) {
+            (AlertState::Firing, Some((Some(_), severity))) if report.severity > severity => {
+                Some(ChangeKind::Escalated)
+            }
+            (AlertState::Firing, Some((Some(_), severity))) if report.severity < severity => {
+                Some(ChangeKind::Lowered)
+            }
+            (AlertState::Firing, Some((Some(_), _))) => None,
+            (AlertState::Firing, _) => Some(ChangeKind::Fired),
+            _ => None,
+        };
+        let fired = match kind {
+            Some(ChangeKind::Fired) => Some(report.at),
+            _ => was_fired,
+        };
+        let change = kind.map(|kind| change(&report, kind, fired));
+        let name = Arc::clone(&report.name);
+        self.write(report, fired);
+        if change.is_some() {
+            state.put_durable("alert", &name, &self.entries.get(&name));
+        } else if fired.is_some() {
+            // Nobody is told that the data is gone or back, so nobody waits for it to be on disk.
+            self.save_later(now, &name);
+        }
+        change
+    }
+
+    /// Makes or overwrites the entry of a report that is not `ok`.
+    fn write(&mut self, report: Report, fired: Option<Wall>) {
+        let number = match self.entries.get(&report.name) {
+            Some(entry) => entry.number,
+            None => self.next_number(),
+        };
+        let entry = self
+            .entries
+            .entry(Arc::clone(&report.name))
+            .or_insert_with(|| AlertEntry {
+                name: Arc::clone(&report.name),
+                number,
+                subject: String::new(),
+                severity: report.severity,
+                state: AlertState::Ok,
+                summary: String::new(),
+                since: report.at,
+                fired: None,
+                value: None,
+                worst: None,
+                unit: report.unit,
+                ack: None,
+                rule: None,
+                reason: "",
+                samples: VecDeque::new(),
+                is_dirty: false,
+            });
+        if entry.state != report.state {
+            entry.since = report.at;
+            entry.state = report.state;
+        }
+        entry.subject = report.subject;
+        entry.severity = report.severity;
+        entry.summary = report.summary;
+        entry.fired = fired;
+        entry.value = report.value;
+        entry.worst = report.worst.or(entry.worst);
+        entry.unit = report.unit;
+        entry.rule = report.rule.or(entry.rule);
+        entry.reason = report.reason;
+        entry.remember(report.at, report.value);
+        self.revision += 1;
+    }
+
+    /// A newer value in the same state.
+    fn refresh(&mut self, now: Now, report: Report) {
+        let Some(entry) = self.entries.get(&report.name) else {
+            return;
+        };
+        let fired = entry.fired;
+        let is_worse = fired.is_some() && entry.worst != report.worst;
+        let name = Arc::clone(&report.name);
+        self.write(report, fired);
+        if is_worse {
+            self.save_later(now, &name);
+        }
+    }
+
+    fn save_later(&mut self, now: Now, name: &str) {
+        if let Some(entry) = self.entries.get_mut(name) {
+            entry.is_dirty = true;
+            self.save_at = earlier(self.save_at, Some(now.mono + SAVE_EVERY));
+        }
+    }
+
+    fn remove(&mut self, name: &str, state: &mut Pending) -> Option<AlertEntry> {
+        let entry = self.entries.remove(name)?;
+        self.numbers.remove(&entry.number);
+        self.revision += 1;
+        if entry.fired.is_some() {
+            state.delete("alert", name);
+            state.require_durable();
+        }
+        Some(entry)
+    }
+
+    /// `None` when the book is full and the newcomer is less urgent than everything in it.
+    fn make_room(&mut self, newcomer: AlertState, state: &mut Pending) -> Option<()> {
+        if self.entries.len() < MAX_ENTRIES {
+            return Some(());
+        }
+        let victim = (newcomer == AlertState::Firing)
+            .then(|| self.entries.values().find(|entry| entry.fired.is_none()))
+            .flatten()
+            .map(|entry| Arc::clone(&entry.name));
+        let Some(victim) = victim else {
+            if self.dropped == 0 {
+                log::warn!("more than {MAX_ENTRIES} alerts at once: further ones are dropped");
+            }
+            self.dropped += 1;
+            return None;
+        };
+        self.remove(&victim, state).map(|_| ())
+    }
+
+    fn next_number(&mut self) -> u32 {
+        loop {
+            self.last_number = self.last_number % LAST_NUMBER + 1;
+            if self.numbers.insert(self.last_number) {
+                return self.last_number;
+            }
+        }
+    }
+
+    /// The alert of this name, unless it is `ok`.
+    pub fn get(&self, name: &str) -> Option<&AlertEntry> {
+        self.entries.get(name)
+    }
+
+    /// Every alert that is not `ok`, by name.
+    pub fn entries(&self) -> impl Iterator<Item = &AlertEntry> {
+        self.entries.values()
+    }
+
+    /// Every mute, by the name of its alert or `all`.
+    pub fn mutes(&self) -> impl Iterator<Item = (&str, &Mute)> {
+        self.mutes.iter().map(|(name, mute)| (name.as_str(), mute))
+    }
+
+    /// What holds back messages about this alert: its own mute or that of all, whichever lasts longer.
+    pub fn muted(&self, name: &str) -> Option<&Mute> {
+        [self.mutes.get(name), self.mutes.get(ALL)]
+            .into_iter()
+            .flatten()
+            .max_by_key(|mute| mute.until)
+    }
+
+    /// Reports that found no room, since the start.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Changes whenever `views` would say something else.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Names that somebody may mean by `prefix`: a number, the start of a name, or the start of the thing
+    /// after its colon. An exact name stands alone.
+    pub fn complete(&self, prefix: &str) -> Vec<String> {
+        if prefix.eq_ignore_ascii_case(ALL) {
+            return vec![ALL.to_owned()];
+        }
+        if let Ok(number) = prefix.trim_start_matches('#').parse::<u32>() {
+            let numbered = self.entries.values().find(|entry| entry.number == number);
+            if let Some(entry) = numbered {
+                return vec![entry.name.to_string()];
+            }
+        }
+        let wanted = prefix.to_lowercase();
+        let mut found = Vec::new();
+        let muted = self.mutes.keys().map(String::as_str);
+        let names: BTreeSet<&str> = self
+            .entries
+            .keys()
+            .map(|name| &**name)
+            .chain(muted)
+            .collect();
+        for name in names {
+            let lower = name.to_lowercase();
+            if lower == wanted {
+                return vec![name.to_owned()];
+            }
+            let thing = lower.split_once(':').map_or("", |(_, thing)| thing);
+            if lower.starts_with(&wanted) || thing.starts_with(&wanted) {
+                found.push(name.to_owned());
+            }
+        }
+        found
+    }
+
+    /// Every alert for readers: what fires first, the worst of it on top.
+    pub fn views(&self) -> Vec<AlertView> {
+        let mut views: Vec<AlertView> = self
+            .entries
+            .values()
+            .map(|entry| self.view(entry))
+            .collect();
+        views.sort_by_key(|view| {
+            (
+                view.state != AlertState::Firing,
+                std::cmp::Reverse(view.severity),
+                view.number,
+            )
+        });
+        views
+    }
+
+    fn view(&self, entry: &AlertEntry) -> AlertView {
+        AlertView {
+            number: entry.number,
+            name: Arc::clone(&entry.name),
+            state: entry.state,
+            severity: entry.severity,
+            summary: format!("{}: {}", entry.subject, entry.summary),
+            since: entry.since,
+            value: entry.value,
+            worst: entry.worst,
+            unit: entry.unit,
+            muted_until: self.muted(&entry.name).map(|mute| mute.until),
+            acknowledged_by: entry.ack.as_ref().map(|ack| ack.by.clone()),
+        }
+    }
+
+    /// Notes that somebody has seen an alert. False when it does not fire.
+    pub fn ack(&mut self, now: Now, name: &str, by: &str, state: &mut Pending) -> bool {
+        let Some(entry) = self
+            .entries
+            .get_mut(name)
+            .filter(|entry| entry.fired.is_some())
+        else {
+            return false;
+        };
+        entry.ack = Some(Ack {
+            by: by.to_owned(),
+            at: now.wall,
+        });
+        state.put_durable("alert", name, entry);
+        self.queued
+            .push(entry.changed(ChangeKind::Acknowledged, now.wall, by));
+        self.revision += 1;
+        true
+    }
+
+    /// Holds back messages about one alert, or about `all`, for a while.
+    pub fn mute(
+        &mut self,
+        now: Now,
+        name: &str,
+        lasting: Duration,
+        (by, reason): (&str, &str),
+        state: &mut Pending,
+    ) {
+        if self.mutes.len() >= MAX_MUTES && !self.mutes.contains_key(name) {
+            let first = self.mutes.iter().min_by_key(|(_, mute)| mute.until);
+            if let Some(first) = first.map(|(name, _)| name.clone()) {
+                self.end_mute(now, &first, state);
+            }
+        }
+        let mute = Mute {
+            until: now.wall.plus(lasting),
+            since: now.wall,
+            by: by.to_owned(),
+            reason: reason.to_owned(),
+            deadline: Some(now.mono + lasting),
+        };
+        self.next_mute_check = earlier(self.next_mute_check, mute.deadline);
+        state.put_durable("mute", name, &mute);
+        self.mutes.insert(name.to_owned(), mute);
+        self.revision += 1;
+    }
+
+    /// Ends a mute early. False when there is none.
+    pub fn unmute(&mut self, now: Now, name: &str, state: &mut Pending) -> bool {
+        self.end_mute(now, name, state)
+    }
+
+    fn end_mute(&mut self, now: Now, name: &str, state: &mut Pending) -> bool {
+        if self.mutes.remove(name).is_none() {
+            return false;
+        }
+        state.delete("mute", name);
+        state.require_durable();
+        self.revision += 1;
+        let change = match self.entries.get(name) {
+            Some(entry) => entry.changed(ChangeKind::MuteEnded, now.wall, ""),
+            None => Change {
+                name: Arc::from(name),
+                subject: String::new(),
+                severity: Severity::Info,
+                kind: ChangeKind::MuteEnded,
+                summary: String::new(),
+                at: now.wall,
+                fired: None,
+            },
+        };
+        self.queued.push(change);
+        true
+    }
+
+    /// When `handle_timeout` has something to do.
+    pub fn poll_timeout(&self) -> Option<Mono> {
+        if !self.queued.is_empty() {
+            return Some(Mono::ZERO);
+        }
+        earlier(self.next_mute_check, self.save_at)
+    }
+
+    /// Ends mutes that are over, saves what is worth saving, and hands over what commands have changed.
+    pub fn handle_timeout(&mut self, now: Now, state: &mut Pending) -> Vec<Change> {
+        if self.next_mute_check.is_some_and(|at| at <= now.mono) {
+            let over: Vec<String> = self
+                .mutes
+                .iter()
+                .filter(|(_, mute)| mute.remaining(now).is_zero())
+                .map(|(name, _)| name.clone())
+                .collect();
+            for name in over {
+                self.end_mute(now, &name, state);
+            }
+            self.next_mute_check = self.mutes.values().map(|mute| mute.next_check(now)).min();
+        }
+        if self.save_at.is_some_and(|at| at <= now.mono) {
+            self.save_at = None;
+            for entry in self.entries.values_mut().filter(|entry| entry.is_dirty) {
+                entry.is_dirty = false;
+                state.put("alert", &entry.name, entry);
+            }
+        }
+        std::mem::take(&mut self.queued)
+    }
+}
+
+impl AlertEntry {
+    /// True from the firing to the end, also while there is no data.
+    pub fn is_open(&self) -> bool {
+        self.fired.is_some()
+    }
+
+    fn remember(&mut self, at: Wall, value: Option<f64>) {
+        if self.samples.len() == MAX_SAMPLES {
+            self.samples.pop_front();
+        }
+        self.samples.push_back((at, value));
+    }
+
+    fn changed(&self, kind: ChangeKind, at: Wall, by: &str) -> Change {
+        let summary = match kind {
+            ChangeKind::Acknowledged => by.to_owned(),
+            _ => self.summary.clone(),
+        };
+        Change {
+            name: Arc::clone(&self.name),
+            subject: self.subject.clone(),
+            severity: self.severity,
+            kind,
+            summary,
+            at,
+            fired: self.fired,
+        }
+    }
+}
+
+impl Mute {
+    fn remaining(&self, now: Now) -> Duration {
+        match self.deadline {
+            Some(deadline) => deadline.since(now.mono),
+            None => self.until.since(now.wall),
+        }
+    }
+
+    /// A mute from before the restart hangs on the wall clock, which may still jump: it is looked at every minute.
+    fn next_check(&self, now: Now) -> Mono {
+        match self.deadline {
+            Some(deadline) => deadline,
+            None => now.mono + self.remaining(now).min(Duration::from_secs(60)),
+        }
+    }
+}
+
+fn change(report: &Report, kind: ChangeKind, fired: Option<Wall>) -> Change {
+    Change {
+        name: Arc::clone(&report.name),
+        subject: report.subject.clone(),
+        severity: report.severity,
+        kind,
+        summary: report.summary.clone(),
+        at: report.at,
+        fired,
+    }
+}
+
+/// Units are static words in the program; on disk they are text.
+mod unit {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::borrow::Cow;
+
+    const KNOWN: &[&str] = &["W", "VA", "A", "V", "kWh", "s", "%", "°C", "B"];
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    pub(super) fn serialize<S: Serializer>(unit: &&'static str, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(unit)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<&'static str, D::Error> {
+        let text = <Cow<'de, str>>::deserialize(from)?;
+        let known = KNOWN.iter().copied().find(|known| *known == text);
+        Ok(known.unwrap_or_default())
+    }
+}

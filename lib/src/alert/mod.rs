@@ -7,7 +7,8 @@ pub mod book;
 pub mod notify;
 pub mod rule;
 
-pub use book::AlertBook;
+pub use book::{Ack, AlertBook, AlertEntry, Change, ChangeKind, Mute};
+pub use notify::{Notifier, NotifyEnv};
 pub use rule::{Rule, RuleState, Sample, Transition};
 
 use crate::time::Wall;
@@ -91,6 +92,10 @@ pub struct Report {
     pub at: Wall,
     /// What sort of report it is.
     pub kind: ReportKind,
+    /// The rule that was judged, for `/why`.
+    pub rule: Option<Rule>,
+    /// Why the state is what it is, from `Transition::reason`; for the log and `/why`.
+    pub reason: &'static str,
 }
 
 /// How the book takes a report.
