@@ -62,6 +62,48 @@ impl Snapshot {
             config,
         }
     }
+
+    /// The name of the team that a PDU belongs to.
+    pub fn team_name(&self, pdu: usize) -> Option<&str> {
+        let team = self.config.pdus.get(pdu)?.team?;
+        Some(&*self.config.teams.get(team as usize)?.name)
+    }
+
+    /// Phases, outlets and temperatures of a PDU.
+    pub fn parts(&self, pdu: &PduView) -> (&[PhaseReading], &[OutletReading], &[ProbeReading]) {
+        (
+            part(&self.phases, pdu.phases),
+            part(&self.outlets, pdu.outlets),
+            part(&self.temperatures, pdu.temperatures),
+        )
+    }
+}
+
+fn part<T>(all: &[T], (start, len): (u32, u16)) -> &[T] {
+    let start = start as usize;
+    all.get(start..start + usize::from(len)).unwrap_or_default()
+}
+
+impl PduView {
+    /// True while the last reading still says how it is.
+    pub fn is_live(&self) -> bool {
+        matches!(
+            self.state,
+            PduState::Ok | PduState::OverLimit | PduState::Stale
+        )
+    }
+
+    /// A value of the last reading, while that still says how it is.
+    pub fn live(&self, value: Option<f64>) -> Option<f64> {
+        value.filter(|_| self.is_live())
+    }
+}
+
+impl AlertView {
+    /// True while it fires.
+    pub fn is_firing(&self) -> bool {
+        self.state == AlertState::Firing
+    }
 }
 
 /// State of a PDU, as the HTTP interface names it.

@@ -10,3 +10,4 @@ pub mod inbox;
 pub mod jobs;
 pub mod net;
 pub mod store;
+pub mod published;

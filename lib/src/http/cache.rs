@@ -1,0 +1,139 @@
+//! Rendered bodies, so that a second look at the same state costs nothing.
+
+use super::{View, http_date};
+use crate::time::Mono;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A body of at least this size is rendered at most once per `LARGE_LIFE` and dropped after `LARGE_IDLE`:
+/// rendering thousands of PDUs takes milliseconds, and keeping them costs megabytes.
+const LARGE: usize = 256 * 1024;
+const LARGE_LIFE: Duration = Duration::from_secs(2);
+const LARGE_IDLE: Duration = Duration::from_secs(5);
+
+/// Bodies by route, and the date line of the current second.
+#[derive(Debug, Default)]
+pub struct Cache {
+    slots: Vec<Option<Slot>>,
+    date: (i64, String),
+}
+
+#[derive(Clone, Debug)]
+struct Slot {
+    version: u64,
+    second: u64,
+    rendered: Mono,
+    status: u16,
+    body: Arc<[u8]>,
+}
+
+impl Cache {
+    /// An empty cache.
+    pub fn new() -> Cache {
+        Cache::default()
+    }
+
+    /// The body in a slot if it still holds, else a new one from `render`. Ages in it are exact to a second.
+    pub(super) fn body(
+        &mut self,
+        slot: usize,
+        view: &View<'_>,
+        render: impl FnOnce(&View<'_>) -> (u16, String),
+    ) -> (u16, Arc<[u8]>) {
+        if self.slots.len() <= slot {
+            self.slots.resize(slot + 1, None);
+        }
+        let second = view.now.mono.since_start().as_secs();
+        let place = &mut self.slots[slot];
+        let held = place.as_ref().filter(|slot| {
+            let is_same = slot.version == view.snapshot.version && slot.second == second;
+            let is_recent = view.now.mono.since(slot.rendered) < LARGE_LIFE;
+            is_same || slot.body.len() >= LARGE && is_recent
+        });
+        if let Some(slot) = held {
+            return (slot.status, Arc::clone(&slot.body));
+        }
+        let (status, body) = render(view);
+        let body: Arc<[u8]> = body.into_bytes().into();
+        *place = Some(Slot {
+            version: view.snapshot.version,
+            second,
+            rendered: view.now.mono,
+            status,
+            body: Arc::clone(&body),
+        });
+        (status, body)
+    }
+
+    /// The `Date` field for this moment.
+    pub fn date(&mut self, view: &View<'_>) -> &str {
+        let second = view.now.wall.unix_seconds();
+        if self.date.0 != second || self.date.1.is_empty() {
+            self.date = (second, http_date(view.now.wall));
+        }
+        &self.date.1
+    }
+
+    /// When a large body is to be dropped.
+    pub fn poll_timeout(&self) -> Option<Mono> {
+        let large = |slot: &&Slot| slot.body.len() >= LARGE;
+        let slots = self.slots.iter().flatten().filter(large);
+        slots.map(|slot| slot.rendered + LARGE_IDLE).min()
+    }
+
+    /// Drops large bodies whose time has come.
+    pub fn handle_timeout(&mut self, now: Mono) {
+        for place in &mut self.slots {
+            let is_over = |slot: &mut Slot| {
+                slot.body.len() >= LARGE && now.since(slot.rendered) >= LARGE_IDLE
+            };
+            place.take_if(is_over);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{self, Sample};
+    use super::*;
+
+    fn rendered(cache: &mut Cache, view: &View<'_>, len: usize) -> bool {
+        let mut was_rendered = false;
+        cache.body(3, view, |_| {
+            was_rendered = true;
+            (200, "x".repeat(len))
+        });
+        was_rendered
+    }
+
+    #[test]
+    fn a_body_holds_for_its_version_and_second() {
+        let mut snapshot = sample::snapshot(Sample::Normal);
+        let now = snapshot.now;
+        let mut cache = Cache::new();
+        assert!(rendered(&mut cache, &View::new(&snapshot, now), 9));
+        assert!(!rendered(&mut cache, &View::new(&snapshot, now), 9));
+        snapshot.version += 1;
+        assert!(rendered(&mut cache, &View::new(&snapshot, now), 9));
+        let mut later = now;
+        later.mono += Duration::from_secs(1);
+        assert!(rendered(&mut cache, &View::new(&snapshot, later), 9));
+        assert_eq!(cache.poll_timeout(), None);
+    }
+
+    #[test]
+    fn a_large_body_is_rendered_seldom_and_not_kept_for_long() {
+        let mut snapshot = sample::snapshot(Sample::Normal);
+        let mut now = snapshot.now;
+        let mut cache = Cache::new();
+        assert!(rendered(&mut cache, &View::new(&snapshot, now), LARGE));
+        snapshot.version += 1;
+        now.mono += Duration::from_secs(1);
+        assert!(!rendered(&mut cache, &View::new(&snapshot, now), LARGE));
+        now.mono += Duration::from_secs(1);
+        assert!(rendered(&mut cache, &View::new(&snapshot, now), LARGE));
+        let due = cache.poll_timeout().expect("a large body is held");
+        cache.handle_timeout(due);
+        assert_eq!(cache.poll_timeout(), None);
+    }
+}

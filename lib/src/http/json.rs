@@ -1,0 +1,781 @@
+//! The JSON answers and their shapes. A value that is not known is null; a device that does not answer has
+//! no current values, only the time of its last ones.
+
+use super::View;
+use super::schema::{Member, NUMBER, Object, Schema, TEXT, TIME, member};
+use super::write::Writer;
+use crate::config::{Host, Limits};
+use crate::pdu::{Kind, OutletReading, PhaseReading, ProbeReading, Reading};
+use crate::snapshot::{PduState, Snapshot, SumView};
+use crate::time::Wall;
+use std::time::Duration;
+
+/// The version that every answer names: that of this crate, which the agent shares.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A fresh configuration has no PDU that could age; with one, the snapshot changes with every poll, so one
+/// that is older than this many intervals (and `CORE_SILENCE`) says that the core stands still.
+const CORE_INTERVALS: u32 = 5;
+const CORE_SILENCE: Duration = Duration::from_secs(10);
+
+/// `/health`: status code and body.
+pub fn health(view: &View<'_>) -> (u16, String) {
+    let problems = problems(view);
+    let mut json = Writer::new(64);
+    json.object(|json| {
+        json.key("status").text(health_word(&problems));
+        if !problems.is_empty() {
+            json.key("reasons").array(|json| {
+                for problem in &problems {
+                    json.text(problem);
+                }
+            });
+        }
+    });
+    (if problems.is_empty() { 200 } else { 503 }, json.finish())
+}
+
+/// What is wrong with the agent itself, its own view and the age of that view together.
+pub fn problems(view: &View<'_>) -> Vec<String> {
+    let mut problems = view.snapshot.health.problems.clone();
+    let patience = (view.snapshot.config.power.interval * CORE_INTERVALS).max(CORE_SILENCE);
+    let age = view.now.mono.since(view.snapshot.now.mono);
+    if !view.snapshot.pdus.is_empty() && age > patience {
+        problems.push(format!(
+            "nothing was measured for {} s: the agent is overloaded or stuck",
+            age.as_secs()
+        ));
+    }
+    problems
+}
+
+fn health_word(problems: &[String]) -> &'static str {
+    if problems.is_empty() { "ok" } else { "failing" }
+}
+
+/// `/api/status`.
+pub fn status(view: &View<'_>) -> String {
+    let snapshot = view.snapshot;
+    let counters = &snapshot.counters;
+    let problems = problems(view);
+    let count = |state| snapshot.pdus.iter().filter(|p| p.state == state).count() as u64;
+    let mut json = Writer::new(1024);
+    json.object(|json| {
+        json.key("name").text(&snapshot.config.name);
+        json.key("version").text(VERSION);
+        json.key("time").time(Some(view.now.wall));
+        json.key("started_at").time(Some(snapshot.started));
+        let uptime = view.now.wall.since(snapshot.started).as_secs();
+        json.key("uptime_s").integer(uptime);
+        json.key("plugins").array(|json| {
+            for plugin in &snapshot.plugins {
+                json.text(plugin);
+            }
+        });
+        json.key("health").object(|json| {
+            json.key("status").text(health_word(&problems));
+            json.key("reasons").array(|json| {
+                for problem in &problems {
+                    json.text(problem);
+                }
+            });
+        });
+        json.key("counts").object(|json| {
+            let firing = snapshot.alerts.iter().filter(|alert| alert.is_firing());
+            for (key, value) in [
+                ("pdus", snapshot.pdus.len() as u64),
+                ("pdus_ok", count(PduState::Ok)),
+                ("pdus_over_limit", count(PduState::OverLimit)),
+                ("pdus_stale", count(PduState::Stale)),
+                ("pdus_unreachable", count(PduState::Unreachable)),
+                ("pdus_unknown", count(PduState::Unknown)),
+                ("teams", snapshot.teams.len() as u64),
+                ("alerts_firing", firing.count() as u64),
+                ("polls_ok", counters.polls_ok),
+                ("polls_failed", counters.polls_failed),
+                ("polls_overrun", counters.polls_overrun),
+                ("messages_sent", counters.messages_sent),
+                ("messages_failed", counters.messages_failed),
+                ("messages_queued", counters.messages_queued),
+                ("commands", counters.commands),
+                ("commands_refused", counters.refused),
+                ("journal_records", counters.journal_records),
+            ] {
+                json.key(key).integer(value);
+            }
+        });
+    });
+    json.finish()
+}
+
+/// `/api/power`.
+pub fn power(view: &View<'_>) -> String {
+    let snapshot = view.snapshot;
+    let mut json = Writer::new(512 + snapshot.pdus.len() * 640);
+    json.object(|json| {
+        json.key("time").time(Some(snapshot.now.wall));
+        let total = snapshot.site.as_ref().and_then(|site| site.power_w);
+        json.key("total_power_w").number(total);
+        json.key("pdus").array(|json| {
+            for index in 0..snapshot.pdus.len() {
+                pdu_at(json, view, index);
+            }
+        });
+        json.key("teams").array(|json| {
+            for (team, sum) in snapshot.config.teams.iter().zip(&snapshot.teams) {
+                json.object(|json| {
+                    json.key("name").text(&team.name);
+                    json.key("power_w").number(sum.power_w);
+                    let limit = limit_w(&team.limits);
+                    json.key("limit_w").number(limit);
+                    json.key("headroom_w").number(sum_headroom(sum, limit));
+                    json.key("state").text(sum.state.name());
+                    missing(json, snapshot, sum);
+                });
+            }
+        });
+        json.key("site");
+        site(json, snapshot);
+    });
+    json.finish()
+}
+
+/// `/api/power/{name}`; `None` when there is no such PDU.
+pub fn pdu(view: &View<'_>, name: &str) -> Option<String> {
+    let pdus = &view.snapshot.config.pdus;
+    let index = pdus.iter().position(|pdu| &*pdu.name == name)?;
+    let mut json = Writer::new(1024);
+    pdu_at(&mut json, view, index);
+    Some(json.finish())
+}
+
+/// `/api/alerts`.
+pub fn alerts(view: &View<'_>) -> String {
+    let mut json = Writer::new(256 + view.snapshot.alerts.len() * 320);
+    json.object(|json| {
+        json.key("time").time(Some(view.snapshot.now.wall));
+        json.key("alerts").array(|json| {
+            for alert in view.snapshot.alerts.iter() {
+                json.object(|json| {
+                    json.key("number").integer(u64::from(alert.number));
+                    json.key("name").text(&alert.name);
+                    json.key("state").text(alert.state.name());
+                    json.key("severity").text(alert.severity.name());
+                    json.key("summary").text(&alert.summary);
+                    json.key("since").time(Some(alert.since));
+                    json.key("value").number(alert.value);
+                    json.key("worst").number(alert.worst);
+                    json.key("unit").text(alert.unit);
+                    json.key("muted_until").time(alert.muted_until);
+                    let by = alert.acknowledged_by.as_deref();
+                    json.key("acknowledged_by").text_or_null(by);
+                });
+            }
+        });
+    });
+    json.finish()
+}
+
+/// One answer to `probe`: a device that is not configured.
+#[derive(Debug)]
+pub struct Probed<'a> {
+    /// Where it was found, `HOST` or `HOST:PORT`.
+    pub address: &'a str,
+    /// The profile that was used.
+    pub profile: Option<&'a str>,
+    /// When it was read.
+    pub time: Wall,
+    /// When it was last restarted.
+    pub restarted_at: Option<Wall>,
+    /// Its readings.
+    pub reading: &'a Reading,
+    /// When its peak was, in our time.
+    pub peak_time: Option<Wall>,
+    /// Vendor in words.
+    pub vendor: Option<&'a str>,
+    /// Model as the device tells it.
+    pub model: Option<&'a str>,
+    /// `sysObjectID` in dotted form.
+    pub sys_object_id: Option<&'a str>,
+    /// `sysDescr`.
+    pub sys_descr: Option<&'a str>,
+    /// What sort of device it is.
+    pub kind: Kind,
+}
+
+/// What `probe --json` prints: like an element of `pdus`, without `name`, `team` and `limit_w`, and with what
+/// the device says it is.
+pub fn reading_object(probed: &Probed<'_>) -> String {
+    let reading = probed.reading;
+    let state = match reading.power_w {
+        Some(_) => PduState::Ok,
+        None => PduState::Unknown,
+    };
+    let mut json = Writer::new(1024);
+    json.object(|json| {
+        json.key("address").text(probed.address);
+        json.key("profile").text_or_null(probed.profile);
+        for (key, value) in [
+            ("vendor", probed.vendor),
+            ("model", probed.model),
+            ("sys_object_id", probed.sys_object_id),
+            ("sys_descr", probed.sys_descr),
+        ] {
+            json.key(key).text_or_null(value);
+        }
+        json.key("kind").text(probed.kind.name());
+        json.key("state").text(state.name());
+        json.key("time").time(Some(probed.time));
+        json.key("age_s").integer(0);
+        json.key("restarted_at").time(probed.restarted_at);
+        json.key("power_w").number(reading.power_w);
+        json.key("apparent_va").number(reading.apparent_va);
+        json.key("current_a").number(reading.current_a);
+        json.key("voltage_v").number(reading.voltage_v);
+        json.key("peak_w").number(reading.peak_w);
+        json.key("peak_time").time(probed.peak_time);
+        json.key("energy_kwh").number(reading.energy_kwh);
+        parts(
+            json,
+            &reading.phases,
+            &reading.outlets,
+            &reading.temperatures,
+        );
+    });
+    json.finish()
+}
+
+fn pdu_at(json: &mut Writer, view: &View<'_>, index: usize) {
+    let snapshot = view.snapshot;
+    let (Some(pdu), Some(config)) = (snapshot.pdus.get(index), snapshot.config.pdus.get(index))
+    else {
+        return;
+    };
+    let team = snapshot.team_name(index);
+    let power_w = pdu.live(pdu.power_w);
+    let limit = limit_w(&config.limits);
+    json.object(|json| {
+        json.key("name").text(&config.name);
+        json.key("team").text_or_null(team);
+        json.key("address").text(&address(&config.host));
+        json.key("profile").text_or_null(pdu.profile);
+        json.key("state").text(pdu.state.name());
+        json.key("reason").text_or_null(pdu.reason.as_deref());
+        json.key("time").time(pdu.read.map(|(_, wall)| wall));
+        json.key("age_s").number(view.age_s(pdu));
+        json.key("restarted_at").time(pdu.restarted_at);
+        json.key("power_w").number(power_w);
+        json.key("apparent_va").number(pdu.live(pdu.apparent_va));
+        json.key("current_a").number(pdu.live(pdu.current_a));
+        json.key("voltage_v").number(pdu.live(pdu.voltage_v));
+        json.key("limit_w").number(limit);
+        json.key("headroom_w").number(difference(limit, power_w));
+        json.key("peak_w").number(pdu.peak_w);
+        json.key("peak_time").time(pdu.peak_time);
+        json.key("energy_kwh").number(pdu.energy_kwh);
+        let (phases, outlets, temperatures) = if pdu.is_live() {
+            snapshot.parts(pdu)
+        } else {
+            Default::default()
+        };
+        parts(json, phases, outlets, temperatures);
+    });
+}
+
+fn parts(
+    json: &mut Writer,
+    phases: &[PhaseReading],
+    outlets: &[OutletReading],
+    temperatures: &[ProbeReading],
+) {
+    json.key("phases").array(|json| {
+        for phase in phases {
+            json.object(|json| {
+                json.key("index").integer(u64::from(phase.index));
+                json.key("power_w").number(phase.power_w);
+                json.key("current_a").number(phase.current_a);
+                json.key("voltage_v").number(phase.voltage_v);
+            });
+        }
+    });
+    json.key("outlets").array(|json| {
+        for outlet in outlets {
+            json.object(|json| {
+                json.key("index").integer(u64::from(outlet.index));
+                let name = Some(&*outlet.name).filter(|name| !name.is_empty());
+                json.key("name").text_or_null(name);
+                let state = outlet.on.map(|on| if on { "on" } else { "off" });
+                json.key("state").text_or_null(state);
+                json.key("power_w").number(outlet.power_w);
+                json.key("current_a").number(outlet.current_a);
+            });
+        }
+    });
+    json.key("temperatures").array(|json| {
+        for probe in temperatures {
+            json.object(|json| {
+                json.key("name").text(&probe.name);
+                json.key("temperature_celsius").number(Some(probe.value));
+            });
+        }
+    });
+}
+
+fn site(json: &mut Writer, snapshot: &Snapshot) {
+    let limits = &snapshot.config.power.site;
+    let nothing = SumView::default();
+    let sum = snapshot.site.as_ref().unwrap_or(&nothing);
+    let soft = limits.soft.map(|limit| limit.on_w);
+    let hard = limits.hard.map(|limit| limit.on_w);
+    json.object(|json| {
+        json.key("power_w").number(sum.power_w);
+        json.key("soft_limit_w").number(soft);
+        json.key("soft_headroom_w").number(sum_headroom(sum, soft));
+        json.key("hard_limit_w").number(hard);
+        json.key("hard_headroom_w").number(sum_headroom(sum, hard));
+        let nearest = limit_w(limits);
+        json.key("headroom_w").number(sum_headroom(sum, nearest));
+        json.key("state").text(sum.state.name());
+        missing(json, snapshot, sum);
+    });
+}
+
+fn missing(json: &mut Writer, snapshot: &Snapshot, sum: &SumView) {
+    json.key("missing").array(|json| {
+        for &index in sum.missing.iter() {
+            if let Some(pdu) = snapshot.config.pdus.get(index as usize) {
+                json.text(&pdu.name);
+            }
+        }
+    });
+}
+
+/// The limit that one number has to stand for: the hard one, else the soft one, in watts.
+pub fn limit_w(limits: &Limits) -> Option<f64> {
+    limits.hard.or(limits.soft).map(|limit| limit.on_w)
+}
+
+/// Watts between a sum and its limit. A sum with a missing member is a lower bound, so what is left below
+/// the limit is not known; that it is above is.
+pub fn sum_headroom(sum: &SumView, limit: Option<f64>) -> Option<f64> {
+    difference(limit, sum.power_w).filter(|left| sum.missing.is_empty() || *left <= 0.0)
+}
+
+fn difference(limit: Option<f64>, power: Option<f64>) -> Option<f64> {
+    Some(limit? - power?)
+}
+
+/// `HOST`, or `HOST:PORT` where the port is not SNMP's.
+pub fn address(host: &Host) -> String {
+    const SNMP: u16 = 161;
+    match host {
+        Host::Ip(address) if address.port() == SNMP => address.ip().to_string(),
+        Host::Ip(address) => address.to_string(),
+        Host::Name(name, SNMP) => name.to_string(),
+        Host::Name(name, port) => format!("{name}:{port}"),
+    }
+}
+
+const STATES: &[&str] = &["ok", "over_limit", "stale", "unreachable", "unknown"];
+const SUM_STATES: &[&str] = &["ok", "over_limit", "unknown"];
+
+/// Shape of `/health`.
+pub const HEALTH: Schema = Schema::Object(&Object {
+    name: "Health",
+    members: &[member("status", Schema::OneOf(&["ok"]), "always ok")],
+});
+
+/// Shape of `/health` when it is 503.
+pub const FAILING: Schema = Schema::Object(&Object {
+    name: "Failing",
+    members: &[
+        member("status", Schema::OneOf(&["failing"]), "always failing"),
+        REASONS,
+    ],
+});
+
+const REASONS: Member = member(
+    "reasons",
+    Schema::List(&Schema::Text),
+    "what is wrong, a sentence each",
+);
+
+/// Shape of an error.
+pub const ERROR: Schema = Schema::Object(&Object {
+    name: "Error",
+    members: &[member(
+        "error",
+        Schema::Object(&Object {
+            name: "ErrorDetail",
+            members: &[
+                member("code", Schema::Text, "a stable word for programs"),
+                member("message", Schema::Text, "a sentence for people"),
+            ],
+        }),
+        "what went wrong",
+    )],
+});
+
+/// Shape of `/api/status`.
+pub const STATUS: Schema = Schema::Object(&Object {
+    name: "Status",
+    members: &[
+        member("name", Schema::Text, "the agent's name"),
+        member("version", Schema::Text, "the agent's version"),
+        member("time", Schema::Time, "now"),
+        member("started_at", Schema::Time, "when the agent started"),
+        member("uptime_s", Schema::Integer, "seconds since then"),
+        member(
+            "plugins",
+            Schema::List(&Schema::Text),
+            "the plugins that run",
+        ),
+        member(
+            "health",
+            Schema::Object(&Object {
+                name: "HealthDetail",
+                members: &[
+                    member(
+                        "status",
+                        Schema::OneOf(&["ok", "failing"]),
+                        "as /health says",
+                    ),
+                    REASONS,
+                ],
+            }),
+            "the agent's own condition",
+        ),
+        member(
+            "counts",
+            Schema::Object(&COUNTS),
+            "PDUs by state, and what happened since the start",
+        ),
+    ],
+});
+
+const COUNTS: Object = Object {
+    name: "Counts",
+    members: &[
+        member("pdus", Schema::Integer, "configured PDUs"),
+        member("pdus_ok", Schema::Integer, "read and below their limits"),
+        member("pdus_over_limit", Schema::Integer, "above a limit"),
+        member("pdus_stale", Schema::Integer, "last answer is late"),
+        member("pdus_unreachable", Schema::Integer, "do not answer"),
+        member(
+            "pdus_unknown",
+            Schema::Integer,
+            "never read, or without power",
+        ),
+        member("teams", Schema::Integer, "configured teams"),
+        member("alerts_firing", Schema::Integer, "alerts that fire"),
+        member("polls_ok", Schema::Integer, "polls that were answered"),
+        member("polls_failed", Schema::Integer, "polls without an answer"),
+        member(
+            "polls_overrun",
+            Schema::Integer,
+            "polls left out because the one before ran",
+        ),
+        member("messages_sent", Schema::Integer, "messages delivered"),
+        member("messages_failed", Schema::Integer, "failed attempts"),
+        member("messages_queued", Schema::Integer, "messages waiting"),
+        member("commands", Schema::Integer, "commands run"),
+        member("commands_refused", Schema::Integer, "commands refused"),
+        member(
+            "journal_records",
+            Schema::Integer,
+            "records written to the journal",
+        ),
+    ],
+};
+
+/// Shape of `/api/power`.
+pub const POWER: Schema = Schema::Object(&Object {
+    name: "Power",
+    members: &[
+        member("time", Schema::Time, "when this was put together"),
+        member(
+            "total_power_w",
+            NUMBER,
+            "sum over all PDUs in watts; a lower bound while site.missing is not empty",
+        ),
+        member("pdus", Schema::List(&PDU), "in the configuration's order"),
+        member("teams", Schema::List(&TEAM), "in the configuration's order"),
+        member("site", SITE, "all PDUs together"),
+    ],
+});
+
+/// Shape of a PDU.
+pub const PDU: Schema = Schema::Object(&Object {
+    name: "Pdu",
+    members: &[
+        member("name", Schema::Text, "its name"),
+        member("team", TEXT, "its team"),
+        member("address", Schema::Text, "host, with a port other than 161"),
+        member("profile", TEXT, "the device profile in use"),
+        member("state", Schema::OneOf(STATES), "its state"),
+        member("reason", TEXT, "why it is in that state"),
+        member("time", TIME, "when it was last read"),
+        member("age_s", NUMBER, "seconds since then"),
+        member("restarted_at", TIME, "when it last restarted"),
+        member(
+            "power_w",
+            NUMBER,
+            "watts; like all current values null while it does not answer",
+        ),
+        member("apparent_va", NUMBER, "volt-amperes"),
+        member("current_a", NUMBER, "amperes of its single inlet"),
+        member("voltage_v", NUMBER, "volts of its single inlet"),
+        member("limit_w", NUMBER, "power limit in watts"),
+        member(
+            "headroom_w",
+            NUMBER,
+            "watts left to the limit, negative above it",
+        ),
+        member(
+            "peak_w",
+            NUMBER,
+            "highest power since the last reset in watts",
+        ),
+        member("peak_time", TIME, "when that was"),
+        member("energy_kwh", NUMBER, "kilowatt-hours"),
+        member("phases", Schema::List(&PHASE), "in the device's order"),
+        member("outlets", Schema::List(&OUTLET), "where the device has any"),
+        member("temperatures", Schema::List(&PROBE), "attached probes"),
+    ],
+});
+
+const PHASE: Schema = Schema::Object(&Object {
+    name: "Phase",
+    members: &[
+        member("index", Schema::Integer, "counted from 1"),
+        member("power_w", NUMBER, "watts"),
+        member("current_a", NUMBER, "amperes"),
+        member("voltage_v", NUMBER, "volts"),
+    ],
+});
+
+const OUTLET: Schema = Schema::Object(&Object {
+    name: "Outlet",
+    members: &[
+        member("index", Schema::Integer, "as the device counts"),
+        member("name", TEXT, "its name on the device"),
+        member(
+            "state",
+            Schema::OrNull(&Schema::OneOf(&["on", "off"])),
+            "switched on or off",
+        ),
+        member("power_w", NUMBER, "watts"),
+        member("current_a", NUMBER, "amperes"),
+    ],
+});
+
+const PROBE: Schema = Schema::Object(&Object {
+    name: "TemperatureProbe",
+    members: &[
+        member("name", Schema::Text, "its name on the device"),
+        member("temperature_celsius", NUMBER, "degrees Celsius"),
+    ],
+});
+
+const TEAM: Schema = Schema::Object(&Object {
+    name: "Team",
+    members: &[
+        member("name", Schema::Text, "its name"),
+        member(
+            "power_w",
+            NUMBER,
+            "watts; a lower bound while members are missing",
+        ),
+        member("limit_w", NUMBER, "power limit in watts"),
+        SUM_HEADROOM,
+        member("state", Schema::OneOf(SUM_STATES), "its state"),
+        MISSING,
+    ],
+});
+
+const SITE: Schema = Schema::Object(&Object {
+    name: "Site",
+    members: &[
+        member(
+            "power_w",
+            NUMBER,
+            "watts; a lower bound while members are missing",
+        ),
+        member("soft_limit_w", NUMBER, "limit that warns, in watts"),
+        member("soft_headroom_w", NUMBER, "watts left to it"),
+        member("hard_limit_w", NUMBER, "limit that alarms, in watts"),
+        member("hard_headroom_w", NUMBER, "watts left to it"),
+        SUM_HEADROOM,
+        member("state", Schema::OneOf(SUM_STATES), "its state"),
+        MISSING,
+    ],
+});
+
+const SUM_HEADROOM: Member = member(
+    "headroom_w",
+    NUMBER,
+    "watts left to the (hard) limit, negative above it; null below it while members are missing",
+);
+
+const MISSING: Member = member(
+    "missing",
+    Schema::List(&Schema::Text),
+    "members that were not read and are not in the sum",
+);
+
+/// Shape of `/api/alerts`.
+pub const ALERTS: Schema = Schema::Object(&Object {
+    name: "Alerts",
+    members: &[
+        member("time", Schema::Time, "when this was put together"),
+        member(
+            "alerts",
+            Schema::List(&ALERT),
+            "every alert that is not ok, or is muted",
+        ),
+    ],
+});
+
+const ALERT: Schema = Schema::Object(&Object {
+    name: "Alert",
+    members: &[
+        member(
+            "number",
+            Schema::Integer,
+            "short number, for /ack and /mute in the chat",
+        ),
+        member(
+            "name",
+            Schema::Text,
+            "plugin, rule and thing: power.limit:alpha",
+        ),
+        member(
+            "state",
+            Schema::OneOf(&["ok", "pending", "firing", "unknown"]),
+            "its state",
+        ),
+        member(
+            "severity",
+            Schema::OneOf(&["info", "warning", "critical"]),
+            "how bad it is",
+        ),
+        member("summary", Schema::Text, "one line for people"),
+        member("since", Schema::Time, "since when it is in this state"),
+        member("value", NUMBER, "last value"),
+        member("worst", NUMBER, "worst value since it fired"),
+        member("unit", Schema::Text, "unit of both"),
+        member("muted_until", TIME, "end of its mute"),
+        member("acknowledged_by", TEXT, "who acknowledged it"),
+    ],
+});
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{self, Sample};
+    use super::super::schema::mismatch;
+    use super::*;
+    use serde_json::Value;
+
+    fn parsed(text: String) -> Value {
+        serde_json::from_str(&text).expect("valid JSON")
+    }
+
+    #[test]
+    fn every_body_has_the_shape_that_its_schema_tells() {
+        for kind in Sample::ALL {
+            let snapshot = sample::snapshot(kind);
+            let view = View::new(&snapshot, snapshot.now);
+            let name = snapshot.config.pdus.first().map(|pdu| pdu.name.to_string());
+            let (code, health) = health(&view);
+            let health_schema = if code == 200 { HEALTH } else { FAILING };
+            let mut bodies = vec![
+                (health_schema, health),
+                (STATUS, status(&view)),
+                (POWER, power(&view)),
+                (ALERTS, alerts(&view)),
+            ];
+            bodies.extend(name.and_then(|name| Some((PDU, pdu(&view, &name)?))));
+            for (schema, body) in bodies {
+                assert_eq!(mismatch(&schema, &parsed(body), ""), None, "{kind:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pdu_below_its_limit_tells_its_headroom() {
+        let snapshot = sample::snapshot(Sample::Normal);
+        let view = View::new(&snapshot, snapshot.now);
+        let pdu = parsed(pdu(&view, "alpha").expect("alpha"));
+        assert_eq!(pdu["state"], "ok");
+        assert_eq!(pdu["team"], "Team Alpha");
+        assert_eq!(pdu["power_w"].to_string(), "1967.7");
+        assert_eq!(pdu["limit_w"].to_string(), "3000");
+        assert_eq!(pdu["headroom_w"].to_string(), "1032.3");
+        assert_eq!(pdu["address"], "192.168.1.101");
+        assert!(super::pdu(&view, "nobody").is_none());
+    }
+
+    #[test]
+    fn what_does_not_answer_has_no_current_values_and_is_missing_in_sums() {
+        let snapshot = sample::snapshot(Sample::Unreachable);
+        let view = View::new(&snapshot, snapshot.now);
+        let power = parsed(power(&view));
+        let bravo = &power["pdus"][1];
+        assert_eq!(bravo["state"], "unreachable");
+        for key in ["power_w", "apparent_va", "current_a", "headroom_w"] {
+            assert_eq!(bravo[key], Value::Null, "{key}");
+        }
+        assert!(bravo["age_s"].as_f64() > Some(10.0));
+        assert_ne!(bravo["time"], Value::Null);
+        assert_eq!(power["teams"][0]["missing"], serde_json::json!(["bravo"]));
+        assert_eq!(power["teams"][0]["headroom_w"], Value::Null);
+        assert_eq!(power["total_power_w"], power["site"]["power_w"]);
+    }
+
+    #[test]
+    fn health_tells_a_core_that_stands_still() {
+        let snapshot = sample::snapshot(Sample::Normal);
+        let mut view = View::new(&snapshot, snapshot.now);
+        assert_eq!(health(&view), (200, r#"{"status":"ok"}"#.to_owned()));
+        view.now.mono += Duration::from_secs(11);
+        let (code, body) = health(&view);
+        assert_eq!(code, 503);
+        assert!(body.contains("for 11 s"), "{body}");
+        let empty = sample::snapshot(Sample::Empty);
+        let mut view = View::new(&empty, empty.now);
+        view.now.mono += Duration::from_secs(3600);
+        assert_eq!(health(&view).0, 200);
+    }
+
+    #[test]
+    fn a_probed_device_is_an_element_without_a_name() {
+        let reading = Reading {
+            power_w: Some(270.0),
+            phases: vec![PhaseReading {
+                index: 1,
+                power_w: Some(270.0),
+                ..PhaseReading::default()
+            }],
+            ..Reading::default()
+        };
+        let object = parsed(reading_object(&Probed {
+            address: "10.0.0.1",
+            profile: Some("apc-rpdu2"),
+            time: Wall(0),
+            restarted_at: None,
+            reading: &reading,
+            peak_time: None,
+            vendor: Some("APC"),
+            model: None,
+            sys_object_id: None,
+            sys_descr: Some("x"),
+            kind: Kind::Full,
+        }));
+        for key in ["name", "team", "limit_w"] {
+            assert!(object.get(key).is_none(), "{key}");
+        }
+        assert_eq!(object["power_w"].to_string(), "270");
+        assert_eq!(object["kind"], "full");
+        assert_eq!(object["phases"][0]["current_a"], Value::Null);
+    }
+}

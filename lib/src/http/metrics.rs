@@ -1,0 +1,486 @@
+//! `/metrics` in the Prometheus text format: base units, one family after another, absent instead of zero.
+
+use super::View;
+use super::json::{VERSION, address, limit_w, problems};
+use super::write::push_number;
+use crate::alert::AlertState;
+use crate::snapshot::{PduState, PduView};
+
+const JOULES_PER_KWH: f64 = 3.6e6;
+
+/// Renders every metric.
+pub(super) fn render(view: &View<'_>) -> String {
+    let mut metrics = Metrics {
+        out: String::with_capacity(4096 + view.snapshot.pdus.len() * 1024),
+    };
+    agent(&mut metrics, view);
+    pdus(&mut metrics, view);
+    parts(&mut metrics, view);
+    sums(&mut metrics, view);
+    alerts(&mut metrics, view);
+    metrics.out
+}
+
+fn agent(metrics: &mut Metrics, view: &View<'_>) {
+    let counters = &view.snapshot.counters;
+    let gauges: [(&str, &str, &[(&str, &str)], f64); 4] = [
+        (
+            "rackwarden_build_info",
+            "The version that runs.",
+            &[("version", VERSION)],
+            1.0,
+        ),
+        (
+            "rackwarden_start_time_seconds",
+            "When the agent started, in seconds since the epoch.",
+            &[],
+            view.snapshot.started.0 as f64 / 1000.0,
+        ),
+        (
+            "rackwarden_healthy",
+            "1 while /health says ok, else 0.",
+            &[],
+            f64::from(u8::from(problems(view).is_empty())),
+        ),
+        (
+            "rackwarden_messages_queued",
+            "Messages waiting to be sent.",
+            &[],
+            counters.messages_queued as f64,
+        ),
+    ];
+    for (name, help, labels, value) in gauges {
+        metrics.family(name, "gauge", help);
+        metrics.sample(name, labels, Some(value));
+    }
+    let counts: [(&str, &str, &[(&str, u64)]); 5] = [
+        (
+            "rackwarden_polls_total",
+            "Polls of PDUs by their result.",
+            &[
+                ("ok", counters.polls_ok),
+                ("failed", counters.polls_failed),
+                ("overrun", counters.polls_overrun),
+            ],
+        ),
+        (
+            "rackwarden_messages_total",
+            "Attempts to send a chat message by their result.",
+            &[
+                ("ok", counters.messages_sent),
+                ("failed", counters.messages_failed),
+            ],
+        ),
+        (
+            "rackwarden_commands_total",
+            "Commands by what became of them.",
+            &[("run", counters.commands), ("refused", counters.refused)],
+        ),
+        (
+            "rackwarden_journal_records_total",
+            "Records written to the journal.",
+            &[("", counters.journal_records)],
+        ),
+        (
+            "rackwarden_snapshots_total",
+            "States published to readers.",
+            &[("", view.snapshot.version)],
+        ),
+    ];
+    for (name, help, samples) in counts {
+        metrics.family(name, "counter", help);
+        for (result, count) in samples {
+            let labels = [("result", *result)];
+            let labels: &[_] = if result.is_empty() { &[] } else { &labels };
+            metrics.sample(name, labels, Some(*count as f64));
+        }
+    }
+}
+
+type Get = fn(&View<'_>, &PduView) -> Option<f64>;
+
+/// Families with one sample a PDU: name, type, help, value.
+const PDU_FAMILIES: &[(&str, &str, &str, Get)] = &[
+    (
+        "rackwarden_pdu_up",
+        "gauge",
+        "1 while the PDU answers in time, else 0.",
+        |_, pdu| {
+            let is_up = matches!(pdu.state, PduState::Ok | PduState::OverLimit);
+            Some(f64::from(u8::from(is_up)))
+        },
+    ),
+    (
+        "rackwarden_pdu_age_seconds",
+        "gauge",
+        "Age of the last reading.",
+        |view, pdu| view.age_s(pdu),
+    ),
+    (
+        "rackwarden_pdu_power_watts",
+        "gauge",
+        "Real power of the whole PDU.",
+        |_, pdu| pdu.live(pdu.power_w),
+    ),
+    (
+        "rackwarden_pdu_apparent_power_voltamperes",
+        "gauge",
+        "Apparent power of the whole PDU.",
+        |_, pdu| pdu.live(pdu.apparent_va),
+    ),
+    (
+        "rackwarden_pdu_current_amperes",
+        "gauge",
+        "Current of the single inlet.",
+        |_, pdu| pdu.live(pdu.current_a),
+    ),
+    (
+        "rackwarden_pdu_voltage_volts",
+        "gauge",
+        "Voltage of the single inlet.",
+        |_, pdu| pdu.live(pdu.voltage_v),
+    ),
+    (
+        "rackwarden_pdu_energy_joules_total",
+        "counter",
+        "Energy as the PDU has counted it.",
+        |_, pdu| pdu.energy_kwh.map(|kwh| kwh * JOULES_PER_KWH),
+    ),
+    (
+        "rackwarden_pdu_peak_power_watts",
+        "gauge",
+        "Highest power since the last reset of the peak.",
+        |_, pdu| pdu.peak_w,
+    ),
+];
+
+fn pdus(metrics: &mut Metrics, view: &View<'_>) {
+    let snapshot = view.snapshot;
+    let config = &snapshot.config;
+    if config.pdus.is_empty() {
+        return;
+    }
+    let labels: Vec<String> = (0..config.pdus.len())
+        .map(|index| pdu_labels(view, index))
+        .collect();
+    let name = "rackwarden_pdu_info";
+    metrics.family(name, "gauge", "Where the PDU is and what it is.");
+    for ((labels, pdu), of) in labels.iter().zip(&snapshot.pdus).zip(&config.pdus) {
+        let mut all = labels.clone();
+        push_label(&mut all, "address", &address(&of.host));
+        push_label(&mut all, "profile", pdu.profile.unwrap_or_default());
+        metrics.line(name, &all, Some(1.0));
+    }
+    for (name, kind, help, get) in PDU_FAMILIES {
+        metrics.family(name, kind, help);
+        for (labels, pdu) in labels.iter().zip(&snapshot.pdus) {
+            metrics.line(name, labels, get(view, pdu));
+        }
+    }
+    let name = "rackwarden_pdu_limit_watts";
+    metrics.family(name, "gauge", "Power limit of the PDU.");
+    for (labels, of) in labels.iter().zip(&config.pdus) {
+        metrics.line(name, labels, limit_w(&of.limits));
+    }
+}
+
+/// Families with several samples a PDU: phases, outlets, temperature probes.
+fn parts(metrics: &mut Metrics, view: &View<'_>) {
+    let mut rows: [Vec<(String, Option<f64>)>; 6] = Default::default();
+    for (index, pdu) in view.snapshot.pdus.iter().enumerate() {
+        if !pdu.is_live() || (pdu.phases.1, pdu.outlets.1, pdu.temperatures.1) == (0, 0, 0) {
+            continue;
+        }
+        let of_pdu = pdu_labels(view, index);
+        let (phases, outlets, temperatures) = view.snapshot.parts(pdu);
+        for phase in phases {
+            let mut labels = of_pdu.clone();
+            push_label(&mut labels, "phase", &phase.index.to_string());
+            let values = [phase.power_w, phase.current_a, phase.voltage_v];
+            for (row, value) in rows.iter_mut().zip(values) {
+                row.push((labels.clone(), value));
+            }
+        }
+        for outlet in outlets {
+            let mut labels = of_pdu.clone();
+            push_label(&mut labels, "outlet", &outlet.index.to_string());
+            push_label(&mut labels, "name", &outlet.name);
+            let is_on = outlet.on.map(|on| f64::from(u8::from(on)));
+            rows[3].push((labels.clone(), is_on));
+            rows[4].push((labels, outlet.power_w));
+        }
+        for (number, probe) in temperatures.iter().enumerate() {
+            let mut labels = of_pdu.clone();
+            push_label(&mut labels, "probe", &(number + 1).to_string());
+            push_label(&mut labels, "name", &probe.name);
+            rows[5].push((labels, Some(probe.value)));
+        }
+    }
+    let families = [
+        ("rackwarden_pdu_phase_power_watts", "Real power of a phase."),
+        (
+            "rackwarden_pdu_phase_current_amperes",
+            "Current of a phase.",
+        ),
+        ("rackwarden_pdu_phase_voltage_volts", "Voltage of a phase."),
+        (
+            "rackwarden_pdu_outlet_on",
+            "1 while the outlet is switched on, else 0.",
+        ),
+        (
+            "rackwarden_pdu_outlet_power_watts",
+            "Real power of an outlet.",
+        ),
+        (
+            "rackwarden_pdu_temperature_celsius",
+            "Temperature at a probe.",
+        ),
+    ];
+    for ((name, help), rows) in families.into_iter().zip(rows) {
+        if rows.iter().all(|(_, value)| value.is_none()) {
+            continue;
+        }
+        metrics.family(name, "gauge", help);
+        for (labels, value) in rows {
+            metrics.line(name, &labels, value);
+        }
+    }
+}
+
+fn sums(metrics: &mut Metrics, view: &View<'_>) {
+    let snapshot = view.snapshot;
+    let teams = || snapshot.config.teams.iter().zip(&snapshot.teams);
+    let families: [(&str, &str, &dyn Fn(usize) -> Option<f64>); 4] = [
+        (
+            "rackwarden_team_power_watts",
+            "Sum over the team's PDUs; a lower bound while some are missing.",
+            &|team| snapshot.teams[team].power_w,
+        ),
+        (
+            "rackwarden_team_limit_watts",
+            "Power limit of the team.",
+            &|team| limit_w(&snapshot.config.teams[team].limits),
+        ),
+        (
+            "rackwarden_team_peak_power_watts",
+            "Highest sum that the agent has seen.",
+            &|team| snapshot.teams[team].peak.map(|(watts, _)| watts),
+        ),
+        (
+            "rackwarden_team_missing_pdus",
+            "Members that are not in the sum.",
+            &|team| Some(snapshot.teams[team].missing.len() as f64),
+        ),
+    ];
+    for (name, help, get) in families.iter().filter(|_| teams().next().is_some()) {
+        metrics.family(name, "gauge", help);
+        for (index, (team, _)) in teams().enumerate() {
+            metrics.sample(name, &[("team", &team.name)], get(index));
+        }
+    }
+    let Some(site) = &snapshot.site else {
+        return;
+    };
+    let name = "rackwarden_site_power_watts";
+    metrics.family(
+        name,
+        "gauge",
+        "Sum over all PDUs; a lower bound while some are missing.",
+    );
+    metrics.sample(name, &[], site.power_w);
+    let name = "rackwarden_site_missing_pdus";
+    metrics.family(name, "gauge", "PDUs that are not in the sum.");
+    metrics.sample(name, &[], Some(site.missing.len() as f64));
+    let limits = &snapshot.config.power.site;
+    let name = "rackwarden_site_limit_watts";
+    metrics.family(name, "gauge", "Power limits over all PDUs.");
+    for (kind, limit) in [("soft", limits.soft), ("hard", limits.hard)] {
+        metrics.sample(name, &[("kind", kind)], limit.map(|limit| limit.on_w));
+    }
+}
+
+fn alerts(metrics: &mut Metrics, view: &View<'_>) {
+    let name = "rackwarden_alert_firing";
+    metrics.family(name, "gauge", "1 for each alert that fires.");
+    for alert in view.snapshot.alerts.iter().filter(|a| a.is_firing()) {
+        let labels = [("alert", &*alert.name), ("severity", alert.severity.name())];
+        metrics.sample(name, &labels, Some(1.0));
+    }
+    let name = "rackwarden_alerts";
+    metrics.family(name, "gauge", "Alerts by state.");
+    for state in [AlertState::Pending, AlertState::Firing, AlertState::Unknown] {
+        let count = view.snapshot.alerts.iter().filter(|a| a.state == state);
+        let labels = [("state", state.name())];
+        metrics.sample(name, &labels, Some(count.count() as f64));
+    }
+}
+
+struct Metrics {
+    out: String,
+}
+
+impl Metrics {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        for part in [
+            "# HELP ",
+            name,
+            " ",
+            help,
+            "\n# TYPE ",
+            name,
+            " ",
+            kind,
+            "\n",
+        ] {
+            self.out.push_str(part);
+        }
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: Option<f64>) {
+        let mut text = String::new();
+        for (key, value) in labels {
+            push_label(&mut text, key, value);
+        }
+        self.line(name, &text, value);
+    }
+
+    fn line(&mut self, name: &str, labels: &str, value: Option<f64>) {
+        let Some(value) = value.filter(|value| value.is_finite()) else {
+            return;
+        };
+        self.out.push_str(name);
+        if !labels.is_empty() {
+            self.out.push('{');
+            self.out.push_str(labels);
+            self.out.push('}');
+        }
+        self.out.push(' ');
+        push_number(&mut self.out, value);
+        self.out.push('\n');
+    }
+}
+
+fn pdu_labels(view: &View<'_>, index: usize) -> String {
+    let mut labels = String::new();
+    if let Some(pdu) = view.snapshot.config.pdus.get(index) {
+        push_label(&mut labels, "pdu", &pdu.name);
+        let team = view.snapshot.team_name(index).unwrap_or_default();
+        push_label(&mut labels, "team", team);
+    }
+    labels
+}
+
+fn push_label(labels: &mut String, key: &str, value: &str) {
+    if !labels.is_empty() {
+        labels.push(',');
+    }
+    labels.push_str(key);
+    labels.push_str("=\"");
+    for ch in value.chars() {
+        match ch {
+            '\\' => labels.push_str("\\\\"),
+            '"' => labels.push_str("\\\""),
+            '\n' => labels.push_str("\\n"),
+            ch => labels.push(ch),
+        }
+    }
+    labels.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{self, Sample};
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn rendered(kind: Sample) -> String {
+        let snapshot = sample::snapshot(kind);
+        render(&View::new(&snapshot, snapshot.now))
+    }
+
+    /// Problems that a strict reader of the format would find.
+    fn lint(text: &str) -> Vec<String> {
+        const UNITS: &[&str] = &[
+            "watts",
+            "voltamperes",
+            "amperes",
+            "volts",
+            "joules_total",
+            "seconds",
+            "celsius",
+            "info",
+            "total",
+            "up",
+            "on",
+            "healthy",
+            "queued",
+            "firing",
+            "alerts",
+            "pdus",
+        ];
+        let mut problems = Vec::new();
+        let (mut families, mut samples) = (BTreeSet::new(), BTreeSet::new());
+        let mut family = ("", "");
+        let mut helped = "";
+        for line in text.lines() {
+            if let Some(rest) = line.strip_prefix("# HELP ") {
+                helped = rest.split(' ').next().unwrap_or_default();
+            } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+                family = rest.split_once(' ').unwrap_or_default();
+                if family.0 != helped || !families.insert(family.0) {
+                    problems.push(format!("{}: without help, or twice", family.0));
+                }
+                if (family.1 == "counter") != family.0.ends_with("_total") {
+                    problems.push(format!("{}: {} by type", family.0, family.1));
+                }
+                if !UNITS.iter().any(|unit| family.0.ends_with(unit)) {
+                    problems.push(format!("{}: no base unit", family.0));
+                }
+            } else {
+                let (series, value) = line.rsplit_once(' ').unwrap_or_default();
+                let name = series.split('{').next().unwrap_or_default();
+                if name != family.0 || !samples.insert(series) || value.parse::<f64>().is_err() {
+                    problems.push(line.to_owned());
+                }
+            }
+        }
+        problems
+    }
+
+    #[test]
+    fn the_format_is_clean_in_every_situation() {
+        for kind in Sample::ALL {
+            assert_eq!(lint(&rendered(kind)), Vec::<String>::new(), "{kind:?}");
+        }
+        assert!(!lint("# TYPE a_total gauge\na_total x\n").is_empty());
+    }
+
+    #[test]
+    fn values_stand_in_base_units_with_their_labels() {
+        let text = rendered(Sample::Normal);
+        for line in [
+            "rackwarden_pdu_power_watts{pdu=\"alpha\",team=\"Team Alpha\"} 1967.7",
+            "rackwarden_pdu_energy_joules_total{pdu=\"alpha\",team=\"Team Alpha\"} 4444200000",
+            "rackwarden_pdu_limit_watts{pdu=\"alpha\",team=\"Team Alpha\"} 3000",
+            "rackwarden_pdu_up{pdu=\"alpha\",team=\"Team Alpha\"} 1",
+            "rackwarden_team_limit_watts{team=\"Team Alpha\"} 6000",
+            "rackwarden_site_limit_watts{kind=\"hard\"} 17000",
+        ] {
+            assert!(text.lines().any(|have| have == line), "{line}\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_device_that_does_not_answer_has_no_power_sample() {
+        let text = rendered(Sample::Unreachable);
+        assert!(text.contains("rackwarden_pdu_up{pdu=\"bravo\",team=\"Team Alpha\"} 0\n"));
+        assert!(!text.contains("rackwarden_pdu_power_watts{pdu=\"bravo\""));
+    }
+
+    #[test]
+    fn names_cannot_break_the_format() {
+        let mut labels = String::new();
+        push_label(&mut labels, "pdu", "a\"b\\c\nd}");
+        assert_eq!(labels, "pdu=\"a\\\"b\\\\c\\nd}\"");
+    }
+}

@@ -1,0 +1,788 @@
+//! The page at `/`: every PDU and team with its power against its limit, for a phone that lies on the desk.
+//!
+//! Complete without scripts (it then reloads as a whole); with them it fetches its changing part. Everything
+//! comes from here: no outside script, font or picture, and the content policy forbids them. Bars and
+//! sparklines are inline SVG. What people or devices named is escaped wherever it stands.
+
+use super::View;
+use super::json::{VERSION, limit_w, problems, sum_headroom};
+use super::sha256;
+use super::write::push_number;
+
+use crate::config::{Limits, PduConfig};
+use crate::snapshot::{AlertView, PduState, PduView, Series, SeriesKey, SumView};
+use crate::text::escape_html;
+use crate::time::{Human, Wall};
+use std::fmt::Write as _;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+/// PDUs that fit on the page; of more, the worst are shown.
+const MOST_PDUS: usize = 200;
+/// A share of its limit from which a bar warns.
+const NEAR: f64 = 0.9;
+/// Points of a sparkline; the highest value of each stretch is kept.
+const POINTS: usize = 60;
+
+/// The header lines that pages come with.
+pub(super) fn policy() -> &'static str {
+    static POLICY: OnceLock<String> = OnceLock::new();
+    POLICY.get_or_init(|| {
+        let hash = |text: &str| sha256::base64(&sha256::digest(text.as_bytes()));
+        format!(
+            "Content-Security-Policy: default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; \
+             img-src data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'\r\n\
+             Referrer-Policy: no-referrer\r\n",
+            hash(STYLE),
+            hash(SCRIPT)
+        )
+    })
+}
+
+/// Opens a page: everything up to and including `<body>`.
+pub(super) fn open(html: &mut String, name: &str, what: &str) {
+    html.push_str(
+        "<!doctype html><html lang=en><head><meta charset=utf-8>\
+         <meta name=viewport content=\"width=device-width,initial-scale=1\">\
+         <link rel=icon href=\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E\
+         %3Crect width='16' height='16' rx='4' fill='%232b6cdf'/%3E\
+         %3Cpath d='M9 2 4 9h3l-1 5 6-7H8z' fill='%23fff'/%3E%3C/svg%3E\"><title>",
+    );
+    escape_html(name, html);
+    html.push_str(": ");
+    escape_html(what, html);
+    html.push_str("</title><style>");
+    html.push_str(STYLE);
+    html.push_str("</style>");
+    if what == STATUS {
+        html.push_str("<noscript><meta http-equiv=refresh content=5></noscript>");
+    }
+    html.push_str("</head><body>");
+}
+
+const STATUS: &str = "status";
+
+/// The whole page.
+pub(super) fn whole(view: &View<'_>) -> String {
+    let mut html = String::with_capacity(32 * 1024);
+    open(&mut html, &view.snapshot.config.name, STATUS);
+    html.push_str("<div id=gone class=gone role=alert hidden></div><main id=live>");
+    Page {
+        view,
+        html: &mut html,
+    }
+    .live();
+    html.push_str("</main><script>");
+    html.push_str(SCRIPT);
+    html.push_str("</script></body></html>");
+    html
+}
+
+/// Its changing part.
+pub(super) fn fragment(view: &View<'_>) -> String {
+    let mut html = String::with_capacity(16 * 1024);
+    Page {
+        view,
+        html: &mut html,
+    }
+    .live();
+    html
+}
+
+/// The page that asks for the token.
+pub(super) fn login(view: &View<'_>, complaint: &str) -> String {
+    let mut html = String::with_capacity(8 * 1024);
+    open(&mut html, &view.snapshot.config.name, "log in");
+    html.push_str("<main class=login><div class=card><h1>");
+    escape_html(&view.snapshot.config.name, &mut html);
+    html.push_str("</h1><p class=dim>The token is in the file that <code>token_file</code> in the agent's configuration names.</p>");
+    if !complaint.is_empty() {
+        html.push_str("<p role=alert><b>");
+        escape_html(complaint, &mut html);
+        html.push_str("</b></p>");
+    }
+    html.push_str(
+        "<form method=post action=\"/\"><input type=password name=token aria-label=Token placeholder=Token \
+         autocomplete=current-password required autofocus><button>Log in</button></form></div></main></body></html>",
+    );
+    html
+}
+
+struct Page<'a> {
+    view: &'a View<'a>,
+    html: &'a mut String,
+}
+
+impl Page<'_> {
+    fn live(&mut self) {
+        let snapshot = self.view.snapshot;
+        let (class, headline) = self.headline();
+        let total = snapshot.site.as_ref().and_then(|site| site.power_w);
+        let every = if snapshot.pdus.len() > 50 { 5 } else { 2 };
+        let mut title = match class {
+            "ok" => String::new(),
+            _ => format!("{headline} · "),
+        };
+        title.push_str(&snapshot.config.name);
+        if let Some(watts) = total {
+            let _ = write!(title, " · {} W", whole_watts(watts));
+        }
+        self.raw(&format!(
+            "<header class=\"row top\" data-every={every} data-title=\""
+        ));
+        self.text(&title);
+        self.raw("\"><div><h1>");
+        self.text(&snapshot.config.name);
+        self.raw("</h1><small>");
+        let time = self.local(snapshot.now.wall);
+        self.text(&time);
+        let age = self.view.now.mono.since(snapshot.now.mono);
+        if age >= Duration::from_secs(5) {
+            self.text(&format!(", {} ago", Human(age)));
+        }
+        self.raw("</small></div>");
+        self.pill(class, &headline);
+        self.raw("</header>");
+        for problem in problems(self.view) {
+            self.raw("<p class=note role=alert>");
+            self.text(&problem);
+            self.raw("</p>");
+        }
+        self.site();
+        self.alerts();
+        self.groups();
+        self.footer();
+    }
+
+    /// The worst that there is to say, in a word and a colour.
+    fn headline(&self) -> (&'static str, String) {
+        let snapshot = self.view.snapshot;
+        let count = |state| {
+            snapshot
+                .pdus
+                .iter()
+                .filter(|pdu| pdu.state == state)
+                .count()
+        };
+        let sums = snapshot.teams.iter().chain(&snapshot.site);
+        let sums_over = sums.filter(|sum| sum.state == PduState::OverLimit).count();
+        if !problems(self.view).is_empty() {
+            return ("critical", "agent needs help".into());
+        }
+        let over = count(PduState::OverLimit) + sums_over;
+        if over > 0 {
+            return ("over_limit", format!("{over} over limit"));
+        }
+        for state in [PduState::Unreachable, PduState::Stale, PduState::Unknown] {
+            let number = count(state);
+            if number > 0 {
+                return (state.name(), format!("{number} {}", word(state)));
+            }
+        }
+        if snapshot.pdus.is_empty() {
+            return ("unknown", "nothing to watch".into());
+        }
+        ("ok", "all well".into())
+    }
+
+    fn site(&mut self) {
+        let snapshot = self.view.snapshot;
+        let Some(site) = &snapshot.site else {
+            self.raw(
+                "<section class=\"card site\"><div><h2>No PDU is configured</h2><p class=dim>Add a <code>[[pdu]]</code> \
+                 table to the configuration; <code>rackwarden probe HOST</code> shows what a device says.</p></div></section>",
+            );
+            return;
+        };
+        let limits = snapshot.config.power.site;
+        let total = snapshot.pdus.len();
+        self.raw("<section class=\"card site\"><div><div class=\"row base\"><span class=dim>All PDUs</span>");
+        if site.state != PduState::Ok {
+            self.pill(site.state.name(), word(site.state));
+        }
+        self.raw("</div><div class=big>");
+        self.sum_watts(site);
+        self.raw("</div>");
+        self.bar(site.power_w, &limits);
+        self.raw("<div class=dim>");
+        let mut facts = Vec::new();
+        if let Some(limit) = limit_w(&limits) {
+            facts.push(headroom_words(sum_headroom(site, Some(limit)), limit));
+        }
+        if let (Some(soft), Some(_)) = (limits.soft, limits.hard) {
+            facts.push(format!("warning at {} W", whole_watts(soft.on_w)));
+        }
+        facts.push(members_words(site, total));
+        if let Some((watts, time)) = site.peak {
+            facts.push(format!(
+                "peak {} W at {}",
+                whole_watts(watts),
+                self.clock(time)
+            ));
+        }
+        self.text(&facts.join(" · "));
+        self.raw("</div></div><div>");
+        self.spark(SeriesKey::Site, limit_w(&limits), 2 * POINTS);
+        self.raw("</div></section>");
+    }
+
+    fn alerts(&mut self) {
+        const MOST: usize = 30;
+        let snapshot = self.view.snapshot;
+        let firing: Vec<&AlertView> = snapshot.alerts.iter().filter(|a| a.is_firing()).collect();
+        if firing.is_empty() {
+            return;
+        }
+        self.raw("<section class=alerts aria-label=Alerts>");
+        for alert in firing.iter().take(MOST) {
+            self.alert(alert);
+        }
+        if firing.len() > MOST {
+            self.raw("<p class=dim>");
+            self.text(&format!("and {} more alerts", firing.len() - MOST));
+            self.raw("</p>");
+        }
+        self.raw("</section>");
+    }
+
+    fn alert(&mut self, alert: &AlertView) {
+        let class = alert.severity.name();
+        self.raw(&format!(
+            "<div class=\"card alert {class}\"><div class=row><b>"
+        ));
+        self.text(&alert.summary);
+        self.raw("</b>");
+        self.pill(class, class);
+        self.raw("</div><small>");
+        let lasts = Human(self.view.now.wall.since(alert.since));
+        let mut facts = vec![format!(
+            "#{} since {} ({lasts})",
+            alert.number,
+            self.clock(alert.since)
+        )];
+        if let Some(worst) = alert.worst {
+            facts.push(format!("worst {} {}", number(worst), alert.unit));
+        }
+        if let Some(by) = &alert.acknowledged_by {
+            facts.push(format!("acknowledged by {by}"));
+        }
+        if let Some(until) = alert.muted_until {
+            facts.push(format!("muted until {}", self.clock(until)));
+        }
+        self.text(&facts.join(" · "));
+        self.raw("</small></div>");
+    }
+
+    /// Teams with their PDUs; with too many PDUs for one page, teams alone and then the worst PDUs.
+    fn groups(&mut self) {
+        let snapshot = self.view.snapshot;
+        let config = &snapshot.config;
+        let total = snapshot.pdus.len();
+        let is_crowded = total > MOST_PDUS;
+        for (index, (team, sum)) in config
+            .teams
+            .iter()
+            .zip(&snapshot.teams)
+            .enumerate()
+            .take(MOST_PDUS)
+        {
+            self.raw("<section class=team><div class=\"row base\"><h2>");
+            self.text(&team.name);
+            self.raw("</h2>");
+            self.pill(sum.state.name(), word(sum.state));
+            self.raw("</div><div class=row><span class=watts>");
+            self.sum_watts(sum);
+            self.raw("</span><div class=half>");
+            self.spark(SeriesKey::Team(index as u32), limit_w(&team.limits), POINTS);
+            self.raw("</div></div>");
+            self.bar(sum.power_w, &team.limits);
+            self.raw("<small>");
+            let mut facts = Vec::new();
+            if let Some(limit) = limit_w(&team.limits) {
+                facts.push(headroom_words(sum_headroom(sum, Some(limit)), limit));
+            }
+            facts.push(members_words(sum, team.members.len()));
+            self.text(&facts.join(" · "));
+            self.raw("</small>");
+            if !is_crowded {
+                self.grid(team.members.iter().map(|member| *member as usize));
+            }
+            self.raw("</section>");
+        }
+        if is_crowded {
+            self.raw("<section class=team><h2>");
+            self.text(&format!(
+                "The {MOST_PDUS} PDUs that need a look first, of {total}"
+            ));
+            self.raw("</h2>");
+            self.grid(worst(self.view).into_iter());
+            self.raw("</section>");
+            return;
+        }
+        let lonely: Vec<usize> = (0..total)
+            .filter(|index| config.pdus[*index].team.is_none())
+            .collect();
+        if !lonely.is_empty() {
+            self.raw("<section class=team>");
+            if !config.teams.is_empty() {
+                self.raw("<h2>Without a team</h2>");
+            }
+            self.grid(lonely.into_iter());
+            self.raw("</section>");
+        }
+    }
+
+    fn grid(&mut self, pdus: impl Iterator<Item = usize>) {
+        let snapshot = self.view.snapshot;
+        self.raw("<div class=grid>");
+        for index in pdus {
+            if let (Some(pdu), Some(config)) =
+                (snapshot.pdus.get(index), snapshot.config.pdus.get(index))
+            {
+                self.pdu(index, pdu, config);
+            }
+        }
+        self.raw("</div>");
+    }
+
+    fn pdu(&mut self, index: usize, pdu: &PduView, config: &PduConfig) {
+        let state = pdu.state.name();
+        let limit = limit_w(&config.limits);
+        let power = pdu.live(pdu.power_w);
+        self.raw(&format!(
+            "<article class=\"card pdu {state}\"><div class=row><h3>"
+        ));
+        self.text(&config.name);
+        self.raw("</h3>");
+        self.pill(state, word(pdu.state));
+        self.raw("</div><div class=row><span class=watts>");
+        match power {
+            Some(watts) => self.raw(&format!("{}<small> W</small>", whole_watts(watts))),
+            None => self.raw("<span class=dim>–</span>"),
+        }
+        self.raw("</span><div class=half>");
+        self.spark(SeriesKey::Pdu(index as u32), limit, POINTS);
+        self.raw("</div></div>");
+        self.bar(power, &config.limits);
+        self.raw("<div class=\"row base\"><small>");
+        match (power, limit) {
+            (Some(watts), Some(limit)) => self.text(&headroom_words(Some(limit - watts), limit)),
+            (None, _) => {
+                let last = self.last_words(pdu);
+                self.text(&last);
+            }
+            (Some(_), None) => self.raw("no limit"),
+        }
+        self.raw("</small><small>");
+        let inlet = [
+            (pdu.live(pdu.current_a), "A"),
+            (pdu.live(pdu.voltage_v), "V"),
+        ];
+        let inlet = inlet
+            .iter()
+            .filter_map(|(value, unit)| Some(format!("{} {unit}", number((*value)?))));
+        self.text(&inlet.collect::<Vec<_>>().join(" · "));
+        self.raw("</small></div><div class=\"row base foot\"><small>");
+        if let Some(peak) = pdu.peak_w {
+            self.text(&format!("peak {} W", whole_watts(peak)));
+            if let Some(time) = pdu.peak_time {
+                let time = self.clock(time);
+                self.text(&format!(" at {time}"));
+            }
+        }
+        self.raw("</small><small>");
+        if let Some(age) = self.view.age_s(pdu) {
+            self.text(&format!("{} ago", age_words(age)));
+        }
+        self.raw("</small></div></article>");
+    }
+
+    /// What there is to say of a PDU without a current value.
+    fn last_words(&self, pdu: &PduView) -> String {
+        let reason = pdu.reason.as_deref();
+        match (pdu.power_w, self.view.age_s(pdu)) {
+            (Some(watts), Some(_)) => {
+                let reason = reason.map_or(String::new(), |reason| format!("{reason}; "));
+                format!("{reason}last {} W", whole_watts(watts))
+            }
+            _ => reason.unwrap_or("not read yet").to_owned(),
+        }
+    }
+
+    fn footer(&mut self) {
+        let snapshot = self.view.snapshot;
+        let up = Human(self.view.now.wall.since(snapshot.started));
+        let polls = snapshot.counters.polls_ok;
+        self.raw("<footer>rackwarden ");
+        self.raw(VERSION);
+        self.text(&format!(" · up {up} · {polls} readings · "));
+        self.raw("<a href=/docs>HTTP interface</a> · <a href=/metrics>metrics</a></footer>");
+    }
+
+    fn sum_watts(&mut self, sum: &SumView) {
+        let bound = if sum.missing.is_empty() { "" } else { "≥ " };
+        match sum.power_w {
+            Some(watts) => self.raw(&format!("{bound}{}<small> W</small>", whole_watts(watts))),
+            None => self.raw("<span class=dim>–</span>"),
+        }
+    }
+
+    /// Power against its limits. The full width is the limit, or the power where that is more.
+    fn bar(&mut self, power: Option<f64>, limits: &Limits) {
+        let Some(limit) = limit_w(limits).filter(|limit| *limit > 0.0) else {
+            return;
+        };
+        let power = power.unwrap_or(0.0).max(0.0);
+        let full = limit.max(power);
+        let is_over = |limit: Option<f64>| limit.is_some_and(|limit| power > limit);
+        let soft = limits.soft.map(|limit| limit.on_w);
+        let class = match (is_over(Some(limit)), is_over(soft) || power > limit * NEAR) {
+            (true, _) => "over_limit",
+            (false, true) => "near",
+            (false, false) => "ok",
+        };
+        let width = |watts: f64| (watts / full * 1000.0).round() / 10.0;
+        self.raw(&format!(
+            "<svg class=\"bar {class}\" viewBox=\"0 0 100 8\" preserveAspectRatio=none role=img aria-label=\"{:.0} % of the limit\">\
+             <rect width={} height=8 />",
+            power / limit * 100.0,
+            width(power)
+        ));
+        for mark in [soft, Some(limit)]
+            .into_iter()
+            .flatten()
+            .filter(|mark| *mark < full)
+        {
+            let x = width(mark);
+            self.raw(&format!("<line x1={x} x2={x} y1=0 y2=8 />"));
+        }
+        self.raw("</svg>");
+    }
+
+    fn spark(&mut self, key: SeriesKey, limit: Option<f64>, points: usize) {
+        let history = &self.view.snapshot.history;
+        let Some(series) = history.iter().find(|series| series.key == key) else {
+            return;
+        };
+        if let Some(svg) = sparkline(series, limit, points) {
+            self.html.push_str(&svg);
+        }
+    }
+
+    fn pill(&mut self, class: &str, word: &str) {
+        self.raw(&format!("<span class=\"pill {class}\">"));
+        self.text(word);
+        self.raw("</span>");
+    }
+
+    fn local(&self, time: Wall) -> String {
+        time.local(&self.view.snapshot.config.notify.timezone)
+    }
+
+    /// The time alone when it is of the last half day, else with its date.
+    fn clock(&self, time: Wall) -> String {
+        const RECENT: Duration = Duration::from_secs(12 * 3600);
+        if self.view.now.wall.since(time) < RECENT {
+            time.local_time(&self.view.snapshot.config.notify.timezone)
+        } else {
+            self.local(time)
+        }
+    }
+
+    /// Adds our own markup.
+    fn raw(&mut self, markup: &str) {
+        self.html.push_str(markup);
+    }
+
+    /// Adds data: names, summaries, numbers.
+    fn text(&mut self, data: &str) {
+        escape_html(data, self.html);
+    }
+}
+
+/// The PDUs that fit on the page: above a limit, silent, unknown, then by the share of their limit.
+fn worst(view: &View<'_>) -> Vec<usize> {
+    let snapshot = view.snapshot;
+    let rank = |index: &usize| {
+        let pdu = &snapshot.pdus[*index];
+        let by_state = match pdu.state {
+            PduState::OverLimit => 0,
+            PduState::Unreachable => 1,
+            PduState::Stale => 2,
+            PduState::Unknown => 3,
+            PduState::Ok => 4,
+        };
+        let limit = snapshot
+            .config
+            .pdus
+            .get(*index)
+            .and_then(|pdu| limit_w(&pdu.limits));
+        let share = pdu.power_w.unwrap_or(0.0)
+            / limit.filter(|limit| *limit > 0.0).unwrap_or(f64::INFINITY);
+        (by_state, -(share * 1e6) as i64, *index)
+    };
+    let mut all: Vec<usize> = (0..snapshot.pdus.len()).collect();
+    if all.len() > MOST_PDUS {
+        all.select_nth_unstable_by_key(MOST_PDUS, rank);
+        all.truncate(MOST_PDUS);
+    }
+    all.sort_by_key(rank);
+    all
+}
+
+/// A line with the area below it; gaps where there was no reading. `None` without two readings.
+fn sparkline(series: &Series, limit: Option<f64>, points: usize) -> Option<String> {
+    const WIDTH: f64 = 240.0;
+    const HEIGHT: f64 = 100.0;
+    let values = thinned(&series.values, points);
+    let known = || values.iter().copied().filter(|value| value.is_finite());
+    if known().count() < 2 {
+        return None;
+    }
+    let (low, high) = known().fold((f64::MAX, f64::MIN), |(low, high), value| {
+        (low.min(value), high.max(value))
+    });
+    let limit = limit.filter(|limit| high > limit * 0.85 && low < limit * 1.5);
+    let high = limit.map_or(high, |limit| high.max(limit));
+    // Noise of a few watts is not to look like a drama.
+    let span = (high - low).max(high.abs() * 0.12).max(1.0);
+    let middle = (high + low) / 2.0;
+    let (bottom, span) = (middle - span * 0.6, span * 1.2);
+    let x = |index: usize| (index as f64 / (values.len() - 1) as f64 * WIDTH).round();
+    let y = |value: f64| (HEIGHT - (value - bottom) / span * HEIGHT).round();
+    let (mut line, mut area) = (String::new(), String::new());
+    for run in runs(&values) {
+        let mut command = 'M';
+        for index in run.clone() {
+            let _ = write!(line, "{command}{} {}", x(index), y(values[index]));
+            command = 'L';
+        }
+        let _ = write!(area, "M{} {HEIGHT}", x(run.start));
+        for index in run.clone() {
+            let _ = write!(area, "L{} {}", x(index), y(values[index]));
+        }
+        let _ = write!(area, "L{} {HEIGHT}Z", x(run.end - 1));
+    }
+    let covered = Human(Duration::from_secs(
+        u64::from(series.step_s) * series.values.len() as u64,
+    ));
+    let mut svg = format!(
+        "<svg class=spark viewBox=\"0 0 {WIDTH} {HEIGHT}\" preserveAspectRatio=none role=img \
+         aria-label=\"power over the last {covered}\"><path class=a d=\"{area}\"/><path class=l d=\"{line}\"/>"
+    );
+    if let Some(limit) = limit {
+        let _ = write!(svg, "<path class=m d=\"M0 {}H{WIDTH}\"/>", y(limit));
+    }
+    svg.push_str("</svg>");
+    Some(svg)
+}
+
+/// At most `points` values: the highest of each stretch, NaN where a stretch has none.
+fn thinned(values: &[f32], points: usize) -> Vec<f64> {
+    let stretch = values.len().div_ceil(points).max(1);
+    values
+        .chunks(stretch)
+        .map(|chunk| chunk.iter().copied().fold(f32::NAN, f32::max).into())
+        .collect()
+}
+
+/// Stretches without a gap.
+fn runs(values: &[f64]) -> Vec<std::ops::Range<usize>> {
+    let mut runs: Vec<std::ops::Range<usize>> = Vec::new();
+    for (index, value) in values.iter().enumerate() {
+        match runs.last_mut() {
+            _ if !value.is_finite() => {}
+            Some(run) if run.end == index => run.end = index + 1,
+            _ => runs.push(index..index + 1),
+        }
+    }
+    runs
+}
+
+fn word(state: PduState) -> &'static str {
+    match state {
+        PduState::OverLimit => "over limit",
+        other => other.name(),
+    }
+}
+
+fn headroom_words(headroom: Option<f64>, limit: f64) -> String {
+    let limit = whole_watts(limit);
+    match headroom {
+        Some(left) if left < 0.0 => format!("{} W above {limit} W", whole_watts(-left)),
+        Some(left) => format!("{} W left of {limit} W", whole_watts(left)),
+        None => format!("limit {limit} W"),
+    }
+}
+
+fn members_words(sum: &SumView, members: usize) -> String {
+    let plural = if members == 1 { "" } else { "s" };
+    match sum.missing.len() {
+        0 => format!("{members} PDU{plural}"),
+        missing => format!(
+            "{} of {members} PDU{plural}",
+            members.saturating_sub(missing)
+        ),
+    }
+}
+
+fn age_words(seconds: f64) -> String {
+    if seconds < 10.0 {
+        format!("{seconds:.0} s")
+    } else {
+        Human(Duration::from_secs_f64(seconds.min(1e12))).to_string()
+    }
+}
+
+/// Whole watts with narrow spaces between thousands.
+fn whole_watts(watts: f64) -> String {
+    let digits = format!("{:.0}", watts.abs());
+    let mut out = String::with_capacity(digits.len() + 4);
+    if watts <= -0.5 {
+        out.push('−');
+    }
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            out.push('\u{202f}');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+fn number(value: f64) -> String {
+    let mut out = String::new();
+    push_number(&mut out, (value * 100.0).round() / 100.0);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{self, Sample};
+    use super::*;
+
+    fn page(kind: Sample) -> String {
+        let snapshot = sample::snapshot(kind);
+        whole(&View::new(&snapshot, snapshot.now))
+    }
+
+    #[test]
+    fn the_page_says_what_there_is_to_say() {
+        for (kind, wanted) in [
+            (
+                Sample::Normal,
+                &[
+                    "all well",
+                    "alpha",
+                    "1\u{202f}968",
+                    "1\u{202f}032 W left of 3\u{202f}000 W",
+                    "Team Bravo",
+                    "class=spark",
+                ][..],
+            ),
+            (
+                Sample::OverLimit,
+                &[
+                    "over_limit",
+                    "310 W above 3\u{202f}000 W",
+                    "critical",
+                    "2 over limit",
+                ],
+            ),
+            (
+                Sample::Unreachable,
+                &[
+                    "1 unreachable",
+                    "≥ ",
+                    "last 2\u{202f}312 W",
+                    "1 of 2 PDUs",
+                    "SNMPv3 is not supported",
+                    "acknowledged by Ann",
+                ],
+            ),
+            (Sample::Empty, &["No PDU is configured", "nothing to watch"]),
+            (
+                Sample::Many,
+                &["The 200 PDUs that need a look first, of 300"],
+            ),
+        ] {
+            let html = page(kind);
+            for text in wanted {
+                assert!(html.contains(text), "{kind:?} lacks {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_name_becomes_markup() {
+        let html = page(Sample::Hostile);
+        assert!(!html.contains("<script>alert"));
+        assert!(html.contains("&lt;script&gt;alert(1)"));
+        assert!(!html.contains("<b>\"Team\""));
+    }
+
+    #[test]
+    fn nothing_comes_from_elsewhere() {
+        for kind in Sample::ALL {
+            let html = page(kind);
+            // The namespace of the icon is a name, not an address that is fetched.
+            let html = html.replace("http://www.w3.org/2000/svg", "");
+            assert!(
+                !html.contains("http:") && !html.contains("https:") && !html.contains("style=")
+            );
+        }
+    }
+
+    #[test]
+    fn the_page_of_many_stays_small() {
+        let html = page(Sample::Many);
+        assert!(html.matches("<article").count() == MOST_PDUS);
+        assert!(html.len() < 512 * 1024, "{}", html.len());
+    }
+
+    #[test]
+    fn the_worst_come_first() {
+        let mut snapshot = sample::snapshot(Sample::Many);
+        snapshot.pdus[250].state = PduState::Unreachable;
+        snapshot.pdus[7].state = PduState::OverLimit;
+        let worst = worst(&View::new(&snapshot, snapshot.now));
+        assert_eq!(worst[..2], [7, 250]);
+        let power = |place: usize| snapshot.pdus[worst[place]].power_w;
+        assert!(power(2) >= power(3) && power(3) >= power(199));
+    }
+
+    #[test]
+    fn a_sparkline_has_gaps_where_there_was_no_reading() {
+        let mut series = Series {
+            key: SeriesKey::Site,
+            values: vec![1.0, 2.0, f32::NAN, 3.0, 4.0],
+            step_s: 2,
+        };
+        let svg = sparkline(&series, None, 60).expect("four readings");
+        assert_eq!(
+            svg.split("class=l")
+                .nth(1)
+                .map(|rest| rest.matches('M').count()),
+            Some(2)
+        );
+        series.values = vec![f32::NAN, 5.0, f32::NAN];
+        assert_eq!(sparkline(&series, None, 60), None);
+        series.values = (0..1000).map(|n| n as f32).collect();
+        assert!(sparkline(&series, Some(900.0), 60).expect("many").len() < 2000);
+    }
+
+    #[test]
+    fn watts_read_well() {
+        for (watts, want) in [
+            (270.0, "270"),
+            (1967.7, "1\u{202f}968"),
+            (1_234_567.0, "1\u{202f}234\u{202f}567"),
+            (-12.0, "−12"),
+            (-0.2, "0"),
+        ] {
+            assert_eq!(whole_watts(watts), want);
+        }
+    }
+}
