@@ -9,5 +9,5 @@ pub mod http_client;
 pub mod inbox;
 pub mod jobs;
 pub mod net;
-pub mod store;
 pub mod published;
+pub mod store;
