@@ -1,0 +1,273 @@
+//! What is fuzzed: one plain function for each kind of bytes from outside, with its seeds. `tests/fuzz.rs` drives them
+//! with seeded mutations, `fuzz/run` with cargo-fuzz. None may panic, loop, or take memory without bound.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each fuzz program uses one of the functions"
+)]
+
+use rackwarden_core::chat::{builtin_specs, grammar};
+use rackwarden_core::effect::Ticket;
+use rackwarden_core::fault::Fault;
+use rackwarden_core::journal::{FileKind, Journal, Storage, Stored};
+use rackwarden_core::rng::Rng;
+use rackwarden_core::secret::Secret;
+use rackwarden_core::snmp::engine::Engine;
+use rackwarden_core::snmp::message::{Message, Pdu, PduKind};
+use rackwarden_core::snmp::{Oid, SnmpAsk, SnmpRequest, SnmpTarget, Value, VarBind, Version};
+use rackwarden_core::state::{Change, Turn};
+use rackwarden_core::time::Mono;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Name, function, seeds.
+pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
+
+pub const TARGETS: &[Target] = &[
+    ("snmp_message", snmp_message, snmp_message_seeds),
+    ("command", command, command_seeds),
+    ("journal", journal, journal_seeds),
+];
+
+// --- SNMP -------------------------------------------------------------------------------------------------------------
+
+const DEVICE: (Ipv4Addr, u16) = (Ipv4Addr::new(127, 0, 0, 1), 161);
+
+fn asked() -> Arc<[Oid]> {
+    ["1.3.6.1.2.1.1.3.0", "1.3.6.1.4.1.318.1.1.26.4.3.1.5.1"]
+        .iter()
+        .map(|text| text.parse().expect("a valid object identifier"))
+        .collect()
+}
+
+/// An engine that waits for one answer, and the id it asked with.
+fn waiting(ask: SnmpAsk) -> (Engine, i32) {
+    let mut engine = Engine::new(Rng::new(7));
+    let target = SnmpTarget {
+        addr: SocketAddr::from(DEVICE),
+        version: Version::V2c,
+        community: Secret::new(Arc::from("public")),
+        any_source: false,
+    };
+    engine.submit(
+        Mono::ZERO,
+        [SnmpRequest {
+            ticket: Ticket(1),
+            target: Arc::new(target),
+            ask,
+            timeout: Duration::from_millis(500),
+            retries: 1,
+            deadline: Mono::ZERO + Duration::from_millis(1800),
+        }],
+    );
+    let mut datagram = Vec::new();
+    engine
+        .poll_transmit(Mono::ZERO, &mut datagram)
+        .expect("a question is sent at once");
+    let question = Message::decode(&datagram).expect("our own question is readable");
+    (engine, question.pdu.request_id)
+}
+
+/// A datagram from a device: read, written again, and given to an engine that waits for an answer.
+pub fn snmp_message(data: &[u8]) {
+    let message = Message::decode(data);
+    if let Ok(message) = &message {
+        let mut written = Vec::new();
+        message.encode(&mut written);
+        assert_eq!(
+            Message::decode(&written).as_ref(),
+            Ok(message),
+            "what is written is what was read"
+        );
+    }
+    for ask in [SnmpAsk::Get(asked()), SnmpAsk::GetNext(asked())] {
+        let (mut engine, id) = waiting(ask);
+        let answered = engine.handle_datagram(Mono::ZERO, SocketAddr::from(DEVICE), data);
+        if answered {
+            let answer = message.as_ref().expect("only a readable message answers");
+            assert_eq!(
+                (answer.pdu.kind, answer.pdu.request_id),
+                (PduKind::Response, id)
+            );
+        }
+        let end = Mono::ZERO + Duration::from_secs(2);
+        engine.handle_timeout(end);
+        assert_eq!(
+            engine.take_replies().len(),
+            1,
+            "a question is answered exactly once"
+        );
+        assert_eq!(engine.outstanding(), 0);
+    }
+}
+
+fn snmp_message_seeds() -> Vec<Vec<u8>> {
+    let values = [
+        Value::TimeTicks(4242),
+        Value::Integer(-1),
+        Value::Gauge32(u32::MAX),
+        Value::Counter64(u64::MAX),
+        Value::OctetString(Box::from(*b"AP8959EU3")),
+        Value::NoSuchInstance,
+        Value::Null,
+    ];
+    let (_, id) = waiting(SnmpAsk::Get(asked()));
+    let oids = asked();
+    let mut seeds = Vec::new();
+    for kind in [
+        PduKind::Response,
+        PduKind::Get,
+        PduKind::GetBulk,
+        PduKind::Set,
+    ] {
+        for value in &values {
+            let bind = |oid: &Oid| VarBind {
+                oid: oid.clone(),
+                value: value.clone(),
+            };
+            let message = Message {
+                version: Version::V2c,
+                community: Secret::new(Box::from(*b"public")),
+                pdu: Pdu {
+                    kind,
+                    request_id: id,
+                    status: 0,
+                    index: 0,
+                    binds: oids.iter().map(bind).collect(),
+                },
+            };
+            let mut datagram = Vec::new();
+            message.encode(&mut datagram);
+            seeds.push(datagram);
+        }
+    }
+    seeds
+}
+
+// --- chat -------------------------------------------------------------------------------------------------------------
+
+/// A line that somebody types.
+pub fn command(data: &[u8]) {
+    let line = String::from_utf8_lossy(data);
+    let specs = builtin_specs();
+    for needs_slash in [false, true] {
+        let rules = grammar::Rules {
+            bot_name: Some("rack_bot"),
+            needs_slash,
+        };
+        if let grammar::Reading::Command { args, .. } = grammar::read(&line, &specs, rules) {
+            assert!(args.len() <= 32, "the number of arguments is bounded");
+        }
+    }
+    for word in grammar::split(&line) {
+        let _ = grammar::quote(&word);
+    }
+}
+
+fn command_seeds() -> Vec<Vec<u8>> {
+    [
+        "/current",
+        "/current@rack_bot \"Team Alpha\"",
+        "/help@other_bot",
+        "/mute power.limit:alpha 2h 'planned work'",
+        "/grant telegram:77 power.reset:alpha 2027-01-01",
+        "/exceedings „Team Alpha“ 2d csv",
+        "/permissions grant telegram:77 operator",
+        "/press 7f3a",
+        "hello there",
+        "/",
+        "\u{feff}/status \u{202e}\u{0}",
+    ]
+    .iter()
+    .map(|line| line.as_bytes().to_vec())
+    .collect()
+}
+
+// --- durable state ----------------------------------------------------------------------------------------------------
+
+/// Both files as they are found at the start.
+struct Found(Stored);
+
+impl Storage for Found {
+    fn read(&mut self) -> Result<Stored, Fault> {
+        Ok(self.0.clone())
+    }
+    fn append(&mut self, _bytes: &[u8]) -> Result<(), Fault> {
+        Ok(())
+    }
+    fn sync(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
+    fn replace(&mut self, _file: FileKind, _bytes: &[u8]) -> Result<(), Fault> {
+        Ok(())
+    }
+    fn set_aside(&mut self, _file: FileKind) -> Result<String, Fault> {
+        Ok("aside".to_owned())
+    }
+}
+
+fn open_and_write(journal: Option<Vec<u8>>, snapshot: Option<Vec<u8>>) {
+    let mut journal =
+        Journal::open(Found(Stored { snapshot, journal })).expect("damage never stops a start");
+    let seq = journal.records().seq.wrapping_add(1);
+    let change = Change {
+        key: "fuzz/1".to_owned(),
+        value: Some(b"{}".to_vec()),
+    };
+    journal.push(&Turn {
+        seq,
+        durable: true,
+        changes: vec![change],
+    });
+    journal.commit().expect("this storage never fails");
+}
+
+/// CRC-32 (IEEE 802.3), so that mutations reach what the checksum guards.
+fn crc32(bytes: &[u8]) -> u32 {
+    let step = |crc: u32, byte: &u8| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            crc >> 1 ^ 0xedb8_8320 * (crc & 1)
+        })
+    };
+    !bytes.iter().fold(!0, step)
+}
+
+/// State files with damage: as they are, and with the checksum made right around them.
+pub fn journal(data: &[u8]) {
+    open_and_write(Some(data.to_vec()), Some(data.to_vec()));
+    let sealed = [&1u64.to_le_bytes(), data].concat();
+    let length = u32::try_from(data.len()).unwrap_or(u32::MAX).to_le_bytes();
+    let record = [
+        b"RWJRNL1\n".as_slice(),
+        &length,
+        &crc32(&sealed).to_le_bytes(),
+        &sealed,
+    ]
+    .concat();
+    let snapshot = [b"RWSNAP1\n".as_slice(), &sealed].concat();
+    let snapshot = [snapshot.as_slice(), &crc32(&snapshot).to_le_bytes()].concat();
+    open_and_write(Some(record), Some(snapshot));
+}
+
+fn journal_seeds() -> Vec<Vec<u8>> {
+    let entry = |key: &str, value: &str| {
+        let lengths = [key.len() as u32, value.len() as u32]
+            .map(u32::to_le_bytes)
+            .concat();
+        [lengths.as_slice(), key.as_bytes(), value.as_bytes()].concat()
+    };
+    let deleted = [
+        4u32.to_le_bytes().as_slice(),
+        &u32::MAX.to_le_bytes(),
+        b"a/bc",
+    ]
+    .concat();
+    vec![
+        entry("power.peak/alpha", r#"{"power_w":3120.0}"#),
+        [entry("chat.offset/telegram", "42"), deleted].concat(),
+        b"RWJRNL1\n\x00\x00\x00\x00".to_vec(),
+        b"RWSNAP1\n".to_vec(),
+        Vec::new(),
+    ]
+}
