@@ -33,4 +33,9 @@ impl Clock {
     pub fn mono(&self) -> Mono {
         Mono::new(self.origin.elapsed())
     }
+
+    /// What the operating system calls this moment.
+    pub fn instant(&self, at: Mono) -> Instant {
+        self.origin + at.since_start()
+    }
 }

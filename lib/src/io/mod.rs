@@ -10,4 +10,5 @@ pub mod inbox;
 pub mod jobs;
 pub mod net;
 pub mod published;
+pub mod snmp;
 pub mod store;
