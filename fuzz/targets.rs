@@ -9,14 +9,20 @@
 use rackwarden_core::chat::{builtin_specs, grammar};
 use rackwarden_core::effect::Ticket;
 use rackwarden_core::fault::Fault;
+use rackwarden_core::http::auth::{Auth, Peer};
+use rackwarden_core::http::head::{self, Parsed};
+use rackwarden_core::http::sample::{self, Sample};
+use rackwarden_core::http::{self, Cache, Response, View};
 use rackwarden_core::journal::{FileKind, Journal, Storage, Stored};
 use rackwarden_core::rng::Rng;
 use rackwarden_core::secret::Secret;
 use rackwarden_core::snmp::engine::Engine;
-use rackwarden_core::snmp::message::{Message, Pdu, PduKind};
-use rackwarden_core::snmp::{Oid, SnmpAsk, SnmpRequest, SnmpTarget, Value, VarBind, Version};
+use rackwarden_core::snmp::message::{Message, Pdu, PduKind, RawMessage};
+use rackwarden_core::snmp::{
+    Oid, SnmpAnswer, SnmpAsk, SnmpRequest, SnmpTarget, Value, VarBind, Version,
+};
 use rackwarden_core::state::{Change, Turn};
-use rackwarden_core::time::Mono;
+use rackwarden_core::time::{Mono, Now, Wall};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +33,7 @@ pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 pub const TARGETS: &[Target] = &[
     ("snmp_message", snmp_message, snmp_message_seeds),
     ("command", command, command_seeds),
+    ("http_head", http_head, http_head_seeds),
     ("journal", journal, journal_seeds),
 ];
 
@@ -83,21 +90,19 @@ pub fn snmp_message(data: &[u8]) {
     }
     for ask in [SnmpAsk::Get(asked()), SnmpAsk::GetNext(asked())] {
         let (mut engine, id) = waiting(ask);
-        let answered = engine.handle_datagram(Mono::ZERO, SocketAddr::from(DEVICE), data);
-        if answered {
-            let answer = message.as_ref().expect("only a readable message answers");
-            assert_eq!(
-                (answer.pdu.kind, answer.pdu.request_id),
-                (PduKind::Response, id)
-            );
+        if engine.handle_datagram(Mono::ZERO, SocketAddr::from(DEVICE), data) {
+            let head = RawMessage::read(data)
+                .expect("only a readable head answers")
+                .pdu;
+            assert_eq!((head.kind, head.request_id), (PduKind::Response, id));
         }
         let end = Mono::ZERO + Duration::from_secs(2);
         engine.handle_timeout(end);
-        assert_eq!(
-            engine.take_replies().len(),
-            1,
-            "a question is answered exactly once"
-        );
+        let replies = engine.take_replies();
+        assert_eq!(replies.len(), 1, "a question is answered exactly once");
+        if let Ok(SnmpAnswer::Values(_) | SnmpAnswer::Binds(_)) = replies[0].result {
+            assert!(message.is_ok(), "what cannot be read never becomes a value");
+        }
         assert_eq!(engine.outstanding(), 0);
     }
 }
@@ -270,4 +275,66 @@ fn journal_seeds() -> Vec<Vec<u8>> {
         b"RWSNAP1\n".to_vec(),
         Vec::new(),
     ]
+}
+
+// --- HTTP -------------------------------------------------------------------------------------------------------------
+
+/// What a client of the status server sends: read, judged, and answered from a snapshot with hostile names.
+pub fn http_head(data: &[u8]) {
+    let now = Now {
+        mono: Mono::new(Duration::from_secs(90_000)),
+        wall: Wall(1_795_205_702_000),
+    };
+    let mut snapshot = None;
+    let mut rest = data;
+    for _ in 0..16 {
+        let (request, length) = match head::parse(rest) {
+            Parsed::Complete(request, length) => (request, length),
+            Parsed::Partial => {
+                assert!(
+                    rest.len() < head::MAX_HEAD + head::MAX_BODY,
+                    "what never ends is refused"
+                );
+                return;
+            }
+            Parsed::Refused(error) => return drop(Response::from(error)),
+        };
+        assert!(length > 0 && length <= rest.len());
+        let snapshot = snapshot.get_or_insert_with(|| sample::snapshot(Sample::Hostile));
+        for token in [None, Some(Secret::new("secret".into()))] {
+            let mut auth = Auth::new(token, &["rack-3"]);
+            let peer = Peer::Ip(Ipv4Addr::LOCALHOST.into());
+            let response = http::serve(
+                &request,
+                peer,
+                &View::new(snapshot, now),
+                &mut Cache::new(),
+                &mut auth,
+            );
+            let mut written = Vec::new();
+            response.write_head(&mut written, "Fri, 20 Nov 2026 20:15:02 GMT", None);
+            let text = String::from_utf8(written).expect("a head is ASCII");
+            assert_eq!(
+                text.matches("\r\n\r\n").count(),
+                1,
+                "nothing from outside breaks a head"
+            );
+        }
+        rest = &rest[length..];
+    }
+}
+
+fn http_head_seeds() -> Vec<Vec<u8>> {
+    [
+        "GET / HTTP/1.1\r\nHost: 127.0.0.1:8093\r\n\r\n",
+        "GET /api/power/alpha%20one HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer secret\r\n\r\n",
+        "HEAD /metrics?x=1 HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /health HTTP/1.1\r\nHost: [::1]:8093\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: rack-3\r\nContent-Length: 12\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\ntoken=secret",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "GET http://127.0.0.1/api/alerts HTTP/1.1\r\nHost: x\r\nCookie: a=b; rackwarden=1.2\r\n\r\n",
+        "GET /openapi.json HTTP/1.1\nHost: localhost\n\n",
+    ]
+    .iter()
+    .map(|request| request.as_bytes().to_vec())
+    .collect()
 }

@@ -106,6 +106,11 @@ fn commands_never_panic() {
 }
 
 #[test]
+fn http_heads_never_panic() {
+    drive("http_head");
+}
+
+#[test]
 fn journals_never_panic() {
     drive("journal");
 }
