@@ -7,6 +7,7 @@ pub mod ask;
 pub mod identify;
 mod layout;
 pub mod plan;
+pub mod simulated;
 pub mod value;
 pub mod vendor;
 

@@ -1,0 +1,205 @@
+//! A simulated PDU: a MIB that answers real SNMP datagrams, either a model whose power moves, or a recording of a
+//! real device. It has no socket; `io::simulator` serves it, `sim` calls it.
+//!
+//! # Examples
+//! ```
+//! use rackwarden_core::pdu::simulated::Agent;
+//!
+//! let mut agent = Agent::apc_rpdu2(3);
+//! agent.set_power(2310.0);
+//! agent.set_communities("public", "private");
+//! ```
+
+mod model;
+mod recording;
+mod respond;
+
+use crate::snmp::{Message, Oid, Value};
+use crate::time::{Now, Zone};
+use model::Model;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A simulated device.
+#[derive(Clone, Debug)]
+pub struct Agent {
+    mib: Mib,
+    read_community: Box<[u8]>,
+    write_community: Box<[u8]>,
+    model: Option<Model>,
+    moving: Vec<recording::Moving>,
+}
+
+/// Objects by name.
+type Mib = BTreeMap<Oid, Cell>;
+
+/// One object.
+#[derive(Clone, Debug)]
+struct Cell {
+    value: Value,
+    is_writable: bool,
+}
+
+impl Agent {
+    /// An APC unit of the second generation with 1 or 3 phases, drawing 1 kW: power, peak with its time and reset, energy, phases.
+    pub fn apc_rpdu2(phases: u8) -> Agent {
+        Agent::from_model(Model::new(model::Family::Rpdu2, phases.clamp(1, 3)))
+    }
+
+    /// An APC unit of the first generation, drawing 1 kW: it knows its total and the current of its phase, but no peak.
+    pub fn apc_rpdu() -> Agent {
+        Agent::from_model(Model::new(model::Family::Rpdu, 1))
+    }
+
+    /// An APC Easy PDU, drawing 1 kW: phases only, no total and no peak.
+    pub fn apc_epdu() -> Agent {
+        Agent::from_model(Model::new(model::Family::Epdu, 3))
+    }
+
+    /// The model that stands for a profile of `rackwarden profiles`, if there is one.
+    pub fn of_profile(profile: &str) -> Option<Agent> {
+        match profile {
+            "apc-rpdu2" => Some(Agent::apc_rpdu2(1)),
+            "apc-rpdu" => Some(Agent::apc_rpdu()),
+            "apc-epdu" => Some(Agent::apc_epdu()),
+            _ => None,
+        }
+    }
+
+    /// What a real device answered once, from a `.snmprec` file. Values stay as recorded; objects can be set.
+    ///
+    /// # Errors
+    /// Names the line that is not a record, and why.
+    pub fn from_recording(bytes: &[u8]) -> Result<Agent, String> {
+        let (mib, moving) = recording::parse(bytes)?;
+        Ok(Agent {
+            mib,
+            moving,
+            ..Agent::bare()
+        })
+    }
+
+    /// Who may read and who may write. At first `public` and `private`.
+    pub fn set_communities(&mut self, read: &str, write: &str) {
+        self.read_community = read.as_bytes().into();
+        self.write_community = write.as_bytes().into();
+    }
+
+    /// `sysName.0`.
+    pub fn set_name(&mut self, name: &str) {
+        self.mib.insert(
+            respond::oid(model::SYS_NAME),
+            Cell::fixed(Value::OctetString(name.as_bytes().into())),
+        );
+    }
+
+    /// Constant power from now on, in watts. A recording does not change.
+    pub fn set_power(&mut self, watts: f64) {
+        if let Some(model) = &mut self.model {
+            model.set_wave(watts, 0.0, Duration::from_secs(60));
+        }
+    }
+
+    /// Power that swings around a mean, in watts.
+    pub fn set_wave(&mut self, mean_w: f64, swing_w: f64, period: Duration) {
+        if let Some(model) = &mut self.model {
+            model.set_wave(mean_w, swing_w, period);
+        }
+    }
+
+    /// More power between two moments, counted from the first question.
+    pub fn add_step(&mut self, from: Duration, until: Duration, extra_w: f64) {
+        if let Some(model) = &mut self.model {
+            model.add_step(from, until, extra_w);
+        }
+    }
+
+    /// The zone that the device's own clock shows; at first UTC.
+    pub fn set_zone(&mut self, zone: Zone) {
+        if let Some(model) = &mut self.model {
+            model.zone = zone;
+        }
+    }
+
+    /// The device restarts: its uptime begins anew; peak and energy stay, as on the real ones.
+    pub fn restart(&mut self, now: Now) {
+        if let Some(model) = &mut self.model {
+            model.booted = Some(now.mono);
+        }
+    }
+
+    /// Somebody presses reset on the device itself: the peak is the present power again.
+    pub fn reset_peak(&mut self, now: Now) {
+        if let Some(model) = &mut self.model {
+            model.reset_peak(now);
+        }
+    }
+
+    /// Answers a datagram; `None` when a device would stay silent (wrong community, not a question, damaged).
+    pub fn handle(&mut self, now: Now, datagram: &[u8]) -> Option<Vec<u8>> {
+        let message = Message::decode(datagram).ok()?;
+        let community = message.community.expose();
+        let may_write = **community == *self.write_community;
+        if !may_write && **community != *self.read_community {
+            return None;
+        }
+        self.tick(now);
+        let response = respond::respond(self, now, &message, may_write)?;
+        let mut out = Vec::with_capacity(datagram.len() + 64);
+        response.encode(&mut out);
+        Some(out)
+    }
+
+    fn from_model(model: Model) -> Agent {
+        Agent {
+            mib: model.mib(),
+            model: Some(model),
+            ..Agent::bare()
+        }
+    }
+
+    fn bare() -> Agent {
+        Agent {
+            mib: Mib::new(),
+            read_community: (*b"public").into(),
+            write_community: (*b"private").into(),
+            model: None,
+            moving: Vec::new(),
+        }
+    }
+
+    fn tick(&mut self, now: Now) {
+        if let Some(model) = &mut self.model {
+            model.tick(now);
+            for (name, value) in model.values(now) {
+                if let Some(cell) = self.mib.get_mut(&name) {
+                    cell.value = value;
+                }
+            }
+        }
+        for moving in &self.moving {
+            if let Some(cell) = self.mib.get_mut(moving.name()) {
+                cell.value = moving.value(now.mono, &cell.value);
+            }
+        }
+    }
+}
+
+impl Cell {
+    fn fixed(value: Value) -> Cell {
+        Cell {
+            value,
+            is_writable: false,
+        }
+    }
+
+    fn writable(value: Value) -> Cell {
+        Cell {
+            value,
+            is_writable: true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
