@@ -1,1 +1,417 @@
-//! The core: one step for each event.
+//! The core: owns all state, takes one event at a time, and answers with effects. It never waits, never
+//! reads a clock, and cannot fail; what goes wrong outside arrives as a `Fault` inside an event.
+
+mod turn;
+
+use crate::alert::AlertBook;
+use crate::alert::notify::{Notifier, NotifyEnv};
+use crate::chat::desk::{AuditTail, Desk};
+use crate::chat::{Asked, Chat, ChatEnv, Invocation, Spec};
+use crate::config::Config;
+use crate::ctx::{Ctx, Notice, Tickets};
+use crate::effect::{Effect, Effects, Ticket, earlier};
+use crate::event::{Event, HostOverview};
+use crate::fault::Fault;
+use crate::plugins::{PLUGINS, Plugin, PluginReply};
+use crate::rng::Rng;
+use crate::snapshot::{Health, Snapshot};
+use crate::snmp::SnmpReply;
+use crate::state::{Pending, Records};
+use crate::time::{Mono, Now};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Owners of tickets: the core itself, the chat, and from here on the plugins in their order.
+const OWNER_CORE: u8 = 0;
+const OWNER_CHAT: u8 = 1;
+const OWNER_PLUGINS: u8 = 2;
+
+/// Snapshots are published at most this often.
+const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
+/// An overview of the host that is older than this is read anew for `/status`.
+const HOST_OVERVIEW_AGE: Duration = Duration::from_secs(5);
+
+/// All state of the agent.
+pub struct Core {
+    config: Arc<Config>,
+    started: Now,
+    plugins: Vec<Box<dyn Plugin>>,
+    plugin_names: Vec<&'static str>,
+    specs: Vec<&'static Spec>,
+    chat: Chat,
+    book: AlertBook,
+    notifier: Notifier,
+    pending: Pending,
+    rng: Rng,
+    next_ticket: u64,
+    audit: AuditTail,
+    notices: Vec<Notice>,
+    /// Lines that wait for the first complete cycle.
+    held: Option<Vec<Asked>>,
+    host: Option<(Mono, HostOverview)>,
+    waiting_for_host: Vec<Invocation>,
+    storage_fault: Option<Fault>,
+    log_fault: Option<Fault>,
+    journal_records: u64,
+    /// The latest publication, and the one before it, whose memory the next one takes.
+    snapshot: Arc<Snapshot>,
+    spare: Arc<Snapshot>,
+    published_at: Option<Mono>,
+    published_revision: u64,
+    /// Counts changes that no part's own revision shows.
+    revision: u64,
+    is_stopped: bool,
+}
+
+/// How a core begins.
+pub struct Start {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// What was on disk.
+    pub records: Records,
+    /// Both clocks.
+    pub now: Now,
+    /// Where randomness begins.
+    pub seed: u64,
+    /// True when no line is answered before the first complete cycle (`demo`).
+    pub holds_lines: bool,
+}
+
+impl Core {
+    /// Makes the core and lets every part begin; their first effects go to `effects`.
+    pub fn new(start: Start, effects: &mut Effects) -> Core {
+        let Start {
+            config,
+            records,
+            now,
+            seed,
+            holds_lines,
+        } = start;
+        let plugins: Vec<Box<dyn Plugin>> = PLUGINS
+            .iter()
+            .filter(|(name, _)| config.plugins.contains(name))
+            .map(|(_, make)| make(&config))
+            .collect();
+        let mut specs: Vec<&'static Spec> = crate::chat::builtin_specs();
+        specs.extend(plugins.iter().flat_map(|plugin| plugin.specs()));
+        let mut book = AlertBook::default();
+        book.restore(&records);
+        let mut notifier = Notifier::default();
+        notifier.restore(&records);
+        let mut core = Core {
+            started: now,
+            plugin_names: plugins.iter().map(|plugin| plugin.name()).collect(),
+            plugins,
+            specs,
+            chat: Chat::new(&config),
+            book,
+            notifier,
+            pending: Pending::new(records.seq),
+            rng: Rng::new(seed),
+            next_ticket: 0,
+            audit: AuditTail::restore(&records),
+            notices: Vec::new(),
+            held: holds_lines.then(Vec::new),
+            host: None,
+            waiting_for_host: Vec::new(),
+            storage_fault: None,
+            log_fault: None,
+            journal_records: 0,
+            snapshot: Arc::new(Snapshot::empty(now, Arc::clone(&config))),
+            spare: Arc::new(Snapshot::empty(now, Arc::clone(&config))),
+            published_at: None,
+            published_revision: 0,
+            revision: 1,
+            is_stopped: false,
+            config,
+        };
+        for repair in &records.repairs {
+            log::warn!("state: {repair}");
+        }
+        core.with_chat(now, effects, |chat, env| chat.start(env, &records));
+        for index in 0..core.plugins.len() {
+            core.with_plugin(index, now, effects, |plugin, ctx| {
+                plugin.start(ctx, &records)
+            });
+        }
+        core.end_turn(now, effects);
+        core
+    }
+
+    /// Takes one event. Everything that follows from it is in `effects` afterwards.
+    pub fn step(&mut self, now: Now, event: Event, effects: &mut Effects) {
+        match event {
+            Event::Timeout => {}
+            Event::Snmp(replies) => self.handle_snmp(now, replies, effects),
+            Event::Http { ticket, result } if ticket.owner() == OWNER_CHAT => {
+                let invocations = self.with_chat(now, effects, |chat, env| {
+                    chat.handle_http(env, ticket, result)
+                });
+                self.run_all(now, invocations, effects);
+            }
+            Event::Http { ticket, result } => {
+                self.to_plugin(now, ticket, PluginReply::Http(ticket, result), effects)
+            }
+            Event::Resolved { ticket, result } => {
+                self.to_plugin(now, ticket, PluginReply::Resolved(ticket, result), effects);
+            }
+            Event::Worked { ticket, product } => {
+                self.to_plugin(now, ticket, PluginReply::Worked(ticket, product), effects)
+            }
+            Event::Host { overview, .. } => {
+                self.host = Some((now.mono, overview));
+                let invocations = std::mem::take(&mut self.waiting_for_host);
+                self.run_all(now, invocations, effects);
+            }
+            Event::Stored { seq, result } => self.handle_stored(now, seq, result, effects),
+            Event::AppendFailed(fault) => {
+                log::error!("cannot append to a log file: {fault}");
+                self.log_fault = Some(fault);
+                self.revision += 1;
+            }
+            Event::Asked(asked) => self.handle_asked(now, asked, effects),
+            Event::Reload(config) => self.reload(now, Arc::new(*config), effects),
+            Event::Stop => self.stop(now, effects),
+        }
+        if !self.is_stopped {
+            self.handle_timeouts(now, effects);
+        }
+        self.end_turn(now, effects);
+    }
+
+    /// When the core wants to be called again without any event.
+    pub fn poll_timeout(&self) -> Option<Mono> {
+        let mut next = earlier(self.chat.poll_timeout(), self.notifier.poll_timeout());
+        next = earlier(next, self.book.poll_timeout());
+        for plugin in &self.plugins {
+            next = earlier(next, plugin.poll_timeout());
+        }
+        if self.current_revision() != self.published_revision {
+            next = earlier(
+                next,
+                Some(
+                    self.published_at
+                        .map_or(Mono::ZERO, |at| at + PUBLISH_INTERVAL),
+                ),
+            );
+        }
+        next
+    }
+
+    /// A new snapshot, when something changed and the last one is old enough.
+    pub fn publish(&mut self, now: Now) -> Option<Arc<Snapshot>> {
+        let revision = self.current_revision();
+        let is_due = self
+            .published_at
+            .is_none_or(|at| now.mono.since(at) >= PUBLISH_INTERVAL);
+        if revision == self.published_revision || !is_due {
+            return None;
+        }
+        self.refresh_snapshot(now);
+        self.published_at = Some(now.mono);
+        self.published_revision = revision;
+        Some(Arc::clone(&self.snapshot))
+    }
+
+    /// True once `Event::Stop` has been taken.
+    pub fn is_stopped(&self) -> bool {
+        self.is_stopped
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    fn handle_snmp(&mut self, now: Now, replies: Vec<SnmpReply>, effects: &mut Effects) {
+        let Some(first) = replies.first().map(|reply| reply.ticket.owner()) else {
+            return;
+        };
+        if replies.iter().all(|reply| reply.ticket.owner() == first) {
+            return self.to_owner(now, first, PluginReply::Snmp(replies), effects);
+        }
+        let mut by_owner: BTreeMap<u8, Vec<SnmpReply>> = BTreeMap::new();
+        for reply in replies {
+            by_owner
+                .entry(reply.ticket.owner())
+                .or_default()
+                .push(reply);
+        }
+        for (owner, replies) in by_owner {
+            self.to_owner(now, owner, PluginReply::Snmp(replies), effects);
+        }
+    }
+
+    fn handle_stored(
+        &mut self,
+        now: Now,
+        seq: u64,
+        result: Result<(), Fault>,
+        effects: &mut Effects,
+    ) {
+        match result {
+            Ok(()) => {
+                if self.storage_fault.take().is_some() {
+                    log::warn!("state: storage works again, everything is on disk");
+                    self.revision += 1;
+                }
+                self.journal_records = seq;
+                self.with_chat(now, effects, |chat, env| chat.handle_stored(env, seq));
+            }
+            Err(fault) => {
+                if self.storage_fault.is_none() {
+                    log::error!("state: cannot write: {fault}; the agent goes on in memory");
+                }
+                self.storage_fault = Some(fault);
+                self.revision += 1;
+            }
+        }
+    }
+
+    fn handle_asked(&mut self, now: Now, asked: Asked, effects: &mut Effects) {
+        if let Some(held) = &mut self.held {
+            held.push(asked);
+            return;
+        }
+        let invocations = self.with_chat(now, effects, |chat, env| chat.handle_asked(env, asked));
+        self.run_all(now, invocations, effects);
+    }
+
+    fn handle_timeouts(&mut self, now: Now, effects: &mut Effects) {
+        for index in 0..self.plugins.len() {
+            if self.plugins[index]
+                .poll_timeout()
+                .is_some_and(|at| at <= now.mono)
+            {
+                self.with_plugin(index, now, effects, |plugin, ctx| {
+                    plugin.handle_timeout(ctx)
+                });
+            }
+        }
+        if self.book.poll_timeout().is_some_and(|at| at <= now.mono) {
+            for change in self.book.handle_timeout(now, &mut self.pending) {
+                self.with_notifier(now, |notifier, env| notifier.handle_change(env, &change));
+            }
+        }
+        if self
+            .notifier
+            .poll_timeout()
+            .is_some_and(|at| at <= now.mono)
+        {
+            self.with_notifier(now, Notifier::handle_timeout);
+        }
+        if self.chat.poll_timeout().is_some_and(|at| at <= now.mono) {
+            self.with_chat(now, effects, |chat, env| chat.handle_timeout(env));
+        }
+    }
+
+    fn run_all(&mut self, now: Now, invocations: Vec<Invocation>, effects: &mut Effects) {
+        for invocation in invocations {
+            self.run(now, invocation, effects);
+        }
+    }
+
+    fn run(&mut self, now: Now, invocation: Invocation, effects: &mut Effects) {
+        if let Some(index) = self.plugins.iter().position(|plugin| {
+            plugin
+                .specs()
+                .iter()
+                .any(|spec| spec.name == invocation.command)
+        }) {
+            return self.with_plugin(index, now, effects, |plugin, ctx| {
+                plugin.run(ctx, &invocation)
+            });
+        }
+        if invocation.command == "status"
+            && !self
+                .host
+                .as_ref()
+                .is_some_and(|(at, _)| now.mono.since(*at) < HOST_OVERVIEW_AGE)
+        {
+            let ticket = Tickets::new(OWNER_CORE, &mut self.next_ticket).issue();
+            effects.push(Effect::Host(ticket));
+            self.waiting_for_host.push(invocation);
+            return;
+        }
+        self.refresh_snapshot(now);
+        self.run_builtin(now, &invocation, effects);
+    }
+
+    fn to_plugin(&mut self, now: Now, ticket: Ticket, reply: PluginReply, effects: &mut Effects) {
+        self.to_owner(now, ticket.owner(), reply, effects);
+    }
+
+    fn to_owner(&mut self, now: Now, owner: u8, reply: PluginReply, effects: &mut Effects) {
+        let index = usize::from(owner.wrapping_sub(OWNER_PLUGINS));
+        if index < self.plugins.len() {
+            self.with_plugin(index, now, effects, |plugin, ctx| plugin.handle(ctx, reply));
+        }
+    }
+
+    fn reload(&mut self, now: Now, config: Arc<Config>, effects: &mut Effects) {
+        let old = std::mem::replace(&mut self.config, config);
+        self.with_chat(now, effects, |chat, env| chat.reload(env));
+        for index in 0..self.plugins.len() {
+            self.with_plugin(index, now, effects, |plugin, ctx| plugin.reload(ctx, &old));
+        }
+        self.with_notifier(now, |notifier, env| notifier.reload(env));
+        self.revision += 1;
+        log::info!(
+            "configuration reloaded: {} PDUs, {} teams",
+            self.config.pdus.len(),
+            self.config.teams.len()
+        );
+    }
+
+    fn stop(&mut self, now: Now, effects: &mut Effects) {
+        for index in 0..self.plugins.len() {
+            self.with_plugin(index, now, effects, |plugin, ctx| plugin.stop(ctx));
+        }
+        self.with_chat(now, effects, |chat, env| chat.stop(env));
+        self.is_stopped = true;
+    }
+
+    fn current_revision(&self) -> u64 {
+        let parts: u64 = self.plugins.iter().map(|plugin| plugin.revision()).sum();
+        parts + self.book.revision() + self.revision
+    }
+
+    fn health(&self) -> Health {
+        let mut problems = Vec::new();
+        if let Some(fault) = &self.storage_fault {
+            problems.push(format!("state cannot be written: {fault}"));
+        }
+        if let Some(fault) = &self.log_fault {
+            problems.push(format!("a log file cannot be written: {fault}"));
+        }
+        problems.extend(self.chat.problems());
+        Health { problems }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sim::Sim;
+    use std::time::Duration;
+
+    #[test]
+    fn a_line_is_answered_in_the_same_turn() {
+        let mut sim = Sim::new(&[]);
+        sim.say("/version");
+        sim.run_for(Duration::from_millis(1));
+        assert!(
+            sim.transcript().contains(env!("CARGO_PKG_VERSION")),
+            "{}",
+            sim.transcript()
+        );
+    }
+
+    #[test]
+    fn the_host_is_asked_before_status_is_answered() {
+        let mut sim = Sim::new(&[]);
+        sim.say("/status");
+        sim.run_for(Duration::from_secs(1));
+        assert!(sim.transcript().contains("0.10"), "{}", sim.transcript());
+    }
+}

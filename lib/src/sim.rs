@@ -1,1 +1,523 @@
-//! A simulated world for tests and examples.
+//! A simulated world around a real `Core`: virtual clock, PDUs that answer real SNMP datagrams, a chat service,
+//! a store in memory, and a transcript of everything that people would see. No socket, no thread, no waiting.
+//!
+//! # Examples
+//! ```
+//! use rackwarden_core::sim::Sim;
+//! use std::time::Duration;
+//!
+//! let mut sim = Sim::new(&[("alpha", 3000.0)]);
+//! sim.say("/version");
+//! sim.run_for(Duration::from_secs(1));
+//! assert!(sim.transcript().contains("rackwarden"));
+//! ```
+
+mod telegram;
+
+use crate::chat::{Address, Asked, SessionId, Subject};
+use crate::config::{Config, Host, Limit, Limits, PduConfig, TeamConfig};
+use crate::core::{Core, Start};
+use crate::effect::{Effect, Effects, LogFile, earlier};
+use crate::event::{Event, HostOverview};
+use crate::pdu::simulated::Agent;
+use crate::rng::Rng;
+use crate::secret::Secret;
+use crate::snapshot::Snapshot;
+use crate::snmp::Version;
+use crate::snmp::engine::Engine;
+use crate::state::Records;
+use crate::time::{Mono, Now, Wall};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use telegram::Service;
+
+/// A moment in the past that every scenario begins at: 2026-11-20 20:00:00 UTC.
+const BEGIN: Wall = Wall(1_795_204_800_000);
+
+type Action = Box<dyn FnOnce(&mut Sim)>;
+
+enum Delivery {
+    /// A datagram arrives at a device.
+    Ask(SocketAddr, Vec<u8>),
+    /// A datagram arrives at the agent.
+    Answer(SocketAddr, Vec<u8>),
+    /// Something reaches the core.
+    Event(Event),
+    /// A scripted change of the world.
+    Action(Action),
+}
+
+/// A simulated PDU and the wire to it.
+pub struct Device {
+    agent: Agent,
+    delay: Duration,
+    is_silent: bool,
+}
+
+impl Device {
+    /// Real power from now on, in watts.
+    pub fn set_power(&mut self, watts: f64) {
+        self.agent.set_power(watts);
+    }
+
+    /// Answers nothing from now on, or answers again.
+    pub fn set_silent(&mut self, is_silent: bool) {
+        self.is_silent = is_silent;
+    }
+
+    /// Time from the question to the answer.
+    pub fn set_delay(&mut self, delay: Duration) {
+        self.delay = delay;
+    }
+
+    /// The simulated device itself.
+    pub fn agent(&mut self) -> &mut Agent {
+        &mut self.agent
+    }
+}
+
+/// The simulated world.
+pub struct Sim {
+    core: Core,
+    config: Arc<Config>,
+    now: Now,
+    engine: Engine,
+    devices: BTreeMap<SocketAddr, Device>,
+    addresses: BTreeMap<String, SocketAddr>,
+    queue: BTreeMap<(Mono, u64), Delivery>,
+    queued: u64,
+    service: Service,
+    records: Records,
+    storage_works: bool,
+    logs: BTreeMap<LogFile, Vec<String>>,
+    transcript: Vec<String>,
+    snapshot: Option<Arc<Snapshot>>,
+    steps: u64,
+}
+
+impl Sim {
+    /// A world with these PDUs (name and limit in watts), an owner at the terminal, and a group chat that is told of alerts.
+    pub fn new(pdus: &[(&str, f64)]) -> Sim {
+        Sim::with_config(Sim::config(pdus))
+    }
+
+    /// The configuration that `new` uses, to be changed before `with_config`.
+    pub fn config(pdus: &[(&str, f64)]) -> Config {
+        let mut config = Config::empty();
+        config.name = "rack".into();
+        config.pdus = pdus
+            .iter()
+            .enumerate()
+            .map(|(index, (name, limit_w))| pdu_config(index, name, *limit_w))
+            .collect();
+        config.telegram = Some(crate::config::TelegramConfig {
+            token: Secret::new("1:simulated".to_owned()),
+            api_url: "http://telegram.sim".to_owned(),
+            proxy: None,
+            ca_file: None,
+        });
+        config.access.owners = vec![Subject::Telegram(1)];
+        config.notify.to = vec![Address::Telegram {
+            chat: -100,
+            topic: None,
+        }];
+        config
+    }
+
+    /// Puts PDUs of a configuration made by `config` into a team.
+    pub fn team(config: &mut Config, name: &str, limit_w: f64, members: &[&str]) {
+        let team = config.teams.len() as u32;
+        let mut indices = Vec::new();
+        for (index, pdu) in config.pdus.iter_mut().enumerate() {
+            if members.contains(&&*pdu.name) {
+                pdu.team = Some(team);
+                indices.push(index as u32);
+            }
+        }
+        config.teams.push(TeamConfig {
+            name: name.into(),
+            limits: hard(limit_w),
+            members: indices,
+        });
+    }
+
+    /// A world around this configuration; every PDU is a simulated single-phase APC unit that draws 1 kW.
+    pub fn with_config(config: Config) -> Sim {
+        let config = Arc::new(config);
+        let mut devices = BTreeMap::new();
+        let mut addresses = BTreeMap::new();
+        for pdu in &config.pdus {
+            let Host::Ip(addr) = pdu.host else { continue };
+            let mut agent = Agent::apc_rpdu2(1);
+            agent.set_power(1000.0);
+            devices.insert(
+                addr,
+                Device {
+                    agent,
+                    delay: Duration::from_millis(5),
+                    is_silent: false,
+                },
+            );
+            addresses.insert(pdu.name.to_string(), addr);
+        }
+        let now = Now {
+            mono: Mono::ZERO,
+            wall: BEGIN,
+        };
+        let mut effects = Effects::new();
+        let core = Core::new(start(&config, Records::default(), now), &mut effects);
+        let mut sim = Sim {
+            core,
+            config,
+            now,
+            engine: Engine::new(Rng::new(1)),
+            devices,
+            addresses,
+            queue: BTreeMap::new(),
+            queued: 0,
+            service: Service::default(),
+            records: Records::default(),
+            storage_works: true,
+            logs: BTreeMap::new(),
+            transcript: Vec::new(),
+            snapshot: None,
+            steps: 0,
+        };
+        sim.perform(effects);
+        sim
+    }
+
+    /// A device, to change what it does from now on.
+    ///
+    /// # Panics
+    /// Panics when there is no such PDU.
+    pub fn device(&mut self, name: &str) -> &mut Device {
+        let addr = self.addresses.get(name).expect("a PDU of this world");
+        self.devices.get_mut(addr).expect("a device for each PDU")
+    }
+
+    /// Both clocks.
+    pub fn now(&self) -> Now {
+        self.now
+    }
+
+    /// Changes the world at a later moment, counted from now.
+    pub fn after(&mut self, delay: Duration, action: impl FnOnce(&mut Sim) + 'static) {
+        self.enqueue(delay, Delivery::Action(Box::new(action)));
+    }
+
+    /// The owner types a line at the terminal.
+    pub fn say(&mut self, line: &str) {
+        let asked = Asked {
+            session: SessionId(1),
+            who: Subject::Terminal,
+            is_owner: true,
+            line: line.to_owned(),
+        };
+        self.enqueue(Duration::ZERO, Delivery::Event(Event::Asked(asked)));
+    }
+
+    /// Somebody writes into a chat of the simulated chat service.
+    pub fn post(&mut self, user: i64, chat: i64, text: &str) {
+        self.service.post(user, chat, text, self.now.wall);
+        self.answer_polls();
+    }
+
+    /// Somebody presses a button by its label, under the newest message that has one.
+    ///
+    /// # Panics
+    /// Panics when no message has such a button.
+    pub fn press(&mut self, user: i64, chat: i64, label: &str) {
+        assert!(
+            self.service.press(user, chat, label),
+            "no button {label:?} in chat {chat}"
+        );
+        self.answer_polls();
+    }
+
+    /// The wall clock jumps; the monotonic one does not.
+    pub fn step_wall(&mut self, by_ms: i64) {
+        self.now.wall = Wall(self.now.wall.0 + by_ms);
+    }
+
+    /// From now on the store answers with a fault, or works again.
+    pub fn set_storage_works(&mut self, works: bool) {
+        self.storage_works = works;
+    }
+
+    /// A new configuration is swapped in.
+    pub fn reload(&mut self, config: Config) {
+        self.config = Arc::new(config.clone());
+        self.enqueue(
+            Duration::ZERO,
+            Delivery::Event(Event::Reload(Box::new(config))),
+        );
+    }
+
+    /// Ends the agent without any warning and starts it again from what was stored.
+    pub fn kill_and_restart(&mut self) {
+        self.queue
+            .retain(|_, delivery| matches!(delivery, Delivery::Action(_)));
+        self.engine = Engine::new(Rng::new(2));
+        self.service.forget_polls();
+        let mut effects = Effects::new();
+        self.core = Core::new(
+            start(&self.config, self.records.clone(), self.now),
+            &mut effects,
+        );
+        self.perform(effects);
+    }
+
+    /// Lets time pass.
+    pub fn run_for(&mut self, duration: Duration) {
+        let end = self.now.mono + duration;
+        loop {
+            self.answer_polls();
+            let queued = self.queue.first_key_value().map(|((at, _), _)| *at);
+            let next = earlier(
+                earlier(queued, self.core.poll_timeout()),
+                earlier(self.engine.poll_timeout(), self.service.poll_timeout()),
+            );
+            let Some(next) = next.filter(|at| *at <= end) else {
+                break;
+            };
+            self.advance(next);
+            if queued.is_some_and(|at| at <= next) {
+                if let Some((_, delivery)) = self.queue.pop_first() {
+                    self.deliver(delivery);
+                }
+                continue;
+            }
+            if self.engine.poll_timeout().is_some_and(|at| at <= next) {
+                self.engine.handle_timeout(self.now.mono);
+                self.pump_engine();
+            }
+            if self.core.poll_timeout().is_some_and(|at| at <= next) {
+                self.step(Event::Timeout);
+            }
+        }
+        self.advance(end);
+    }
+
+    /// Everything that people would have seen so far, one line for each message.
+    pub fn transcript(&self) -> String {
+        self.transcript.join("\n")
+    }
+
+    /// Empties the transcript.
+    pub fn clear_transcript(&mut self) {
+        self.transcript.clear();
+    }
+
+    /// Lines of a log file.
+    pub fn log(&self, file: LogFile) -> &[String] {
+        self.logs.get(&file).map_or(&[], Vec::as_slice)
+    }
+
+    /// The newest snapshot.
+    pub fn snapshot(&self) -> Option<&Arc<Snapshot>> {
+        self.snapshot.as_ref()
+    }
+
+    /// What the store holds.
+    pub fn records(&self) -> &Records {
+        &self.records
+    }
+
+    /// How often the core was called.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    fn advance(&mut self, to: Mono) {
+        let passed = to.since(self.now.mono);
+        self.now = Now {
+            mono: self.now.mono + passed,
+            wall: self.now.wall.plus(passed),
+        };
+    }
+
+    fn enqueue(&mut self, delay: Duration, delivery: Delivery) {
+        self.queued += 1;
+        self.queue
+            .insert((self.now.mono + delay, self.queued), delivery);
+    }
+
+    fn step(&mut self, event: Event) {
+        self.steps += 1;
+        let mut effects = Effects::new();
+        self.core.step(self.now, event, &mut effects);
+        self.perform(effects);
+        if let Some(snapshot) = self.core.publish(self.now) {
+            self.snapshot = Some(snapshot);
+        }
+    }
+
+    fn deliver(&mut self, delivery: Delivery) {
+        match delivery {
+            Delivery::Event(event) => self.step(event),
+            Delivery::Action(action) => action(self),
+            Delivery::Answer(from, datagram) => {
+                let _ = self.engine.handle_datagram(self.now.mono, from, &datagram);
+                self.pump_engine();
+            }
+            Delivery::Ask(to, datagram) => {
+                let Some(device) = self.devices.get_mut(&to).filter(|device| !device.is_silent)
+                else {
+                    return;
+                };
+                let delay = device.delay;
+                if let Some(answer) = device.agent.handle(self.now, &datagram) {
+                    self.enqueue(delay, Delivery::Answer(to, answer));
+                }
+            }
+        }
+    }
+
+    fn perform(&mut self, effects: Effects) {
+        for effect in effects {
+            match effect {
+                Effect::Snmp(requests) => {
+                    self.engine.submit(self.now.mono, requests);
+                    self.pump_engine();
+                }
+                Effect::Http(request) => {
+                    let lines = self.service.call(self.now, request);
+                    for line in lines {
+                        self.note(line);
+                    }
+                }
+                Effect::Resolve { ticket, host, .. } => {
+                    let detail = format!("cannot look up {host}: no such name in this world");
+                    let result = Err(crate::fault::Fault::new(
+                        crate::fault::FaultKind::Unreachable,
+                        detail,
+                    ));
+                    self.enqueue(
+                        Duration::from_millis(1),
+                        Delivery::Event(Event::Resolved { ticket, result }),
+                    );
+                }
+                Effect::Host(ticket) => {
+                    let overview = HostOverview {
+                        load: [0.1, 0.2, 0.3],
+                        memory_total_bytes: 4 << 30,
+                        memory_used_bytes: 1 << 30,
+                        uptime_s: 3600,
+                    };
+                    self.enqueue(
+                        Duration::from_millis(1),
+                        Delivery::Event(Event::Host { ticket, overview }),
+                    );
+                }
+                Effect::Store(turn) => {
+                    let seq = turn.seq;
+                    let result = if self.storage_works {
+                        self.records.apply(&turn);
+                        Ok(())
+                    } else {
+                        Err(crate::fault::Fault::new(
+                            crate::fault::FaultKind::Disk,
+                            "no space left on device",
+                        ))
+                    };
+                    self.enqueue(
+                        Duration::from_millis(1),
+                        Delivery::Event(Event::Stored { seq, result }),
+                    );
+                }
+                Effect::Append { file, line } => self.logs.entry(file).or_default().push(line),
+                Effect::Reply(reply) => self.note(format!("terminal] {}", reply.text)),
+                Effect::Work { ticket, job } => {
+                    let product = job.run();
+                    self.enqueue(
+                        Duration::from_millis(1),
+                        Delivery::Event(Event::Worked { ticket, product }),
+                    );
+                }
+            }
+        }
+        self.answer_polls();
+    }
+
+    fn answer_polls(&mut self) {
+        for event in self.service.take_replies(self.now) {
+            self.enqueue(Duration::from_millis(20), Delivery::Event(event));
+        }
+    }
+
+    fn pump_engine(&mut self) {
+        let mut datagram = Vec::new();
+        while let Some(transmit) = self.engine.poll_transmit(self.now.mono, &mut datagram) {
+            self.enqueue(
+                Duration::from_micros(200),
+                Delivery::Ask(transmit.to, datagram.clone()),
+            );
+        }
+        let replies = self.engine.take_replies();
+        if !replies.is_empty() {
+            self.step(Event::Snmp(replies));
+        }
+    }
+
+    fn note(&mut self, line: String) {
+        self.transcript.push(format!(
+            "[t+{} {line}",
+            Seconds(self.now.mono.since_start())
+        ));
+    }
+}
+
+struct Seconds(Duration);
+
+impl std::fmt::Display for Seconds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let tenths = self.0.as_millis() / 100;
+        if tenths % 10 == 0 {
+            write!(f, "{}s", tenths / 10)
+        } else {
+            write!(f, "{}.{}s", tenths / 10, tenths % 10)
+        }
+    }
+}
+
+fn start(config: &Arc<Config>, records: Records, now: Now) -> Start {
+    Start {
+        config: Arc::clone(config),
+        records,
+        now,
+        seed: 42,
+        holds_lines: false,
+    }
+}
+
+fn pdu_config(index: usize, name: &str, limit_w: f64) -> PduConfig {
+    PduConfig {
+        name: name.into(),
+        host: Host::Ip(SocketAddr::from((
+            [10, 0, (index / 250) as u8, (index % 250 + 1) as u8],
+            161,
+        ))),
+        version: Some(Version::V2c),
+        community: Secret::new("public".into()),
+        write_community: Some(Secret::new("private".into())),
+        profile: None,
+        limits: hard(limit_w),
+        team: None,
+        unit: None,
+        any_source: false,
+        has_v3: false,
+    }
+}
+
+fn hard(limit_w: f64) -> Limits {
+    Limits {
+        soft: None,
+        hard: Some(Limit {
+            on_w: limit_w,
+            off_w: limit_w * 0.97,
+        }),
+    }
+}

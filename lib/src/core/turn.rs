@@ -1,0 +1,181 @@
+//! One turn: lending the core's parts to whoever acts, and closing the books at its end.
+
+use super::*;
+
+impl Core {
+    pub(super) fn with_plugin<T>(
+        &mut self,
+        index: usize,
+        now: Now,
+        effects: &mut Effects,
+        act: impl FnOnce(&mut dyn Plugin, &mut Ctx<'_>) -> T,
+    ) -> T {
+        let mut ctx = Ctx {
+            now,
+            config: &self.config,
+            effects,
+            tickets: Tickets::new(OWNER_PLUGINS + index as u8, &mut self.next_ticket),
+            state: &mut self.pending,
+            access: self.chat.access(),
+            alerts: &self.book,
+            notices: &mut self.notices,
+            rng: &mut self.rng,
+        };
+        act(&mut *self.plugins[index], &mut ctx)
+    }
+
+    pub(super) fn with_chat<T>(
+        &mut self,
+        now: Now,
+        effects: &mut Effects,
+        act: impl FnOnce(&mut Chat, &mut ChatEnv<'_>) -> T,
+    ) -> T {
+        let (plugins, book, config) = (&self.plugins, &self.book, &self.config);
+        let complete = |arg, prefix: &str| match arg {
+            crate::chat::Arg::Alert => book.complete(prefix),
+            arg => plugins
+                .iter()
+                .flat_map(|plugin| plugin.complete(config, arg, prefix))
+                .collect(),
+        };
+        let mut env = ChatEnv {
+            now,
+            config,
+            effects,
+            tickets: Tickets::new(OWNER_CHAT, &mut self.next_ticket),
+            state: &mut self.pending,
+            rng: &mut self.rng,
+            specs: &self.specs,
+            complete: &complete,
+            notices: &mut self.notices,
+        };
+        act(&mut self.chat, &mut env)
+    }
+
+    pub(super) fn with_notifier<T>(
+        &mut self,
+        now: Now,
+        act: impl FnOnce(&mut Notifier, &mut NotifyEnv<'_>) -> T,
+    ) -> T {
+        let mut env = NotifyEnv {
+            now,
+            config: &self.config,
+            book: &mut self.book,
+            outbox: self.chat.outbox(),
+            state: &mut self.pending,
+        };
+        act(&mut self.notifier, &mut env)
+    }
+
+    /// Runs a command of the house itself (general, access, alerts).
+    pub(super) fn run_builtin(&mut self, now: Now, invocation: &Invocation, effects: &mut Effects) {
+        let (plugins, config) = (&self.plugins, &self.config);
+        let complete = |arg, prefix: &str| {
+            plugins
+                .iter()
+                .flat_map(|plugin| plugin.complete(config, arg, prefix))
+                .collect()
+        };
+        let env = ChatEnv {
+            now,
+            config,
+            effects,
+            tickets: Tickets::new(OWNER_CHAT, &mut self.next_ticket),
+            state: &mut self.pending,
+            rng: &mut self.rng,
+            specs: &self.specs,
+            complete: &complete,
+            notices: &mut self.notices,
+        };
+        let mut desk = Desk {
+            env,
+            access: self.chat.access_mut(),
+            alerts: &mut self.book,
+            notifier: &mut self.notifier,
+            snapshot: &self.snapshot,
+            plugins: &self.plugin_names,
+            started: self.started,
+            audit: &self.audit,
+            host: self.host.as_ref().map(|(_, overview)| overview),
+        };
+        if !crate::chat::run_builtin(&mut desk, invocation) {
+            log::error!(
+                "command /{} has a row but nobody runs it",
+                invocation.command
+            );
+        }
+    }
+
+    /// Hands the notices on, takes the turn's changes as one record, and lets go what may leave.
+    pub(super) fn end_turn(&mut self, now: Now, effects: &mut Effects) {
+        let mut first_cycle_done = false;
+        while !self.notices.is_empty() {
+            for notice in std::mem::take(&mut self.notices) {
+                match notice {
+                    Notice::Report(report) => {
+                        if let Some(change) = self.book.report(now, report, &mut self.pending) {
+                            self.with_notifier(now, |notifier, env| {
+                                notifier.handle_change(env, &change)
+                            });
+                        }
+                    }
+                    Notice::Answer { to, answer } => {
+                        self.with_chat(now, effects, |chat, env| chat.answer(env, &to, answer))
+                    }
+                    Notice::Audit {
+                        who,
+                        action,
+                        outcome,
+                    } => {
+                        let zone = self.config.notify.timezone.clone();
+                        let line =
+                            self.audit
+                                .note(now, &zone, &who, &action, &outcome, &mut self.pending);
+                        effects.push(Effect::Append {
+                            file: crate::effect::LogFile::Audit,
+                            line,
+                        });
+                    }
+                    Notice::FirstCycleDone => first_cycle_done = true,
+                }
+            }
+            if first_cycle_done {
+                first_cycle_done = false;
+                for asked in self.held.take().unwrap_or_default() {
+                    self.handle_asked(now, asked, effects);
+                }
+            }
+        }
+        self.with_chat(now, effects, |chat, env| chat.flush(env));
+        if let Some(turn) = self.pending.take() {
+            effects.push(Effect::Store(turn));
+        }
+    }
+
+    /// Brings the core's own copy of the snapshot up to date. Readers keep what they hold; the memory of the
+    /// publication before the last one is reused when nobody holds it any longer.
+    pub(super) fn refresh_snapshot(&mut self, now: Now) {
+        let health = self.health();
+        let counters = self.chat.counters();
+        let mut next = std::mem::replace(&mut self.spare, Arc::clone(&self.snapshot));
+        let version = self.snapshot.version + 1;
+        let snapshot = Arc::make_mut(&mut next);
+        snapshot.version = version;
+        snapshot.now = now;
+        snapshot.started = self.started.wall;
+        snapshot.config = Arc::clone(&self.config);
+        snapshot.plugins.clone_from(&self.plugin_names);
+        snapshot.health = health;
+        snapshot.alerts = Arc::new(self.book.views());
+        for plugin in &mut self.plugins {
+            plugin.publish(snapshot);
+        }
+        snapshot.counters.messages_sent = counters.sent;
+        snapshot.counters.messages_failed = counters.failed;
+        snapshot.counters.messages_queued = counters.queued;
+        snapshot.counters.commands = counters.commands;
+        snapshot.counters.refused = counters.refused;
+        snapshot.counters.journal_records = self.journal_records;
+        self.snapshot = next;
+    }
+}
