@@ -6,12 +6,13 @@ use super::buttons::Place;
 use super::limiter::Limiter;
 use super::outbox::{Draft, EditOf, Lane, Outbox};
 use super::sessions::Sessions;
+use super::transport::{Failure, Happening, Transport};
 use super::{
     Address, Answer, Arg, Asked, Caller, Incoming, IncomingKind, Invocation, ReplyTo, Spec,
 };
 use crate::config::Config;
 use crate::ctx::{Notice, Tickets};
-use crate::effect::{Effect, Effects, Ticket};
+use crate::effect::{Effect, Effects, Ticket, earlier};
 use crate::event::HttpResponse;
 use crate::fault::Fault;
 use crate::rng::Rng;
@@ -64,6 +65,9 @@ pub struct Chat {
     pub(super) sessions: Sessions,
     pub(super) counters: ChatCounters,
     pub(super) refusals: Refusals,
+    transports: Vec<Box<dyn Transport>>,
+    /// The rights that the menus were made from.
+    menu_revision: u64,
 }
 
 /// How often somebody is told no.
@@ -92,18 +96,39 @@ impl Chat {
                 small_talk: Limiter::new(3, Duration::from_secs(20)),
                 audited: Limiter::new(5, Duration::from_secs(60)),
             },
+            transports: make_transports(config),
+            menu_revision: 0,
         }
     }
 
     /// Begins: takes over what was on disk.
     pub fn start(&mut self, env: &mut ChatEnv<'_>, records: &Records) {
         self.access.restore(records);
-        self.outbox.restore(env.now, records, env.rng);
+        self.outbox.set_zone(&env.config.notify.timezone);
+        self.outbox.restore(env.now, records, env.state, env.rng);
+        for transport in &mut self.transports {
+            transport.start(env, records);
+        }
     }
 
-    /// The configuration in `env` is in force.
+    /// The configuration in `env` is in force. Transports whose part of it changed begin anew; what waits to be
+    /// sent stays.
     pub fn reload(&mut self, env: &mut ChatEnv<'_>) {
         self.access.reload(&env.config.access);
+        self.outbox.set_zone(&env.config.notify.timezone);
+        for transport in &mut self.transports {
+            transport.reload(env);
+        }
+        let config = env.config;
+        for mut made in make_transports(config) {
+            let is_there = |there: &Box<dyn Transport>| there.name() == made.name();
+            if !self.transports.iter().any(is_there) {
+                made.start(env, &Records::default());
+                self.transports.push(made);
+            }
+        }
+        self.transports.retain(|transport| !transport.is_retired());
+        self.outbox.touch();
     }
 
     /// Takes a line from the terminal or the local socket. Refusals and errors are answered here; what may
@@ -139,11 +164,54 @@ impl Chat {
     /// Takes the answer to an HTTP call of the chat. What may run comes back.
     pub fn handle_http(
         &mut self,
-        _env: &mut ChatEnv<'_>,
-        _ticket: Ticket,
-        _result: Result<HttpResponse, Fault>,
+        env: &mut ChatEnv<'_>,
+        ticket: Ticket,
+        result: Result<HttpResponse, Fault>,
     ) -> Vec<Invocation> {
+        self.outbox.touch();
+        let mut result = result;
+        for index in 0..self.transports.len() {
+            match self.transports[index].handle_http(env, ticket, result) {
+                Ok(happenings) => return self.take_happenings(env, index, happenings),
+                Err(not_its_own) => result = not_its_own,
+            }
+        }
         Vec::new()
+    }
+
+    fn take_happenings(
+        &mut self,
+        env: &mut ChatEnv<'_>,
+        index: usize,
+        happenings: Vec<Happening>,
+    ) -> Vec<Invocation> {
+        let mut invocations = Vec::new();
+        for happening in happenings {
+            match happening {
+                Happening::Incoming(incoming) => {
+                    self.outbox.reopen(&incoming.caller.address);
+                    invocations.extend(self.receive(env, incoming, None));
+                }
+                Happening::Sent { item, message } => {
+                    self.counters.sent += 1;
+                    let limits = self.transports[index].limits();
+                    self.outbox
+                        .handle_sent(env.now, item, message, limits, env.state);
+                }
+                Happening::Failed { item, failure } => {
+                    self.counters.failed += 1;
+                    if let Failure::Moved(new) = failure {
+                        self.outbox.follow(item, new, &mut self.access, env.state);
+                    }
+                    self.outbox.handle_failed(env.now, item, failure, env.state);
+                }
+                Happening::Moved { old, new } => {
+                    self.access.add_alias(old, new, env.state);
+                    self.outbox.rename_chat(old, new, env.state);
+                }
+            }
+        }
+        invocations
     }
 
     /// Sends an answer to where the question came from.
@@ -181,18 +249,66 @@ impl Chat {
     }
 
     /// Everything up to this journal record is on disk.
-    pub fn handle_stored(&mut self, _env: &mut ChatEnv<'_>, _seq: u64) {}
+    pub fn handle_stored(&mut self, env: &mut ChatEnv<'_>, seq: u64) {
+        self.outbox.handle_stored(seq);
+        for transport in &mut self.transports {
+            transport.handle_stored(env, seq);
+        }
+    }
 
     /// Acts on everything that is due.
-    pub fn handle_timeout(&mut self, _env: &mut ChatEnv<'_>) {}
+    pub fn handle_timeout(&mut self, env: &mut ChatEnv<'_>) {
+        for transport in &mut self.transports {
+            if transport
+                .poll_timeout()
+                .is_some_and(|at| at <= env.now.mono)
+            {
+                transport.handle_timeout(env);
+                self.outbox.touch();
+            }
+        }
+    }
 
     /// When the chat wants to act again.
     pub fn poll_timeout(&self) -> Option<Mono> {
-        None
+        self.transports
+            .iter()
+            .map(|transport| transport.poll_timeout())
+            .fold(self.outbox.poll_timeout(), earlier)
     }
 
     /// The end of a turn: lets go what may leave now.
-    pub fn flush(&mut self, _env: &mut ChatEnv<'_>) {}
+    pub fn flush(&mut self, env: &mut ChatEnv<'_>) {
+        if self.menu_revision != self.access.revision() {
+            self.menu_revision = self.access.revision();
+            let (access, specs, now) = (&self.access, env.specs, env.now.wall);
+            let menu = |caller: &Caller| {
+                let may =
+                    |spec: &&&'static Spec| access.decide(now, caller, spec, None).is_allowed();
+                specs.iter().filter(may).copied().collect()
+            };
+            for transport in &mut self.transports {
+                transport.show_menu(env, access, &menu);
+            }
+        }
+        loop {
+            let (transports, now) = (&self.transports, env.now.mono);
+            let service = |to: &Address| {
+                let transport = transports.iter().find(|transport| transport.serves(to))?;
+                Some((transport.readiness(now), transport.limits()))
+            };
+            let Some(message) = self.outbox.take_next(env.now, &service, env.state) else {
+                return;
+            };
+            let serving = self
+                .transports
+                .iter()
+                .position(|transport| transport.serves(&message.to));
+            let Some(index) = serving else { return };
+            let happenings = self.transports[index].send(env, message);
+            self.take_happenings(env, index, happenings);
+        }
+    }
 
     /// The agent ends.
     pub fn stop(&mut self, _env: &mut ChatEnv<'_>) {}
@@ -214,15 +330,40 @@ impl Chat {
 
     /// Counters since the start.
     pub fn counters(&self) -> ChatCounters {
-        self.counters
+        ChatCounters {
+            queued: self.outbox.len() as u64,
+            ..self.counters
+        }
     }
 
     /// What is wrong, one sentence each.
     pub fn problems(&self) -> Vec<String> {
-        Vec::new()
+        let of_transports = self
+            .transports
+            .iter()
+            .filter_map(|transport| transport.problem());
+        of_transports.chain(self.outbox.problems()).collect()
     }
 
-    pub(super) fn bot_name(&self, _address: &Address) -> Option<&str> {
-        None
+    pub(super) fn bot_name(&self, address: &Address) -> Option<&str> {
+        self.transports
+            .iter()
+            .find(|transport| transport.serves(address))?
+            .bot_name()
     }
+
+    pub(super) fn transport_of(&mut self, address: &Address) -> Option<&mut dyn Transport> {
+        let transport = self
+            .transports
+            .iter_mut()
+            .find(|transport| transport.serves(address))?;
+        Some(&mut **transport)
+    }
+}
+
+fn make_transports(config: &Config) -> Vec<Box<dyn Transport>> {
+    super::TRANSPORTS
+        .iter()
+        .filter_map(|make| make(config))
+        .collect()
 }

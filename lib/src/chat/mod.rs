@@ -14,8 +14,11 @@ pub mod grammar;
 mod hub;
 mod limiter;
 pub mod outbox;
+mod pages;
 mod reception;
 mod sessions;
+mod terminal;
+pub mod transport;
 
 pub use address::{Address, Subject};
 pub use command::{Arg, Command, Invocation, Role, Spec};
@@ -33,6 +36,9 @@ const GROUPS: &[Group] = &[
 
 /// The rows of a group, and the function that runs one of them (false when the command is not in it).
 type Group = (&'static [Spec], fn(&mut Desk<'_>, &Invocation) -> bool);
+
+/// Every transport. A further one is one file and one line here.
+const TRANSPORTS: &[transport::Make] = &[terminal::make];
 
 /// The rows of all commands that belong to no plugin.
 pub fn builtin_specs() -> Vec<&'static Spec> {

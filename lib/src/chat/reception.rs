@@ -12,6 +12,7 @@ use super::{
 use crate::ctx::Notice;
 use crate::text::Text;
 use crate::time::Human;
+use std::cell::Cell;
 use std::time::Duration;
 
 /// A state-changing command that is older than this is offered, not run.
@@ -25,8 +26,10 @@ struct Visit {
     reply_to: ReplyTo,
     /// The confirming button was pressed.
     confirmed: bool,
-    /// A button was pressed, to be acknowledged under this name.
-    query: Option<String>,
+    /// The name under which a press is to be acknowledged, until that is done.
+    query: Cell<Option<String>>,
+    /// A button was pressed.
+    is_press: bool,
     /// Too old to change anything; how old, when that is known.
     stale: Option<Option<Duration>>,
 }
@@ -49,13 +52,15 @@ impl Chat {
             },
             caller: incoming.caller,
             confirmed: false,
-            query: None,
+            query: Cell::new(None),
+            is_press: false,
             stale,
         };
         match incoming.kind {
             IncomingKind::Text { text, .. } => self.receive_line(env, visit, &text),
             IncomingKind::Press { code, query } => {
-                visit.query = Some(query);
+                visit.query.set(Some(query));
+                visit.is_press = true;
                 self.receive_press(env, visit, &code, incoming.message)
             }
         }
@@ -200,7 +205,7 @@ impl Chat {
             }
             (false, false) => format!("{} may not use this agent here.", caller.who),
         };
-        if visit.query.is_some() && visit.reply_to.session.is_none() {
+        if visit.is_press && visit.reply_to.session.is_none() {
             self.acknowledge(env, visit, Some(&text));
         } else if may_answer {
             self.reply(env, visit, Answer::text(text));
@@ -302,7 +307,15 @@ impl Chat {
         }
     }
 
-    fn acknowledge(&mut self, _env: &mut ChatEnv<'_>, _visit: &Visit, _text: Option<&str>) {}
+    fn acknowledge(&mut self, env: &mut ChatEnv<'_>, visit: &Visit, text: Option<&str>) {
+        let (Some(query), None) = (visit.query.take(), visit.reply_to.session) else {
+            return;
+        };
+        let transport = self.transport_of(&visit.caller.address);
+        if let Some(transport) = transport {
+            transport.acknowledge(env, &query, text);
+        }
+    }
 }
 
 /// `None` when the message is young enough for everything; else its age, when a clock can tell it.

@@ -1,0 +1,181 @@
+//! What happens when too much waits. Messages about the same alert to the same place become one that tells the
+//! first, the last and how many; then whole messages of the same lane and place are joined. Only when that is not
+//! enough the oldest answers are dropped, then digests, results, warnings and critical alerts, in this order.
+
+use super::item::{Item, Phase};
+use super::{Address, ItemId, Lane, MAX_ITEMS, Outbox};
+use crate::state::Pending;
+use crate::text::{Style, Text};
+use crate::time::Now;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// After an outage of this length what waits is told together.
+pub(super) const LONG_OUTAGE: Duration = Duration::from_secs(300);
+/// Making room ends when so few wait.
+const ENOUGH_ROOM: usize = MAX_ITEMS * 9 / 10;
+/// Length up to which whole messages are joined, in UTF-16 units.
+const PACKED_UNITS: usize = 3500;
+/// Lanes in the order in which they give way; critical alerts last.
+const GIVE_WAY: [Lane; 5] = [
+    Lane::Reply,
+    Lane::Digest,
+    Lane::Job,
+    Lane::Warning,
+    Lane::Critical,
+];
+
+impl Outbox {
+    /// Makes every alert's waiting messages to one place one message.
+    pub(super) fn collapse(&mut self, now: Now, state: &mut Pending) {
+        let mut groups: BTreeMap<(Address, String), Vec<ItemId>> = BTreeMap::new();
+        for (id, item) in &self.items {
+            if let (Some(alert), true) = (&item.record.alert, item.is_simple()) {
+                let key = (item.record.to.clone(), alert.clone());
+                groups.entry(key).or_default().push(*id);
+            }
+        }
+        for ids in groups.into_values().filter(|ids| ids.len() > 1) {
+            self.join(&ids, now, state);
+        }
+    }
+
+    /// Makes room for more items.
+    pub(super) fn make_room(&mut self, now: Now, state: &mut Pending) {
+        let before = self.items.len();
+        self.collapse(now, state);
+        if self.items.len() >= ENOUGH_ROOM {
+            self.pack(now, state);
+        }
+        let merged = self.items.len();
+        if merged >= MAX_ITEMS {
+            self.drop_oldest(state);
+        }
+        log::warn!(
+            "chat: {before} messages waited, more than there is room for: {} were merged into others, {} were dropped",
+            before - merged,
+            merged - self.items.len()
+        );
+    }
+
+    /// Joins whole messages of the same lane and place into fewer, longer ones.
+    fn pack(&mut self, now: Now, state: &mut Pending) {
+        let mut runs: BTreeMap<(Address, Lane), Vec<ItemId>> = BTreeMap::new();
+        for (id, item) in &self.items {
+            let lane = item.record.lane;
+            if item.is_simple() && !matches!(lane, Lane::Critical | Lane::Reply) {
+                let key = (item.record.to.clone(), lane);
+                runs.entry(key).or_default().push(*id);
+            }
+        }
+        for ids in runs.into_values() {
+            let mut open: Option<ItemId> = None;
+            for id in ids {
+                open = match open {
+                    Some(into) if self.absorb(into, id, now, state) => Some(into),
+                    _ => Some(id),
+                };
+            }
+        }
+    }
+
+    /// Adds what `id` says to `into`, unless that would be too long for one message.
+    fn absorb(&mut self, into: ItemId, id: ItemId, now: Now, state: &mut Pending) -> bool {
+        let zone = self.zone();
+        let (Some(target), Some(item)) = (self.items.get(&into), self.items.get(&id)) else {
+            return false;
+        };
+        if target.record.text.utf16_len() + item.record.text.utf16_len() > PACKED_UNITS {
+            return false;
+        }
+        let Some(item) = self.forget(id, state) else {
+            return false;
+        };
+        let Some(target) = self.items.get_mut(&into) else {
+            return false;
+        };
+        let written = format!("\n\n{} ", item.record.created.local(&zone));
+        target.record.text.push(Style::Italic, written);
+        target.record.text.append(item.record.text);
+        target.record.silent &= item.record.silent;
+        target.record.alert = None;
+        target.record.buttons.clear();
+        target.maybe_arrived |= item.maybe_arrived;
+        target.phase = Phase::Journaling {
+            seq: state.seq(),
+            since: now.mono,
+        };
+        state.put_durable("outbox", &into.to_string(), &target.record);
+        true
+    }
+
+    fn drop_oldest(&mut self, state: &mut Pending) {
+        for lane in GIVE_WAY {
+            while self.items.len() >= ENOUGH_ROOM {
+                let oldest = self
+                    .items
+                    .iter()
+                    .find(|(_, item)| item.record.lane == lane && item.is_simple());
+                let Some(id) = oldest.map(|(id, _)| *id) else {
+                    break;
+                };
+                self.forget(id, state);
+            }
+        }
+    }
+
+    pub(super) fn forget(&mut self, id: ItemId, state: &mut Pending) -> Option<Item> {
+        state.delete("outbox", &id.to_string());
+        state.require_durable();
+        self.items.remove(&id)
+    }
+
+    /// The last one stays and tells of the others; the most urgent lane of all is its lane.
+    fn join(&mut self, ids: &[ItemId], now: Now, state: &mut Pending) {
+        let zone = self.zone();
+        let (Some(first), Some(last)) = (ids.first(), ids.last()) else {
+            return;
+        };
+        let Some(first) = self.items.get(first).cloned() else {
+            return;
+        };
+        let lanes = ids
+            .iter()
+            .filter_map(|id| Some(self.items.get(id)?.record.lane));
+        let lane = lanes.min().unwrap_or(Lane::Warning);
+        let is_silent = ids
+            .iter()
+            .all(|id| self.items.get(id).is_some_and(|item| item.record.silent));
+        for id in &ids[..ids.len() - 1] {
+            self.forget(*id, state);
+        }
+        let Some(item) = self.items.get_mut(last) else {
+            return;
+        };
+        let mut text = Text::new()
+            .italic(format!(
+                "{} messages about this waited; the first, of {}:",
+                ids.len(),
+                first.record.created.local(&zone)
+            ))
+            .line();
+        text.append(first.record.text);
+        text = text
+            .line()
+            .italic(format!(
+                "the last, of {}:",
+                item.record.created.local(&zone)
+            ))
+            .line();
+        text.append(std::mem::take(&mut item.record.text));
+        item.record.text = text;
+        item.record.lane = lane;
+        item.record.silent = is_silent;
+        item.maybe_arrived |= first.maybe_arrived;
+        item.phase = Phase::Journaling {
+            seq: state.seq(),
+            since: now.mono,
+        };
+        state.put_durable("outbox", &last.to_string(), &item.record);
+    }
+}

@@ -1,0 +1,131 @@
+//! One message on its way out: what is on disk of it, and where it stands.
+
+use super::{Address, Draft, EditOf, Lane};
+use crate::effect::Document;
+use crate::text::Text;
+use crate::time::{Mono, Now, Wall};
+
+/// What is on disk.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(super) struct Record {
+    pub(super) to: Address,
+    pub(super) lane: Lane,
+    pub(super) text: Text,
+    pub(super) buttons: Vec<Vec<(String, String)>>,
+    pub(super) edit: Option<EditOf>,
+    pub(super) silent: bool,
+    pub(super) alert: Option<String>,
+    pub(super) created: Wall,
+    /// True from the moment before it may have been sent.
+    pub(super) sending: bool,
+    /// Pages (and the file) that have arrived.
+    pub(super) parts_done: usize,
+    /// The number of the first page.
+    pub(super) first_message: Option<i64>,
+    /// A file goes with it; its bytes are not on disk.
+    pub(super) has_document: bool,
+}
+
+/// An item.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    pub(super) record: Record,
+    pub(super) document: Option<Document>,
+    pub(super) phase: Phase,
+    /// An attempt ended without an answer: this part may have arrived.
+    pub(super) maybe_arrived: bool,
+    /// Markup was refused.
+    pub(super) is_plain: bool,
+}
+
+/// Where an item stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Its record is on the way to the disk.
+    Journaling {
+        /// The record.
+        seq: u64,
+        /// Since when.
+        since: Mono,
+    },
+    /// It may leave.
+    Ready,
+    /// A transport has it.
+    Sending,
+}
+
+impl Item {
+    pub(super) fn new(
+        draft: Draft,
+        buttons: Vec<Vec<(String, String)>>,
+        now: Now,
+        seq: u64,
+    ) -> Item {
+        Item {
+            record: Record {
+                to: draft.to,
+                lane: draft.lane,
+                text: draft.text,
+                buttons,
+                edit: draft.edit,
+                silent: draft.silent,
+                alert: draft.alert.map(|alert| alert.to_string()),
+                created: now.wall,
+                sending: false,
+                parts_done: 0,
+                first_message: None,
+                has_document: draft.document.is_some(),
+            },
+            document: draft.document,
+            phase: Phase::Journaling {
+                seq,
+                since: now.mono,
+            },
+            maybe_arrived: false,
+            is_plain: false,
+        }
+    }
+
+    pub(super) fn restored(mut record: Record, now: Mono) -> Item {
+        if record.has_document {
+            record.has_document = false;
+            record.text = record
+                .text
+                .italic("\n(the file was lost in a restart, please ask again)");
+        }
+        Item {
+            maybe_arrived: record.sending,
+            record,
+            document: None,
+            phase: Phase::Journaling { seq: 0, since: now },
+            is_plain: false,
+        }
+    }
+
+    /// Changes what a waiting item says.
+    pub(super) fn rewrite(
+        &mut self,
+        draft: Draft,
+        buttons: Vec<Vec<(String, String)>>,
+        now: Now,
+        seq: u64,
+    ) {
+        self.record.text = draft.text;
+        self.record.buttons = buttons;
+        self.record.has_document = draft.document.is_some();
+        self.record.silent &= draft.silent;
+        self.document = draft.document;
+        self.phase = Phase::Journaling {
+            seq,
+            since: now.mono,
+        };
+    }
+
+    /// True when it may be merged with others into one message.
+    pub(super) fn is_simple(&self) -> bool {
+        self.record.edit.is_none()
+            && self.document.is_none()
+            && self.record.parts_done == 0
+            && self.phase != Phase::Sending
+    }
+}

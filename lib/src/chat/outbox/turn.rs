@@ -1,0 +1,504 @@
+//! Whose turn it is: picks what leaves next, and takes what the transports say about it.
+
+use super::backlog::LONG_OUTAGE;
+use super::item::{Item, Phase};
+use super::{EditOf, ItemId, Lane, MAX_SENT, Outbox, STORE_PATIENCE, Sent, without_topic};
+use crate::chat::Address;
+use crate::chat::pages::pages;
+use crate::chat::transport::{Failure, Limits, Outgoing, Readiness};
+use crate::effect::earlier;
+use crate::state::Pending;
+use crate::text::{Style, Text};
+use crate::time::{Mono, Now};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+const LANES: [Lane; 5] = [
+    Lane::Critical,
+    Lane::Reply,
+    Lane::Warning,
+    Lane::Job,
+    Lane::Digest,
+];
+/// From so many waiting messages on, they leave together (critical alerts and answers never do).
+const MERGE_FROM: usize = 3;
+/// Messages that one message may stand for.
+const MERGE_AT_MOST: usize = 20;
+/// A message that is older than this says when it was written.
+const TELLS_ITS_TIME: Duration = Duration::from_secs(60);
+/// Room that is left on a page for the remarks about time and repetition, in UTF-16 units.
+const REMARK_UNITS: usize = 96;
+/// A chat that refused us is tried again after this time.
+const CLOSED_FOR: Duration = Duration::from_secs(600);
+
+/// Asks for the state and limits of the transport that serves an address; `None` when nothing does.
+pub(in crate::chat) type Service<'a> = &'a dyn Fn(&Address) -> Option<(Readiness, Limits)>;
+
+impl Outbox {
+    /// The message that leaves now, if one may; call until there is none.
+    pub(in crate::chat) fn take_next(
+        &mut self,
+        now: Now,
+        service: Service<'_>,
+        state: &mut Pending,
+    ) -> Option<Outgoing> {
+        if self.items.is_empty() {
+            self.wake = None;
+            self.down_since = None;
+            return None;
+        }
+        if !self.is_changed && self.wake.is_none_or(|at| at > now.mono) {
+            return None;
+        }
+        self.watch_outage(now, service, state);
+        while let Some(id) = self.pick(now.mono, service) {
+            let group = self.group(id, now.mono);
+            if !self.mark(&group, now, state) {
+                return self.dispatch(&group, now, service);
+            }
+        }
+        self.is_changed = false;
+        None
+    }
+
+    /// A message arrived.
+    pub(in crate::chat) fn handle_sent(
+        &mut self,
+        now: Now,
+        id: ItemId,
+        message: Option<i64>,
+        limits: Limits,
+        state: &mut Pending,
+    ) {
+        self.is_changed = true;
+        let group = self.under_way(id);
+        let is_merged = group.len() > 1;
+        let Some(item) = self.items.get_mut(&id) else {
+            return;
+        };
+        if let Some(pace) = limits.pace {
+            self.paces.note_answered(now.mono, &item.record.to, pace);
+        }
+        self.closed.remove(&without_topic(&item.record.to));
+        item.record.parts_done += 1;
+        item.record.first_message = item.record.first_message.or(message);
+        item.maybe_arrived = false;
+        if item.record.parts_done < parts(item, limits) && !is_merged {
+            item.phase = Phase::Ready;
+            state.put_durable("outbox", &id.to_string(), &item.record);
+            return;
+        }
+        for id in &group {
+            let Some(item) = self.forget(*id, state) else {
+                continue;
+            };
+            if let (Some(message), false) = (item.record.first_message, is_merged) {
+                let codes: Vec<String> = codes(&item);
+                self.buttons.bind(&codes, message);
+                self.remember(*id, &item, message, state);
+            }
+        }
+    }
+
+    /// A message did not arrive, or nobody knows. Returns true when it was given up.
+    pub(in crate::chat) fn handle_failed(
+        &mut self,
+        now: Now,
+        id: ItemId,
+        failure: Failure,
+        state: &mut Pending,
+    ) -> bool {
+        self.is_changed = true;
+        let group = self.under_way(id);
+        let Some(first) = self.items.get(&id) else {
+            return false;
+        };
+        let (to, lane) = (first.record.to.clone(), first.record.lane);
+        let was_plain = first.is_plain;
+        for id in &group {
+            if let Some(item) = self.items.get_mut(id) {
+                item.phase = Phase::Ready;
+                let is_edit = item.record.edit.is_some();
+                item.maybe_arrived |= matches!(
+                    failure,
+                    Failure::Retry {
+                        maybe_arrived: true
+                    }
+                ) && !is_edit;
+            }
+        }
+        match failure {
+            Failure::Retry { .. } => {}
+            Failure::Wait(span) => self.paces.hold(&to, now.mono + span),
+            Failure::Moved(_) => {}
+            Failure::NoTopic => {
+                self.change(&group, state, |item| item.record.to = without_topic(&to))
+            }
+            Failure::NoMessage => self.change(&group, state, |item| item.record.edit = None),
+            Failure::Closed(why) => {
+                log::warn!("chat: {to} cannot be written to: {why}");
+                self.closed.insert(without_topic(&to), why);
+                self.paces.hold(&to, now.mono + CLOSED_FOR);
+                if lane == Lane::Reply {
+                    self.give_up(&group, state);
+                    return true;
+                }
+            }
+            Failure::Markup | Failure::Rejected(_) if !was_plain => {
+                self.change(&group, state, |item| item.is_plain = true);
+            }
+            Failure::Markup => {
+                return self.reject(&group, &to, "the text was not understood", state);
+            }
+            Failure::Rejected(why) => return self.reject(&group, &to, &why, state),
+        }
+        false
+    }
+
+    fn reject(&mut self, group: &[ItemId], to: &Address, why: &str, state: &mut Pending) -> bool {
+        log::error!("chat: {to} never takes a message, it is given up: {why}");
+        self.give_up(group, state);
+        true
+    }
+
+    fn give_up(&mut self, group: &[ItemId], state: &mut Pending) {
+        for id in group {
+            self.forget(*id, state);
+        }
+    }
+
+    fn change(&mut self, group: &[ItemId], state: &mut Pending, change: impl Fn(&mut Item)) {
+        for id in group {
+            if let Some(item) = self.items.get_mut(id) {
+                change(item);
+                state.put_durable("outbox", &id.to_string(), &item.record);
+            }
+        }
+    }
+
+    /// The next item in order of lane and age; notes when the earliest of the others may leave.
+    fn pick(&mut self, now: Mono, service: Service<'_>) -> Option<ItemId> {
+        let order = self.order();
+        let mut wake = None;
+        for lane in LANES {
+            let of_lane = self
+                .items
+                .iter()
+                .filter(|(_, item)| item.record.lane == lane);
+            for (id, item) in of_lane {
+                match self.leaves_at(*id, item, &order, now, service) {
+                    Some(at) if at <= now => return Some(*id),
+                    at => wake = earlier(wake, at),
+                }
+            }
+        }
+        self.wake = wake;
+        None
+    }
+
+    /// What must go first, looked up once for all items.
+    fn order(&self) -> Order {
+        let mut order = Order::default();
+        for (id, item) in &self.items {
+            let chat = without_topic(&item.record.to);
+            if let Some(alert) = &item.record.alert {
+                order
+                    .first_of_alert
+                    .entry((chat.clone(), alert.clone()))
+                    .or_insert(*id);
+            }
+            if item.phase == Phase::Sending {
+                order.busy.insert(chat);
+            }
+        }
+        order
+    }
+
+    /// When an item may leave; `None` when it waits for something else than time.
+    fn leaves_at(
+        &self,
+        id: ItemId,
+        item: &Item,
+        order: &Order,
+        now: Mono,
+        service: Service<'_>,
+    ) -> Option<Mono> {
+        let (Readiness::Ready, limits) = service(&item.record.to)? else {
+            return None;
+        };
+        let stored_at = match item.phase {
+            Phase::Sending => return None,
+            Phase::Ready => Mono::ZERO,
+            Phase::Journaling { since, .. } => since + STORE_PATIENCE,
+        };
+        if order.is_ahead_of(id, item) {
+            return None;
+        }
+        if matches!(item.record.edit, Some(EditOf::Item(target)) if self.items.contains_key(&target))
+        {
+            return None;
+        }
+        let paced_at = match limits.pace {
+            Some(_) => self.paces.next(now, &item.record.to, item.record.lane),
+            None => Mono::ZERO,
+        };
+        Some(stored_at.max(paced_at))
+    }
+
+    /// The items that leave as one message with this one; itself alone in most cases.
+    fn group(&self, id: ItemId, now: Mono) -> Vec<ItemId> {
+        let Some(head) = self.items.get(&id) else {
+            return Vec::new();
+        };
+        let lane = head.record.lane;
+        if !head.is_simple() || matches!(lane, Lane::Critical | Lane::Reply) {
+            return vec![id];
+        }
+        let is_out = |item: &Item| match item.phase {
+            Phase::Ready => true,
+            Phase::Journaling { since, .. } => since + STORE_PATIENCE <= now,
+            Phase::Sending => false,
+        };
+        let mut length = 0;
+        let group: Vec<ItemId> = self
+            .items
+            .range(id..)
+            .filter(|(_, item)| {
+                item.record.to == head.record.to
+                    && item.record.lane == lane
+                    && item.is_simple()
+                    && is_out(item)
+            })
+            .take(MERGE_AT_MOST)
+            .take_while(|(_, item)| {
+                length += item.record.text.utf16_len() + 2;
+                length < 3500
+            })
+            .map(|(id, _)| *id)
+            .collect();
+        if group.len() < MERGE_FROM {
+            return vec![id];
+        }
+        group
+    }
+
+    /// Writes down that these are about to be sent, unless that stands already. They leave when it is stored.
+    fn mark(&mut self, group: &[ItemId], now: Now, state: &mut Pending) -> bool {
+        let mut is_new = false;
+        for id in group {
+            let Some(item) = self.items.get_mut(id).filter(|item| !item.record.sending) else {
+                continue;
+            };
+            item.record.sending = true;
+            item.phase = Phase::Journaling {
+                seq: state.seq(),
+                since: now.mono,
+            };
+            state.put_durable("outbox", &id.to_string(), &item.record);
+            is_new = true;
+        }
+        is_new
+    }
+
+    fn dispatch(&mut self, group: &[ItemId], now: Now, service: Service<'_>) -> Option<Outgoing> {
+        let id = *group.first()?;
+        let (_, limits) = service(&self.items.get(&id)?.record.to)?;
+        let outgoing = match group {
+            [_] => self.single(id, now, limits)?,
+            several => self.merged(several)?,
+        };
+        for id in group {
+            if let Some(item) = self.items.get_mut(id) {
+                item.phase = Phase::Sending;
+            }
+        }
+        if let Some(pace) = limits.pace {
+            self.paces.note_sent(now.mono, &outgoing.to, pace);
+        }
+        Some(outgoing)
+    }
+
+    fn single(&self, id: ItemId, now: Now, limits: Limits) -> Option<Outgoing> {
+        let item = self.items.get(&id)?;
+        let record = &item.record;
+        let pages = text_pages(item, limits);
+        let last = pages.len().saturating_sub(1);
+        let has_caption = item.document.is_some() && pages.is_empty();
+        let part = record.parts_done;
+        let is_document = part >= pages.len();
+        let mut text = match pages.into_iter().nth(part) {
+            Some(page) => page,
+            None if has_caption => record.text.clone(),
+            None => Text::new(),
+        };
+        if item.maybe_arrived {
+            text.push(Style::Italic, "\n(maybe repeated)");
+        }
+        let age = now.wall.since(record.created);
+        if age > TELLS_ITS_TIME && part == 0 && record.edit.is_none() && !is_document {
+            let written = format!("\n(written {})", record.created.local(&self.zone()));
+            text.push(Style::Italic, written);
+        }
+        let edit = (part == 0)
+            .then(|| self.target(record.edit, &record.to))
+            .flatten();
+        let shows_buttons = part == last || has_caption;
+        Some(Outgoing {
+            item: id,
+            to: record.to.clone(),
+            text,
+            buttons: if shows_buttons {
+                record.buttons.clone()
+            } else {
+                Vec::new()
+            },
+            document: if is_document {
+                item.document.clone()
+            } else {
+                None
+            },
+            edit: if is_document { None } else { edit },
+            silent: record.silent,
+            is_plain: item.is_plain,
+        })
+    }
+
+    /// Several messages as one. Their buttons would not say to which they belong, so they are left out.
+    fn merged(&self, group: &[ItemId]) -> Option<Outgoing> {
+        let zone = self.zone();
+        let head = self.items.get(group.first()?)?;
+        let mut text = Text::new();
+        let mut is_silent = true;
+        let mut is_plain = false;
+        let mut may_be_repeated = false;
+        for item in group.iter().filter_map(|id| self.items.get(id)) {
+            if !text.is_empty() {
+                text.push(Style::Plain, "\n\n");
+            }
+            let written = format!("{} ", item.record.created.zoned(&zone).strftime("%H:%M:%S"));
+            text.push(Style::Italic, written);
+            text.append(item.record.text.clone());
+            is_silent &= item.record.silent;
+            is_plain |= item.is_plain;
+            may_be_repeated |= item.maybe_arrived;
+        }
+        if may_be_repeated {
+            text.push(Style::Italic, "\n(maybe repeated)");
+        }
+        Some(Outgoing {
+            item: *group.first()?,
+            to: head.record.to.clone(),
+            text,
+            buttons: Vec::new(),
+            document: None,
+            edit: None,
+            silent: is_silent,
+            is_plain,
+        })
+    }
+
+    fn target(&self, edit: Option<EditOf>, to: &Address) -> Option<i64> {
+        match edit? {
+            EditOf::Message(message) => Some(message),
+            EditOf::Item(id) => {
+                let sent = self.sent.get(&id)?;
+                (without_topic(&sent.to) == without_topic(to)).then_some(sent.message)
+            }
+        }
+    }
+
+    /// All items of the message that is under way in the chat of this one.
+    fn under_way(&self, id: ItemId) -> Vec<ItemId> {
+        let Some(head) = self.items.get(&id) else {
+            return Vec::new();
+        };
+        let chat = without_topic(&head.record.to);
+        self.items
+            .iter()
+            .filter(|(_, item)| {
+                item.phase == Phase::Sending && without_topic(&item.record.to) == chat
+            })
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
+    fn remember(&mut self, id: ItemId, item: &Item, message: i64, state: &mut Pending) {
+        let is_kept = item.record.alert.is_some();
+        let sent = Sent {
+            to: item.record.to.clone(),
+            message,
+            is_kept,
+        };
+        if is_kept {
+            state.put("sent", &id.to_string(), &sent);
+        }
+        self.sent.insert(id, sent);
+        while self.sent.len() > MAX_SENT {
+            let Some((oldest, sent)) = self.sent.pop_first() else {
+                break;
+            };
+            if sent.is_kept {
+                state.delete("sent", &oldest.to_string());
+            }
+        }
+    }
+
+    /// After a long outage what has piled up is told together.
+    fn watch_outage(&mut self, now: Now, service: Service<'_>, state: &mut Pending) {
+        let is_down = self
+            .items
+            .values()
+            .any(|item| matches!(service(&item.record.to), Some((Readiness::Down, _))));
+        match (is_down, self.down_since) {
+            (true, None) => self.down_since = Some(now.mono),
+            (false, Some(since)) => {
+                self.down_since = None;
+                if now.mono.since(since) >= LONG_OUTAGE {
+                    self.collapse(now, state);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// One message at a time in a chat, and the messages about one alert in their order.
+#[derive(Default)]
+struct Order {
+    busy: BTreeSet<Address>,
+    first_of_alert: BTreeMap<(Address, String), ItemId>,
+}
+
+impl Order {
+    fn is_ahead_of(&self, id: ItemId, item: &Item) -> bool {
+        let chat = without_topic(&item.record.to);
+        if self.busy.contains(&chat) {
+            return true;
+        }
+        let Some(alert) = item.record.alert.clone() else {
+            return false;
+        };
+        self.first_of_alert
+            .get(&(chat, alert))
+            .is_some_and(|first| *first < id)
+    }
+}
+
+/// The pages of an item; none when its text goes with the file as a caption.
+fn text_pages(item: &Item, limits: Limits) -> Vec<Text> {
+    let text = &item.record.text;
+    let fits_caption = text.utf16_len() + REMARK_UNITS <= limits.caption_units;
+    if item.document.is_some() && fits_caption {
+        return Vec::new();
+    }
+    pages(text, limits.text_units.saturating_sub(REMARK_UNITS))
+}
+
+fn parts(item: &Item, limits: Limits) -> usize {
+    text_pages(item, limits).len() + usize::from(item.document.is_some())
+}
+
+fn codes(item: &Item) -> Vec<String> {
+    let buttons = item.record.buttons.iter().flatten();
+    buttons.map(|(_, code)| code.clone()).collect()
+}

@@ -1,0 +1,196 @@
+//! What a chat service has to offer. A transport turns raw replies into neutral happenings, and outgoing
+//! messages into effects; what to say, to whom and when is decided elsewhere.
+
+use super::access::Access;
+use super::hub::ChatEnv;
+use super::outbox::ItemId;
+use super::{Address, Caller, Incoming, Spec};
+use crate::config::Config;
+use crate::effect::{Document, Ticket};
+use crate::event::HttpResponse;
+use crate::fault::Fault;
+use crate::state::Records;
+use crate::text::Text;
+use crate::time::Mono;
+use std::time::Duration;
+
+/// A chat service.
+pub trait Transport: Send {
+    /// As addresses and log lines name it.
+    fn name(&self) -> &'static str;
+
+    /// Whether messages to this address go through it.
+    fn serves(&self, address: &Address) -> bool;
+
+    /// What a message may hold, and how fast they may come.
+    fn limits(&self) -> Limits;
+
+    /// Whether it takes a message now.
+    fn readiness(&self, now: Mono) -> Readiness;
+
+    /// The bot's own name, for `/current@name`.
+    fn bot_name(&self) -> Option<&str> {
+        None
+    }
+
+    /// Begins, with what was on disk.
+    fn start(&mut self, _env: &mut ChatEnv<'_>, _records: &Records) {}
+
+    /// Sends a message. What happened to it is told at once or later.
+    fn send(&mut self, env: &mut ChatEnv<'_>, message: Outgoing) -> Vec<Happening>;
+
+    /// Tells the service that a press was seen; a text is shown to whoever pressed.
+    fn acknowledge(&mut self, _env: &mut ChatEnv<'_>, _query: &str, _text: Option<&str>) {}
+
+    /// Takes the answer to an HTTP call; gives it back when the call was not its own.
+    ///
+    /// # Errors
+    /// Returns the answer unchanged when the ticket belongs to another transport.
+    fn handle_http(
+        &mut self,
+        _env: &mut ChatEnv<'_>,
+        _ticket: Ticket,
+        result: Result<HttpResponse, Fault>,
+    ) -> Result<Vec<Happening>, Result<HttpResponse, Fault>> {
+        Err(result)
+    }
+
+    /// Everything up to this journal record is on disk.
+    fn handle_stored(&mut self, _env: &mut ChatEnv<'_>, _seq: u64) {}
+
+    /// When it wants to act again.
+    fn poll_timeout(&self) -> Option<Mono> {
+        None
+    }
+
+    /// Acts on everything that is due.
+    fn handle_timeout(&mut self, _env: &mut ChatEnv<'_>) {}
+
+    /// The configuration in `env` is in force.
+    fn reload(&mut self, _env: &mut ChatEnv<'_>) {}
+
+    /// True when the configuration has no use for it any longer.
+    fn is_retired(&self) -> bool {
+        false
+    }
+
+    /// Rights have changed: `menu` lists what a caller may use.
+    fn show_menu(&mut self, _env: &mut ChatEnv<'_>, _access: &Access, _menu: Menu<'_>) {}
+
+    /// What is wrong, in one sentence.
+    fn problem(&self) -> Option<String> {
+        None
+    }
+}
+
+/// The commands that somebody may use.
+pub type Menu<'a> = &'a dyn Fn(&Caller) -> Vec<&'static Spec>;
+
+/// Makes a transport when the configuration asks for it.
+pub type Make = fn(&Config) -> Option<Box<dyn Transport>>;
+
+/// What a message may hold, and how fast they may come.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// UTF-16 units of a text.
+    pub text_units: usize,
+    /// UTF-16 units of the text that goes with a file.
+    pub caption_units: usize,
+    /// How fast messages may leave; `None` for as fast as they come.
+    pub pace: Option<Pace>,
+}
+
+/// How fast messages may leave.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// From one message to the next in the same chat.
+    pub chat_gap: Duration,
+    /// Messages to one group in a minute.
+    pub group_per_minute: usize,
+    /// From one message to the next overall.
+    pub overall_gap: Duration,
+}
+
+/// Whether a transport takes a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// Yes.
+    Ready,
+    /// Not before the one under way has ended.
+    Busy,
+    /// The service cannot be reached at present; the transport will say when it can.
+    Down,
+}
+
+/// A message for a transport to send.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// To be named in the outcome.
+    pub item: ItemId,
+    /// To whom.
+    pub to: Address,
+    /// What, within the limits.
+    pub text: Text,
+    /// Rows of buttons: label and code.
+    pub buttons: Vec<Vec<(String, String)>>,
+    /// A file that the text goes with.
+    pub document: Option<Document>,
+    /// The message to change instead of sending a new one.
+    pub edit: Option<i64>,
+    /// True when it shall not ring.
+    pub silent: bool,
+    /// Without any markup, because the service could not read it.
+    pub is_plain: bool,
+}
+
+/// What a transport has to tell.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Happening {
+    /// Somebody wrote or pressed.
+    Incoming(Incoming),
+    /// The service accepted a message.
+    Sent {
+        /// Which.
+        item: ItemId,
+        /// Its number there.
+        message: Option<i64>,
+    },
+    /// The service did not.
+    Failed {
+        /// Which.
+        item: ItemId,
+        /// Why, and what to do.
+        failure: Failure,
+    },
+    /// A group has got another id.
+    Moved {
+        /// Until now.
+        old: i64,
+        /// From now on.
+        new: i64,
+    },
+}
+
+/// Why a message was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// This chat may be written to again after a while.
+    Wait(Duration),
+    /// Nobody knows whether it arrived, or it did not; try again when the service is back.
+    Retry {
+        /// True when it may have arrived.
+        maybe_arrived: bool,
+    },
+    /// The markup was not understood.
+    Markup,
+    /// The topic is gone.
+    NoTopic,
+    /// The message to change is gone or may not be changed any longer.
+    NoMessage,
+    /// The group has another id.
+    Moved(i64),
+    /// Nobody can be reached there (blocked, kicked, never started).
+    Closed(String),
+    /// The service will never take it.
+    Rejected(String),
+}
