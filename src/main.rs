@@ -1,8 +1,10 @@
 //! The agent's command line. Starts, stops and wires; decisions are made in `rackwarden_core`.
 
 mod args;
+mod check;
 mod failure;
 mod help;
+mod load;
 
 use args::Command;
 use failure::{Failure, Outcome, print};
@@ -25,7 +27,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Version => print(concat!("rackwarden ", env!("CARGO_PKG_VERSION"), "\n")),
         Command::Run(_) => absent("run"),
         Command::Demo(_) => absent("demo"),
-        Command::Check(_) => absent("check"),
+        Command::Check(options) => check::run(&options),
         Command::Probe(_) => absent("probe"),
         Command::Profiles(_) => absent("profiles"),
         Command::Simulate(_) => absent("simulate"),

@@ -1,13 +1,27 @@
 //! The validated configuration. Text becomes these values in `parse`; nothing in here can be wrong any more.
 
+pub mod effective;
+mod environment;
+pub mod parse;
+mod people;
+mod power;
+mod problem;
+mod reader;
+mod source;
 pub mod suggest;
+mod unbuilt;
 pub mod units;
+
+pub use environment::{Environment, ReadFile, SecretFile, Variable};
+pub use power::host;
+pub use problem::ConfigError;
 
 use crate::alert::Severity;
 use crate::chat::{Address, Role, Subject};
 use crate::secret::Secret;
 use crate::snmp::Version;
 use crate::time::{Wall, Zone};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,6 +56,25 @@ pub struct Config {
     pub history: HistoryConfig,
     /// What was accepted but has no effect in this version, one line each.
     pub warnings: Vec<String>,
+    /// What only `check --effective` needs.
+    pub extra: Extra,
+}
+
+/// Where values came from, and sections whose features are not built: enough to print the configuration again.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Extra {
+    /// Whether there is a `[power]`.
+    pub has_power_table: bool,
+    /// `[power] limit`, which PDUs and teams inherit.
+    pub power_limits: Limits,
+    /// `[telegram] token_file`
+    pub telegram_token_file: Option<PathBuf>,
+    /// `[http] token_file`
+    pub http_token_file: Option<PathBuf>,
+    /// Sections without a feature, in TOML, secrets masked.
+    pub unbuilt: String,
+    /// `snmp_v3` and `write_v3` of PDUs by their index, in TOML.
+    pub v3: BTreeMap<usize, String>,
 }
 
 /// `[log]`
@@ -291,6 +324,7 @@ impl Config {
             teams: Vec::new(),
             history: HistoryConfig { max_series: 200 },
             warnings: Vec::new(),
+            extra: Extra::default(),
         }
     }
 }

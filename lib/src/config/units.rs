@@ -154,15 +154,16 @@ pub fn format_duration(duration: Duration) -> String {
     }
 }
 
-/// Writes a power as `power_w` reads it: `1.5 kW`, `800 W`.
+/// Writes a power as `power_w` reads it, to the milliwatt: `1.5 kW`, `800 W`.
 pub fn format_power(watts: f64) -> String {
-    if watts >= 1e6 {
-        format!("{} MW", watts / 1e6)
-    } else if watts >= 1e3 {
-        format!("{} kW", watts / 1e3)
-    } else {
-        format!("{watts} W")
-    }
+    let (number, unit, decimals) = match watts {
+        watts if watts >= 1e6 => (watts / 1e6, "MW", 9),
+        watts if watts >= 1e3 => (watts / 1e3, "kW", 6),
+        watts => (watts, "W", 3),
+    };
+    let number = format!("{number:.decimals$}");
+    let number = number.trim_end_matches('0').trim_end_matches('.');
+    format!("{number} {unit}")
 }
 
 /// Writes a size as `size_bytes` reads it, in the largest unit that is exact: `1 MiB`, `1500 B`.
@@ -370,7 +371,16 @@ mod tests {
             let text = format_duration(Duration::from_millis(millis));
             assert_eq!(ms(&text), Ok(millis), "{text}");
         }
-        for watts in [0.0, 0.5, 800.0, 2910.0, 3000.0, 17_000.0, 1_500_000.0] {
+        for watts in [
+            0.0,
+            0.5,
+            800.0,
+            2910.0,
+            16_433.333,
+            3000.0,
+            17_000.0,
+            1_500_000.0,
+        ] {
             assert_eq!(power_w(&format_power(watts)), Ok(watts), "{watts}");
         }
         for bytes in [0, 1, 1023, 1024, 1500, 1 << 20, 10_000_000, 5 << 30] {

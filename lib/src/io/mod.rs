@@ -5,6 +5,7 @@
 )]
 
 pub mod clock;
+pub mod environment;
 pub mod http_client;
 pub mod inbox;
 pub mod jobs;

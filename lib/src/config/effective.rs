@@ -1,0 +1,309 @@
+//! Writes a configuration out in full: every key with the value in force, secrets masked, in a form that `parse` reads.
+
+use super::{Config, Host, Limit, Limits, Listen, NotifyConfig, PduConfig, TeamConfig, units};
+use crate::secret::Secret;
+use crate::snmp::Version;
+use std::collections::BTreeMap;
+use std::fmt::{Display, Write};
+
+/// What stands where a secret is.
+const MASK: &str = "***";
+
+/// The whole configuration as TOML.
+pub fn effective(config: &Config) -> String {
+    let mut writer = Writer::default();
+    writer.text("name", Some(&config.name));
+    if let Some(state_dir) = &config.state_dir {
+        writer.text("state_dir", state_dir.to_str());
+    }
+    writer.list("plugins", config.plugins.iter().map(ToString::to_string));
+    log(&mut writer, config);
+    telegram(&mut writer, config);
+    access(&mut writer, config);
+    notify(&mut writer, config);
+    http(&mut writer, config);
+    power(&mut writer, config);
+    for (index, pdu) in config.pdus.iter().enumerate() {
+        self::pdu(&mut writer, config, index, pdu);
+    }
+    for team in &config.teams {
+        self::team(&mut writer, team);
+    }
+    writer.begin("history");
+    writer.number("max_series", Some(config.history.max_series));
+    writer.text += &config.extra.unbuilt;
+    writer.finish()
+}
+
+fn log(writer: &mut Writer, config: &Config) {
+    let log = &config.log;
+    let mut level = log.level.to_string().to_lowercase();
+    for (target, of_target) in &log.targets {
+        level += &format!(",{target}={}", of_target.to_string().to_lowercase());
+    }
+    writer.begin("log");
+    writer.text("level", Some(&level));
+    writer.text("file", log.file.as_deref().and_then(|file| file.to_str()));
+    writer.text("max_size", Some(&units::format_size(log.max_size_bytes)));
+    writer.number("keep", Some(log.keep));
+}
+
+fn telegram(writer: &mut Writer, config: &Config) {
+    let Some(telegram) = &config.telegram else {
+        return;
+    };
+    writer.begin("telegram");
+    match &config.extra.telegram_token_file {
+        Some(file) => writer.text("token_file", file.to_str()),
+        None => writer.text("token", Some(MASK)),
+    }
+    writer.text("api_url", Some(&telegram.api_url));
+    let proxy = telegram.proxy.as_ref().map(|proxy| without_user(proxy));
+    writer.text("proxy", proxy.as_deref());
+    writer.text(
+        "ca_file",
+        telegram.ca_file.as_deref().and_then(|file| file.to_str()),
+    );
+}
+
+fn without_user(proxy: &Secret) -> String {
+    let proxy = proxy.expose();
+    match (proxy.split_once("://"), proxy.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, place))) => format!("{scheme}://{MASK}@{place}"),
+        _ => proxy.clone(),
+    }
+}
+
+fn access(writer: &mut Writer, config: &Config) {
+    writer.begin("access");
+    writer.list(
+        "owners",
+        config.access.owners.iter().map(ToString::to_string),
+    );
+    for grant in &config.access.grants {
+        writer.begin_element("access.grant");
+        writer.text("who", Some(&grant.who.to_string()));
+        writer.text("role", grant.role.map(|role| role.name()));
+        writer.list("allow", grant.allow.iter().cloned());
+        writer.list("deny", grant.deny.iter().cloned());
+        writer.text("until", grant.until.map(|until| until.rfc3339()).as_deref());
+    }
+}
+
+fn notify(writer: &mut Writer, config: &Config) {
+    let notify = &config.notify;
+    writer.begin("notify");
+    writer.list("to", notify.to.iter().map(ToString::to_string));
+    let zone = notify.timezone_name.as_deref();
+    writer.text(
+        "timezone",
+        zone.or_else(|| notify.timezone.inner().iana_name()),
+    );
+    writer.notify(notify);
+    for route in &notify.routes {
+        writer.begin_element("notify.route");
+        writer.text("severity", route.severity.map(|severity| severity.name()));
+        writer.text("alert", route.alert.as_deref());
+        writer.list("to", route.to.iter().map(ToString::to_string));
+    }
+}
+
+fn http(writer: &mut Writer, config: &Config) {
+    writer.begin("http");
+    let listen = match &config.http.listen {
+        Listen::Off => "off".to_owned(),
+        Listen::Tcp(addr) => addr.to_string(),
+        Listen::Unix(path) => format!("unix:{}", path.display()),
+    };
+    writer.text("listen", Some(&listen));
+    let file = config.extra.http_token_file.as_deref();
+    writer.text("token_file", file.and_then(|file| file.to_str()));
+}
+
+fn power(writer: &mut Writer, config: &Config) {
+    let power = &config.power;
+    writer.begin("power");
+    for (key, duration) in [
+        ("interval", power.interval),
+        ("timeout", power.timeout),
+        ("unreachable_after", power.unreachable_after),
+    ] {
+        writer.text(key, Some(&units::format_duration(duration)));
+    }
+    writer.number("retries", Some(power.retries));
+    writer.raw("limit", &limits(&config.extra.power_limits));
+    writer.raw("site_limit", &limits(&power.site));
+}
+
+fn pdu(writer: &mut Writer, config: &Config, index: usize, pdu: &PduConfig) {
+    writer.begin_element("pdu");
+    writer.text("name", Some(&pdu.name));
+    let address = match &pdu.host {
+        Host::Ip(addr) => addr.to_string(),
+        Host::Name(name, port) => format!("{name}:{port}"),
+    };
+    writer.text("address", Some(&address));
+    let version = match pdu.version {
+        Some(Version::V1) => "1",
+        Some(Version::V2c) => "2c",
+        None => "3",
+    };
+    writer.text("version", Some(version));
+    writer.text("community", pdu.version.map(|_| MASK));
+    writer.text(
+        "write_community",
+        pdu.write_community.as_ref().map(|_| MASK),
+    );
+    if let Some(lines) = config.extra.v3.get(&index) {
+        writer.text += lines;
+    }
+    writer.text("profile", Some(pdu.profile.unwrap_or("auto")));
+    writer.raw("limit", &limits(&pdu.limits));
+    let team = pdu.team.and_then(|team| config.teams.get(team as usize));
+    writer.text("team", team.map(|team| &*team.name));
+    writer.number("unit", pdu.unit);
+    writer.raw("any_source", if pdu.any_source { "true" } else { "false" });
+}
+
+fn team(writer: &mut Writer, team: &TeamConfig) {
+    writer.begin_element("team");
+    writer.text("name", Some(&team.name));
+    writer.raw("limit", &limits(&team.limits));
+}
+
+fn limits(limits: &Limits) -> String {
+    let part = |key: &str, limit: Option<Limit>| {
+        limit.map(|limit| {
+            format!(
+                "{key} = {}, {key}_clear = {}",
+                quoted(&units::format_power(limit.on_w)),
+                quoted(&units::format_power(limit.off_w))
+            )
+        })
+    };
+    let parts: Vec<String> = [part("soft", limits.soft), part("hard", limits.hard)]
+        .into_iter()
+        .flatten()
+        .collect();
+    if parts.is_empty() {
+        quoted("off")
+    } else {
+        format!("{{ {} }}", parts.join(", "))
+    }
+}
+
+/// Collects lines of TOML, or the inside of an inline table.
+#[derive(Default)]
+pub(super) struct Writer {
+    text: String,
+    is_inline: bool,
+}
+
+impl Writer {
+    /// Starts with a table header.
+    pub(super) fn table(name: &str) -> Writer {
+        Writer {
+            text: format!("\n[{name}]\n"),
+            is_inline: false,
+        }
+    }
+
+    /// Starts the inside of an inline table.
+    pub(super) fn inline() -> Writer {
+        Writer {
+            text: String::new(),
+            is_inline: true,
+        }
+    }
+
+    pub(super) fn begin(&mut self, name: &str) {
+        self.text += &format!("\n[{name}]\n");
+    }
+
+    fn begin_element(&mut self, name: &str) {
+        self.text += &format!("\n[[{name}]]\n");
+    }
+
+    /// Writes a key whose value is TOML already.
+    pub(super) fn raw(&mut self, key: &str, value: &str) {
+        if !self.is_inline {
+            self.text += &format!("{key} = {value}\n");
+        } else if self.text.is_empty() {
+            self.text += &format!("{key} = {value}");
+        } else {
+            self.text += &format!(", {key} = {value}");
+        }
+    }
+
+    pub(super) fn text(&mut self, key: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.raw(key, &quoted(value));
+        }
+    }
+
+    pub(super) fn number(&mut self, key: &str, value: Option<impl Display>) {
+        if let Some(value) = value {
+            self.raw(key, &value.to_string());
+        }
+    }
+
+    pub(super) fn list(&mut self, key: &str, values: impl IntoIterator<Item = String>) {
+        let values: Vec<String> = values.into_iter().map(|value| quoted(&value)).collect();
+        self.raw(key, &format!("[{}]", values.join(", ")));
+    }
+
+    /// The keys that `[notify]` and `[monitor.notifications]` have in common.
+    pub(super) fn notify(&mut self, notify: &NotifyConfig) {
+        if let Some((from, to)) = notify.quiet_hours {
+            let span = format!(
+                "{:02}:{:02}-{:02}:{:02}",
+                from / 60,
+                from % 60,
+                to / 60,
+                to % 60
+            );
+            self.text("quiet_hours", Some(&span));
+        }
+        self.number("max_notifications", Some(notify.max_notifications));
+        self.text(
+            "reset_after",
+            Some(&units::format_duration(notify.reset_after)),
+        );
+        let repeat = BTreeMap::from([
+            ("critical", notify.repeat.critical),
+            ("warning", notify.repeat.warning),
+            ("info", notify.repeat.info),
+        ]);
+        let parts: Vec<String> = repeat
+            .into_iter()
+            .map(|(key, every)| {
+                let every = every.map_or("off".to_owned(), units::format_duration);
+                format!("{key} = {}", quoted(&every))
+            })
+            .collect();
+        self.raw("repeat", &format!("{{ {} }}", parts.join(", ")));
+    }
+
+    pub(super) fn finish(self) -> String {
+        self.text
+    }
+}
+
+/// A TOML basic string.
+pub fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for ch in text.chars() {
+        match ch {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            ch if ch.is_control() => {
+                // Writing to a String cannot fail.
+                let _ = write!(quoted, "\\u{:04X}", u32::from(ch));
+            }
+            ch => quoted.push(ch),
+        }
+    }
+    quoted.push('"');
+    quoted
+}

@@ -1,0 +1,483 @@
+//! Reads `[power]`, `[[pdu]]` and `[[team]]`: what is polled, how often, and which limits hold.
+
+use super::environment::Scope;
+use super::parse::name;
+use super::reader::{Item, Reader};
+use super::{Config, Host, Limit, Limits, PduConfig, TeamConfig, unbuilt, units};
+use crate::secret::Secret;
+use crate::snmp::Version;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+const SNMP_PORT: u16 = 161;
+
+/// Collects PDUs and teams into a configuration.
+pub(super) struct Builder<'a> {
+    config: &'a mut Config,
+    scope: &'a Scope<'a>,
+    clearing: Clearing,
+    /// Every PDU name.
+    pdus: BTreeSet<Arc<str>>,
+    /// Teams by name, with their index in the order of mention in this run.
+    teams: BTreeMap<Arc<str>, usize>,
+    drafts: Vec<Draft>,
+    /// Communities that were seen, so that ten thousand equal ones are one string.
+    communities: BTreeSet<Arc<str>>,
+}
+
+/// A team that is not complete yet.
+struct Draft {
+    at: usize,
+    team: TeamConfig,
+    is_declared: bool,
+}
+
+/// How the value at which a limit ends follows from the limit.
+#[derive(Clone, Copy)]
+enum Clearing {
+    /// A share of the limit.
+    Ratio(f64),
+    /// The same for every PDU and team.
+    Fixed(f64),
+}
+
+impl Clearing {
+    /// 3 % below the limit.
+    const DEFAULT: Clearing = Clearing::Ratio(0.97);
+
+    fn off_w(self, on_w: f64) -> f64 {
+        match self {
+            Clearing::Ratio(ratio) => (on_w * ratio * 1e3).round() / 1e3,
+            Clearing::Fixed(off_w) => off_w,
+        }
+    }
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(
+        config: &'a mut Config,
+        scope: &'a Scope<'a>,
+        reader: Option<Reader<'_>>,
+    ) -> Builder<'a> {
+        let clearing = match reader {
+            Some(reader) => {
+                config.extra.has_power_table = true;
+                power(config, reader)
+            }
+            None => Clearing::DEFAULT,
+        };
+        Builder {
+            config,
+            scope,
+            clearing,
+            pdus: BTreeSet::new(),
+            teams: BTreeMap::new(),
+            drafts: Vec::new(),
+            communities: BTreeSet::new(),
+        }
+    }
+
+    /// Takes one `[[pdu]]`.
+    pub(super) fn pdu(&mut self, mut reader: Reader<'_>) {
+        let name = reader
+            .need("name", "\"alpha\"")
+            .and_then(|item| self.pdu_name(&item));
+        let host = reader
+            .need("address", "\"192.168.1.101\"")
+            .and_then(|item| item.read(host));
+        let team = reader.get("team").and_then(|item| self.team_of(&item));
+        let limits = reader
+            .get("limit")
+            .and_then(|item| limits(&item, self.clearing));
+        let unit = reader.get("unit").and_then(|item| item.integer(1, 255));
+        let profile = reader
+            .get("profile")
+            .and_then(|item| profile(&item))
+            .flatten();
+        let any_source = reader.bool("any_source", false);
+        let index = self.config.pdus.len();
+        let community = reader
+            .get("community")
+            .and_then(|item| self.community(&item));
+        let write_community = reader
+            .get("write_community")
+            .and_then(|item| self.community(&item));
+        let version = reader.get("version");
+        let v3 = reader.get("snmp_v3");
+        let has_v3 = v3.is_some();
+        let version = match version.as_ref().and_then(|item| item.read(version_of)) {
+            Some(None) if !has_v3 => {
+                reader.error(
+                    "has version = \"3\" without credentials; write snmp_v3 = { user = \"…\", … }",
+                );
+                None
+            }
+            Some(version) => version,
+            None if has_v3 && community.is_none() => None,
+            None => Some(Version::V2c),
+        };
+        for (key, item) in [("snmp_v3", v3), ("write_v3", reader.get("write_v3"))] {
+            if let Some(reader) = item.as_ref().and_then(Item::table) {
+                let line = unbuilt::v3(key, reader, self.scope);
+                *self.config.extra.v3.entry(index).or_default() += &line;
+            }
+        }
+        reader.finish();
+        let (Some(name), Some(host)) = (name, host) else {
+            return;
+        };
+        if let Some(draft) = team.and_then(|team| self.drafts.get_mut(team)) {
+            draft.team.members.push(index_u32(index));
+        }
+        let public = || {
+            Secret::new(
+                self.communities
+                    .get("public")
+                    .cloned()
+                    .unwrap_or("public".into()),
+            )
+        };
+        self.config.pdus.push(PduConfig {
+            name,
+            host,
+            version,
+            community: community.unwrap_or_else(public),
+            write_community,
+            profile,
+            limits: limits.unwrap_or(self.config.extra.power_limits),
+            team: team.map(index_u32),
+            unit: unit.and_then(|unit| u16::try_from(unit).ok()),
+            any_source,
+            has_v3,
+        });
+    }
+
+    fn pdu_name(&mut self, item: &Item<'_>) -> Option<Arc<str>> {
+        let name: Arc<str> = name(item)?.into();
+        if !self.pdus.insert(name.clone()) {
+            item.error(format!("`{name}` is the name of another PDU"));
+        }
+        Some(name)
+    }
+
+    fn community(&mut self, item: &Item<'_>) -> Option<Secret<Arc<str>>> {
+        let text = item.line()?;
+        if let Some(known) = self.communities.get(text) {
+            return Some(Secret::new(known.clone()));
+        }
+        let community: Arc<str> = text.into();
+        self.communities.insert(community.clone());
+        Some(Secret::new(community))
+    }
+
+    /// The team that a PDU names, made when nobody has mentioned it.
+    fn team_of(&mut self, item: &Item<'_>) -> Option<usize> {
+        let text = item.line()?;
+        if let Some(index) = self.teams.get(text) {
+            return Some(*index);
+        }
+        name(item).map(|name| self.draft(name, item.at))
+    }
+
+    fn draft(&mut self, name: String, at: usize) -> usize {
+        let name: Arc<str> = name.into();
+        let index = self.drafts.len();
+        self.teams.insert(name.clone(), index);
+        self.drafts.push(Draft {
+            at,
+            team: TeamConfig {
+                name,
+                limits: self.config.extra.power_limits,
+                members: Vec::new(),
+            },
+            is_declared: false,
+        });
+        index
+    }
+
+    /// Takes one `[[team]]`.
+    pub(super) fn team(&mut self, mut reader: Reader<'_>) {
+        let item = reader.need("name", "\"Team Alpha\"");
+        let limits = reader
+            .get("limit")
+            .and_then(|item| limits(&item, self.clearing));
+        reader.finish();
+        let Some(item) = item else { return };
+        let Some(name) = name(&item) else { return };
+        if self.pdus.contains(name.as_str()) {
+            item.error(format!("`{name}` is the name of a PDU"));
+        }
+        let index = match self.teams.get(name.as_str()) {
+            Some(index) => *index,
+            None => self.draft(name.clone(), item.at),
+        };
+        let Some(draft) = self.drafts.get_mut(index) else {
+            return;
+        };
+        if std::mem::replace(&mut draft.is_declared, true) {
+            item.error(format!("`{name}` is the name of another team"));
+        }
+        draft.at = draft.at.min(item.at);
+        if let Some(limits) = limits {
+            draft.team.limits = limits;
+        }
+    }
+
+    /// Puts the teams into the order of the file.
+    pub(super) fn finish(mut self) {
+        let mut order: Vec<usize> = (0..self.drafts.len()).collect();
+        order.sort_by_key(|index| self.drafts.get(*index).map(|draft| draft.at));
+        let mut place = vec![0; order.len()];
+        for (to, from) in order.into_iter().enumerate() {
+            if let Some(slot) = place.get_mut(from) {
+                *slot = index_u32(to);
+            }
+        }
+        for pdu in &mut self.config.pdus {
+            pdu.team = pdu.team.and_then(|team| place.get(team as usize).copied());
+        }
+        self.drafts.sort_by_key(|draft| draft.at);
+        self.config.teams = self.drafts.into_iter().map(|draft| draft.team).collect();
+    }
+}
+
+/// A file of 4 GiB does not fit into memory on the machines in question, so neither do more indices.
+fn index_u32(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+fn power(config: &mut Config, mut reader: Reader<'_>) -> Clearing {
+    let interval = reader
+        .get("interval")
+        .and_then(|item| item.read(|text| between(text, "100ms", "1h")));
+    let power = &mut config.power;
+    power.interval = interval.unwrap_or(power.interval);
+    let retries_item = reader.get("retries");
+    let retries = retries_item.as_ref().and_then(|item| item.integer(0, 10));
+    power.retries = retries
+        .and_then(|retries| u8::try_from(retries).ok())
+        .unwrap_or(power.retries);
+    let tries = u32::from(power.retries) + 1;
+    let timeout_item = reader.get("timeout");
+    let timeout = timeout_item
+        .as_ref()
+        .and_then(|item| item.read(|text| between(text, "1ms", "1h")));
+    // The default fits all tries into nine tenths of the interval, the time in which an answer counts.
+    power.timeout = timeout.unwrap_or(power.timeout.min(power.interval * 9 / 10 / tries));
+    if let Some(item) = timeout_item.or(retries_item) {
+        if power.timeout * tries > power.interval {
+            item.error(format!(
+                "{tries} tries of {} take longer than the interval of {}; make one of them smaller",
+                units::format_duration(power.timeout),
+                units::format_duration(power.interval)
+            ));
+        }
+    }
+    let unreachable_item = reader.get("unreachable_after");
+    let unreachable = unreachable_item
+        .as_ref()
+        .and_then(|item| item.read(|text| between(text, "1ms", "7d")));
+    power.unreachable_after =
+        unreachable.unwrap_or(power.unreachable_after.max(power.interval * 3));
+    if let Some(item) = unreachable_item {
+        if power.unreachable_after < power.interval {
+            item.error(
+                "is shorter than the interval; every device would be unreachable between two polls",
+            );
+        }
+    }
+    let limit = reader.get("limit");
+    let clear = reader.get("clear");
+    let clearing = clearing(limit.as_ref(), clear.as_ref());
+    if let Some(limits) = limit.and_then(|item| limits(&item, clearing)) {
+        config.extra.power_limits = limits;
+    }
+    if let Some(site) = reader
+        .get("site_limit")
+        .and_then(|item| limits(&item, Clearing::DEFAULT))
+    {
+        config.power.site = site;
+    }
+    reader.finish();
+    clearing
+}
+
+/// `clear` belongs to the hard `limit` beside it; other limits end at the same share of themselves. Without a `limit`
+/// beside it, it is the end of every limit.
+fn clearing(limit: Option<&Item<'_>>, clear: Option<&Item<'_>>) -> Clearing {
+    let Some(off_w) = clear.and_then(|item| item.read(units::power_w)) else {
+        return Clearing::DEFAULT;
+    };
+    let Some(limit) = limit else {
+        return Clearing::Fixed(off_w);
+    };
+    match limits(limit, Clearing::DEFAULT).and_then(|limits| limits.hard) {
+        Some(hard) if off_w >= hard.on_w => {
+            let on = units::format_power(hard.on_w);
+            limit.error(format!(
+                "is not above `clear`; the limit of {on} could never end"
+            ));
+            Clearing::DEFAULT
+        }
+        Some(hard) => Clearing::Ratio(off_w / hard.on_w),
+        None => Clearing::Fixed(off_w),
+    }
+}
+
+/// `"3 kW"` (hard), `{ soft = "10 kW", hard = "17 kW" }` or `"off"`. In a table, `soft_clear` and `hard_clear` say where each ends.
+fn limits(item: &Item<'_>, clearing: Clearing) -> Option<Limits> {
+    if !item.is_table() {
+        let hard = match item.read(limit_w)? {
+            Some(on_w) => Some(ending(item, on_w, clearing.off_w(on_w))?),
+            None => None,
+        };
+        return Some(Limits { soft: None, hard });
+    }
+    let mut reader = item.table()?;
+    let soft = one_limit(&mut reader, "soft", "soft_clear", clearing);
+    let hard = one_limit(&mut reader, "hard", "hard_clear", clearing);
+    if soft.is_none() && hard.is_none() {
+        item.error("has no limit; write { soft = \"10 kW\", hard = \"17 kW\" }");
+    }
+    if let (Some(soft), Some(hard)) = (soft, hard) {
+        if soft.on_w >= hard.on_w {
+            item.error("has a soft limit that is not below the hard one");
+        }
+    }
+    reader.finish();
+    Some(Limits { soft, hard })
+}
+
+fn one_limit(
+    reader: &mut Reader<'_>,
+    key: &'static str,
+    clear_key: &'static str,
+    clearing: Clearing,
+) -> Option<Limit> {
+    let item = reader.get(key);
+    let clear = reader.get(clear_key);
+    let item = item?;
+    let on_w = item.read(limit_w)??;
+    let off_w = match clear.and_then(|item| item.read(units::power_w)) {
+        Some(off_w) => off_w,
+        None => clearing.off_w(on_w),
+    };
+    ending(&item, on_w, off_w)
+}
+
+fn ending(item: &Item<'_>, on_w: f64, off_w: f64) -> Option<Limit> {
+    if off_w < on_w {
+        return Some(Limit { on_w, off_w });
+    }
+    item.error(format!(
+        "is not above the {} at which it ends",
+        units::format_power(off_w)
+    ));
+    None
+}
+
+fn limit_w(text: &str) -> Result<Option<f64>, String> {
+    match text {
+        "off" => Ok(None),
+        text => match units::power_w(text)? {
+            watts if watts > 0.0 => Ok(Some(watts)),
+            _ => Err("is zero; write \"off\" for no limit".to_owned()),
+        },
+    }
+}
+
+/// A duration within bounds that are written the same way.
+pub(super) fn between(text: &str, from: &str, to: &str) -> Result<Duration, String> {
+    let span = units::duration(text)?;
+    let is_within = |bound: &str, holds: fn(&Duration, &Duration) -> bool| {
+        units::duration(bound).is_ok_and(|bound| holds(&span, &bound))
+    };
+    if is_within(from, Duration::ge) && is_within(to, Duration::le) {
+        Ok(span)
+    } else {
+        Err(format!("is out of range; write a time from {from} to {to}"))
+    }
+}
+
+fn version_of(text: &str) -> Result<Option<Version>, String> {
+    match text {
+        "1" => Ok(Some(Version::V1)),
+        "2c" => Ok(Some(Version::V2c)),
+        "3" => Ok(None),
+        _ => Err("is not an SNMP version; write \"1\", \"2c\" or \"3\"".to_owned()),
+    }
+}
+
+fn profile(item: &Item<'_>) -> Option<Option<&'static str>> {
+    let text = item.line()?;
+    if text == "auto" {
+        return Some(None);
+    }
+    let known = profiles().find(|known| *known == text);
+    if known.is_none() {
+        item.unknown(
+            "unknown profile; `rackwarden profiles` lists them",
+            text,
+            profiles(),
+        );
+    }
+    known.map(Some)
+}
+
+fn profiles() -> impl Iterator<Item = &'static str> {
+    ["apc-rpdu2", "apc-rpdu", "apc-easypdu"].into_iter()
+}
+
+/// `host`, `host:port`, `[v6]:port` or a bare address.
+///
+/// # Errors
+/// Says what is accepted.
+pub fn host(text: &str) -> Result<Host, String> {
+    let expected = || "is not an address; write HOST, HOST:PORT or [IPV6]:PORT".to_owned();
+    if let Ok(ip) = text.parse::<IpAddr>() {
+        return Ok(Host::Ip(SocketAddr::new(ip, SNMP_PORT)));
+    }
+    if let Some(ip) = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
+        let ip = ip.parse::<Ipv6Addr>().map_err(|_| expected())?;
+        return Ok(Host::Ip(SocketAddr::new(ip.into(), SNMP_PORT)));
+    }
+    if let Ok(addr) = text.parse::<SocketAddr>() {
+        return match addr.port() {
+            0 => Err("has port 0; write a port from 1 to 65535".to_owned()),
+            _ => Ok(Host::Ip(addr)),
+        };
+    }
+    let (name, port) = match text.rsplit_once(':') {
+        Some((name, port)) => {
+            let port = port.parse::<u16>().ok().filter(|port| *port > 0);
+            (name, port.ok_or_else(expected)?)
+        }
+        None => (text, SNMP_PORT),
+    };
+    if !is_host_name(name) {
+        return Err(expected());
+    }
+    let last = name.trim_end_matches('.').rsplit('.').next().unwrap_or("");
+    if last.chars().all(|ch| ch.is_ascii_digit()) && name.parse::<Ipv4Addr>().is_err() {
+        return Err("is not an IPv4 address; write four numbers such as 192.168.1.101".to_owned());
+    }
+    Ok(Host::Name(name.into(), port))
+}
+
+/// RFC 1123, and underscores, which are met in the field.
+fn is_host_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .chars()
+                .all(|ch| ch.is_ascii_alphanumeric() || "-_".contains(ch))
+    };
+    name.len() <= 253 && name.trim_end_matches('.').split('.').all(is_label)
+}

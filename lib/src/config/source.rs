@@ -1,0 +1,188 @@
+//! Splits a configuration into its `[[pdu]]` tables and the rest, so that ten thousand of them are read one at a
+//! time instead of as one tree of more than twenty times the size of the file.
+
+/// The parts of a file. Offsets into the rest are mapped back to the file by `origin`.
+pub(super) struct Source<'a> {
+    /// Start and text of each `[[pdu]]` table, its sub-tables included.
+    pub(super) pdus: Vec<(usize, &'a str)>,
+    /// Everything else.
+    pub(super) rest: String,
+    /// Offset in the rest and in the file of each piece of the rest, ascending.
+    pub(super) origin: Vec<(usize, usize)>,
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn split(text: &'a str) -> Source<'a> {
+        let mut source = Source {
+            pdus: Vec::new(),
+            rest: String::new(),
+            origin: Vec::new(),
+        };
+        let mut start = 0;
+        let mut is_pdu = false;
+        for (at, header) in headers(text) {
+            let continues = is_pdu && is_below_pdu(header);
+            if !continues {
+                source.push(start, &text[start..at], is_pdu);
+                start = at;
+                is_pdu = is_pdu_header(header);
+            }
+        }
+        source.push(start, &text[start..], is_pdu);
+        source
+    }
+
+    fn push(&mut self, start: usize, piece: &'a str, is_pdu: bool) {
+        if is_pdu {
+            self.pdus.push((start, piece));
+        } else if !piece.is_empty() {
+            self.origin.push((self.rest.len(), start));
+            self.rest.push_str(piece);
+        }
+    }
+}
+
+/// The offset in the file of an offset in a part.
+pub(super) fn original(origin: &[(usize, usize)], at: usize) -> usize {
+    let index = origin.partition_point(|(piece, _)| *piece <= at);
+    match index.checked_sub(1).and_then(|index| origin.get(index)) {
+        Some((piece, start)) => start + (at - piece),
+        None => at,
+    }
+}
+
+fn is_pdu_header(header: &str) -> bool {
+    let inner = header
+        .strip_prefix("[[")
+        .and_then(|rest| rest.split_once("]]"));
+    inner.is_some_and(|(name, _)| name.trim() == "pdu")
+}
+
+fn is_below_pdu(header: &str) -> bool {
+    let name = header.trim_start_matches('[').trim_start();
+    name.strip_prefix("pdu")
+        .is_some_and(|rest| rest.trim_start().starts_with('.'))
+}
+
+/// Start of the line and text of each table header outside of strings and arrays.
+fn headers(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut state = State::Between;
+    let mut depth = 0usize;
+    let mut at = 0;
+    text.split_inclusive('\n').filter_map(move |line| {
+        let start = at;
+        at += line.len();
+        let is_header = state == State::Between && depth == 0 && line.trim_start().starts_with('[');
+        (state, depth) = after(line, state, if is_header { 0 } else { depth });
+        if is_header {
+            // Whatever a malformed header leaves open does not reach into the next line.
+            (state, depth) = (State::Between, 0);
+            return Some((start, line.trim_start()));
+        }
+        None
+    })
+}
+
+/// What the end of a line is inside of. Strings of one line end with it.
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    Between,
+    Basic,
+    Literal,
+}
+
+/// State and depth of brackets after a line.
+fn after(line: &str, mut state: State, mut depth: usize) -> (State, usize) {
+    let mut rest = line;
+    while let Some(ch) = rest.chars().next() {
+        let mut step = ch.len_utf8();
+        match state {
+            State::Basic if rest.starts_with("\"\"\"") => (state, step) = (State::Between, 3),
+            State::Basic if ch == '\\' => {
+                step += rest[1..].chars().next().map_or(0, char::len_utf8)
+            }
+            State::Literal if rest.starts_with("'''") => (state, step) = (State::Between, 3),
+            State::Basic | State::Literal => {}
+            State::Between => match ch {
+                '#' => return (state, depth),
+                '"' if rest.starts_with("\"\"\"") => (state, step) = (State::Basic, 3),
+                '\'' if rest.starts_with("'''") => (state, step) = (State::Literal, 3),
+                '"' | '\'' => step = one_line_string(rest, ch),
+                '[' | '{' => depth += 1,
+                ']' | '}' => depth = depth.saturating_sub(1),
+                _ => {}
+            },
+        }
+        rest = rest.get(step..).unwrap_or("");
+    }
+    (state, depth)
+}
+
+/// Length of the string that `text` starts with, or of the line when it does not end in it.
+fn one_line_string(text: &str, quote: char) -> usize {
+    let mut is_escaped = false;
+    for (at, ch) in text.char_indices().skip(1) {
+        if ch == quote && !is_escaped {
+            return at + 1;
+        }
+        is_escaped = quote == '"' && ch == '\\' && !is_escaped;
+    }
+    text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(text: &str) -> (String, Vec<&str>) {
+        let source = Source::split(text);
+        (
+            source.rest,
+            source.pdus.into_iter().map(|(_, text)| text).collect(),
+        )
+    }
+
+    #[test]
+    fn pdu_tables_are_cut_out_with_their_sub_tables() {
+        let text =
+            "name = 'x'\n[[pdu]]\na = 1\n[pdu.snmp_v3]\nu = 1\n[[ pdu ]] # two\n[[team]]\nb = 2\n";
+        let (rest, pdus) = split(text);
+        assert_eq!(rest, "name = 'x'\n[[team]]\nb = 2\n");
+        assert_eq!(
+            pdus,
+            [
+                "[[pdu]]\na = 1\n[pdu.snmp_v3]\nu = 1\n",
+                "[[ pdu ]] # two\n"
+            ]
+        );
+    }
+
+    #[test]
+    fn headers_inside_strings_and_arrays_are_none() {
+        for text in [
+            "a = \"\"\"\n[[pdu]]\n\"\"\"\n",
+            "a = '''\n[[pdu]]\n'''\n",
+            "a = [\n[[pdu]],\n]\n",
+            "# [[pdu]]\n",
+            "a = \"\"\"x\\\"\"\"\"\n\"\"\" # \"\"\"\n",
+        ] {
+            assert_eq!(split(text), (text.to_owned(), vec![]), "{text}");
+        }
+    }
+
+    #[test]
+    fn brackets_in_strings_and_comments_do_not_count() {
+        let text = "a = \"[\" # [\nb = '{'\nc = \"\\\"[\"\n[[pdu]]\n";
+        assert_eq!(split(text).1, ["[[pdu]]\n"]);
+    }
+
+    #[test]
+    fn offsets_lead_back_to_the_file() {
+        let text = "a = 1\n[[pdu]]\nb = 2\n[x]\nc = 3\n";
+        let source = Source::split(text);
+        for needle in ["a = 1", "c = 3", "[x]"] {
+            let at = source.rest.find(needle).expect(needle);
+            assert_eq!(Some(original(&source.origin, at)), text.find(needle));
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! Reads sections whose features this version does not have: `[mail]`, `[heartbeat]`, `[monitor]` and the SNMPv3
+//! credentials of a PDU. They are checked as strictly as the others, written back in canonical form for
+//! `check --effective`, and otherwise dropped with one warning for each feature.
+
+use super::NotifyConfig;
+use super::effective::{Writer, quoted};
+use super::environment::Scope;
+use super::parse::base_url;
+use super::people;
+use super::power::between;
+use super::reader::{Item, Reader};
+use super::units;
+use crate::chat::Address;
+
+/// `[mail]`
+pub(super) fn mail(mut reader: Reader<'_>, scope: &Scope<'_>) -> String {
+    let mut writer = Writer::table("mail");
+    writer.text(
+        "host",
+        reader
+            .need("host", "\"smtp.example.org\"")
+            .and_then(|item| item.line()),
+    );
+    let port = reader
+        .get("port")
+        .map_or(Some(587), |item| item.integer(1, 65535));
+    writer.number("port", port);
+    let security = reader.get("security").map_or(Some("starttls"), |item| {
+        one_of(&item, &["starttls", "tls", "none"])
+    });
+    writer.text("security", security);
+    writer.text("user", reader.get("user").and_then(|item| item.line()));
+    secret(
+        &mut writer,
+        "password_file",
+        reader.get("password_file"),
+        scope,
+        1,
+    );
+    let from = reader
+        .need("from", "\"rack-3 <agent@example.org>\"")
+        .and_then(|item| item.read(sender));
+    writer.text("from", from.as_deref());
+    let after = reader.get("fallback_after").map_or_else(
+        || units::duration("10m").ok(),
+        |item| item.read(|text| between(text, "1s", "7d")),
+    );
+    writer.text(
+        "fallback_after",
+        after.map(units::format_duration).as_deref(),
+    );
+    let to = reader
+        .get("fallback_to")
+        .map(|item| item.items())
+        .unwrap_or_default();
+    writer.list(
+        "fallback_to",
+        to.iter().filter_map(|item| item.read(mailbox)),
+    );
+    reader.warn("[mail]: mail is not supported by this version; it has no effect");
+    reader.finish();
+    writer.finish()
+}
+
+/// `[heartbeat]`
+pub(super) fn heartbeat(mut reader: Reader<'_>) -> String {
+    let mut writer = Writer::table("heartbeat");
+    let url = reader
+        .need("url", "\"https://…\"")
+        .and_then(|item| item.read(base_url));
+    // The path of such a URL is what authorises the ping.
+    let masked = url.as_deref().and_then(|url| {
+        let (scheme, rest) = url.split_once("://")?;
+        let authority = rest.split('/').next()?;
+        let host = authority
+            .rsplit_once('@')
+            .map_or(authority, |(_, host)| host);
+        Some(format!("{scheme}://{host}/***"))
+    });
+    writer.text("url", masked.as_deref());
+    let every = reader.get("every").map_or_else(
+        || units::duration("5m").ok(),
+        |item| item.read(|text| between(text, "1s", "7d")),
+    );
+    writer.text("every", every.map(units::format_duration).as_deref());
+    reader
+        .warn("[heartbeat]: the dead-man ping is not supported by this version; it has no effect");
+    reader.finish();
+    writer.finish()
+}
+
+/// How a threshold is written.
+#[derive(Clone, Copy)]
+enum Quantity {
+    Percent,
+    Celsius,
+}
+
+const THRESHOLDS: &[(&str, Quantity)] = &[
+    ("cpu", Quantity::Percent),
+    ("memory", Quantity::Percent),
+    ("disk", Quantity::Percent),
+    ("cpu_temperature", Quantity::Celsius),
+    ("gpu_temperature", Quantity::Celsius),
+    ("disk_temperature", Quantity::Celsius),
+];
+
+/// `[monitor]` with its sub-tables.
+pub(super) fn monitor(mut reader: Reader<'_>) -> String {
+    let mut writer = Writer::table("monitor");
+    let interval = reader.get("interval").map_or_else(
+        || units::duration("2s").ok(),
+        |item| item.read(|text| between(text, "100ms", "1h")),
+    );
+    writer.text("interval", interval.map(units::format_duration).as_deref());
+    if let Some(mut reader) = reader.table("thresholds") {
+        writer.begin("monitor.thresholds");
+        for (key, quantity) in THRESHOLDS {
+            if let Some(item) = reader.get(key) {
+                threshold(&mut writer, key, &item, *quantity);
+            }
+        }
+        if let Some(item) = reader.get("mounts") {
+            let line = mounts(&item);
+            writer.raw("mounts", &line);
+        }
+        reader.finish();
+    }
+    if let Some(reader) = reader.table("notifications") {
+        notifications(&mut writer, reader);
+    }
+    reader.warn("[monitor]: watching the host is not supported by this version; it has no effect");
+    reader.finish();
+    writer.finish()
+}
+
+fn threshold(writer: &mut Writer, key: &str, item: &Item<'_>, quantity: Quantity) {
+    if !item.is_table() {
+        if let Some(value) = value(item, quantity) {
+            writer.text(key, Some(&shown(value, quantity)));
+        }
+        return;
+    }
+    let Some(mut reader) = item.table() else {
+        return;
+    };
+    let mut parts = Vec::new();
+    let on = reader
+        .need("on", "\"80 %\"")
+        .and_then(|item| value(&item, quantity));
+    let off_item = reader.get("off");
+    let off = off_item.as_ref().and_then(|item| value(item, quantity));
+    parts.extend(on.map(|on| format!("on = {}", quoted(&shown(on, quantity)))));
+    parts.extend(off.map(|off| format!("off = {}", quoted(&shown(off, quantity)))));
+    if let (Some(on), Some(off), Some(item)) = (on, off, &off_item) {
+        if off >= on {
+            item.error("is not below `on`");
+        }
+    }
+    let span = reader
+        .get("for")
+        .and_then(|item| item.read(|text| between(text, "0s", "7d")));
+    parts.extend(span.map(|span| format!("for = {}", quoted(&units::format_duration(span)))));
+    let severity = reader
+        .get("severity")
+        .and_then(|item| item.read(people::severity));
+    parts.extend(severity.map(|severity| format!("severity = {}", quoted(severity.name()))));
+    if let Some(item) = reader.get("mounts") {
+        if key == "disk" {
+            parts.push(format!("mounts = {}", mounts(&item)));
+        } else {
+            item.error("belongs to `disk` only");
+        }
+    }
+    reader.finish();
+    writer.raw(key, &format!("{{ {} }}", parts.join(", ")));
+}
+
+fn value(item: &Item<'_>, quantity: Quantity) -> Option<f64> {
+    match quantity {
+        Quantity::Percent => item.read(units::share_percent),
+        Quantity::Celsius => item.read(units::temperature_celsius),
+    }
+}
+
+fn shown(value: f64, quantity: Quantity) -> String {
+    match quantity {
+        Quantity::Percent => units::format_share(value),
+        Quantity::Celsius => units::format_temperature(value),
+    }
+}
+
+/// `{ exclude = ["/mnt/*"] }`
+fn mounts(item: &Item<'_>) -> String {
+    let Some(mut reader) = item.table() else {
+        return String::new();
+    };
+    let exclude = reader
+        .get("exclude")
+        .map(|item| item.items())
+        .unwrap_or_default();
+    let patterns: Vec<String> = exclude
+        .iter()
+        .filter_map(|item| item.line())
+        .map(quoted)
+        .collect();
+    reader.finish();
+    format!("{{ exclude = [{}] }}", patterns.join(", "))
+}
+
+fn notifications(writer: &mut Writer, mut reader: Reader<'_>) {
+    writer.begin("monitor.notifications");
+    let mut notify: NotifyConfig = super::Config::empty().notify;
+    people::shared(&mut notify, &mut reader);
+    let to = reader.get("to").map(|item| people::addresses(&item));
+    if let Some(to) = to {
+        writer.list("to", to.iter().map(ToString::to_string));
+    }
+    writer.notify(&notify);
+    let attempts = reader
+        .get("retry_attempts")
+        .map_or(Some(3), |item| item.integer(0, 1000));
+    writer.number("retry_attempts", attempts);
+    let interval = reader.get("retry_interval").map_or_else(
+        || units::duration("10s").ok(),
+        |item| item.read(|text| between(text, "100ms", "1d")),
+    );
+    writer.text(
+        "retry_interval",
+        interval.map(units::format_duration).as_deref(),
+    );
+    reader.finish();
+}
+
+const AUTHENTICATIONS: &[&str] = &[
+    "MD5", "SHA", "SHA-1", "SHA-224", "SHA-256", "SHA-384", "SHA-512",
+];
+const ENCRYPTIONS: &[&str] = &["DES", "AES", "AES-128", "AES-192", "AES-256"];
+
+/// `snmp_v3` or `write_v3` of a PDU (RFC 3414, RFC 3826, RFC 7860), as one line.
+pub(super) fn v3(key: &str, mut reader: Reader<'_>, scope: &Scope<'_>) -> String {
+    let mut writer = Writer::inline();
+    writer.text(
+        "user",
+        reader.need("user", "\"apc\"").and_then(|item| item.line()),
+    );
+    let auth_item = reader.get("auth");
+    let priv_item = reader.get("priv");
+    let auth_password = reader.get("auth_password_file");
+    let priv_password = reader.get("priv_password_file");
+    let level_item = reader.get("level");
+    let level = match &level_item {
+        Some(item) => one_of(item, &["noAuthNoPriv", "authNoPriv", "authPriv"]),
+        None if priv_item.is_some() => Some("authPriv"),
+        None if auth_item.is_some() => Some("authNoPriv"),
+        None => Some("noAuthNoPriv"),
+    };
+    let needs_auth = matches!(level, Some("authNoPriv" | "authPriv"));
+    let needs_priv = matches!(level, Some("authPriv"));
+    for (is_needed, keys, is_there) in [
+        (
+            needs_auth,
+            "auth and auth_password_file",
+            auth_item.is_some() && auth_password.is_some(),
+        ),
+        (
+            needs_priv,
+            "priv and priv_password_file",
+            priv_item.is_some() && priv_password.is_some(),
+        ),
+    ] {
+        if is_needed && !is_there {
+            reader.error(format!(
+                "has level = \"{}\", which needs {keys}",
+                level.unwrap_or_default()
+            ));
+        }
+    }
+    writer.text("level", level);
+    writer.text(
+        "auth",
+        auth_item.and_then(|item| one_of(&item, AUTHENTICATIONS)),
+    );
+    // RFC 3414 section 11.2: passwords have at least eight characters.
+    secret(&mut writer, "auth_password_file", auth_password, scope, 8);
+    writer.text(
+        "priv",
+        priv_item.and_then(|item| one_of(&item, ENCRYPTIONS)),
+    );
+    secret(&mut writer, "priv_password_file", priv_password, scope, 8);
+    reader.warn("snmp_v3: SNMPv3 is not supported by this version; a PDU that has nothing else is shown as unknown");
+    reader.finish();
+    format!("{key} = {{ {} }}\n", writer.finish())
+}
+
+fn secret(writer: &mut Writer, key: &str, item: Option<Item<'_>>, scope: &Scope<'_>, least: usize) {
+    let Some(item) = item else { return };
+    if let Some((secret, path)) = scope.secret_file(&item) {
+        if secret.expose().chars().count() < least {
+            item.error(format!("holds fewer than {least} characters"));
+        }
+        writer.text(key, path.to_str());
+    }
+}
+
+fn one_of<'a>(item: &Item<'a>, accepted: &[&'a str]) -> Option<&'a str> {
+    let text = item.text()?;
+    let found = accepted.iter().find(|known| **known == text).copied();
+    if found.is_none() {
+        item.unknown(
+            &format!("write {}", accepted.join(", ")),
+            text,
+            accepted.iter().copied(),
+        );
+    }
+    found
+}
+
+/// An address alone.
+fn mailbox(text: &str) -> Result<String, String> {
+    match format!("mail:{text}").parse::<Address>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("is not a mail address; write oncall@example.org".to_owned()),
+    }
+}
+
+/// `agent@example.org` or `rack-3 <agent@example.org>`.
+fn sender(text: &str) -> Result<String, String> {
+    let address = match text.split_once('<') {
+        Some((_, rest)) => rest.strip_suffix('>').unwrap_or(""),
+        None => text,
+    };
+    match mailbox(address) {
+        Ok(_) if !text.contains(char::is_control) => Ok(text.to_owned()),
+        _ => Err("is not a sender; write \"rack-3 <agent@example.org>\"".to_owned()),
+    }
+}

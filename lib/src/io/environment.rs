@@ -1,0 +1,100 @@
+//! The real world around a configuration: the process's variables, files, host name and zone.
+
+use crate::config::{Environment, SecretFile};
+use crate::secret::Secret;
+use crate::time::Zone;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// Files that hold more are no secrets and no certificates.
+const MAX_FILE_BYTES: u64 = 4 << 20;
+
+/// The environment of this process.
+pub fn environment() -> Environment {
+    Environment {
+        hostname: hostname(),
+        zone: Zone::system(),
+        variable: Box::new(|name| std::env::var(name).ok()),
+        read_file: Box::new(|path| read_file(path)),
+    }
+}
+
+fn hostname() -> String {
+    let uname = rustix::system::uname();
+    let name: String = uname
+        .nodename()
+        .to_string_lossy()
+        .chars()
+        .filter(|ch| !ch.is_control())
+        .take(64)
+        .collect();
+    if name.trim().is_empty() {
+        "rackwarden".to_owned()
+    } else {
+        name
+    }
+}
+
+/// Reads a small regular file and looks who else may.
+fn read_file(path: &Path) -> Result<SecretFile, String> {
+    let metadata = std::fs::metadata(path).map_err(|err| reason(&err))?;
+    if !metadata.is_file() {
+        return Err("not a regular file".to_owned());
+    }
+    let file = File::open(path).map_err(|err| reason(&err))?;
+    let mut content = String::new();
+    let read = file
+        .take(MAX_FILE_BYTES + 1)
+        .read_to_string(&mut content)
+        .map_err(|err| reason(&err))?;
+    if read as u64 > MAX_FILE_BYTES {
+        return Err("larger than 4 MiB".to_owned());
+    }
+    Ok(SecretFile {
+        content: Secret::new(content),
+        is_exposed: metadata.permissions().mode() & 0o007 != 0,
+    })
+}
+
+/// An I/O error in words, without the number.
+pub fn reason(err: &std::io::Error) -> String {
+    match err.kind() {
+        ErrorKind::NotFound => "no such file".to_owned(),
+        ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        ErrorKind::InvalidData => "not UTF-8 text".to_owned(),
+        ErrorKind::AddrInUse => "address already in use".to_owned(),
+        _ => match err.to_string().split_once(" (os error") {
+            Some((words, _)) => words.to_lowercase(),
+            None => err.to_string(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_exposed_when_others_may_read_it() {
+        let folder = std::env::temp_dir().join(format!("rackwarden-env-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("secret");
+        std::fs::write(&path, "hunter2\n").unwrap();
+        for (mode, want) in [(0o600, false), (0o640, false), (0o644, true), (0o604, true)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(
+                read_file(&path).map(|file| file.is_exposed),
+                Ok(want),
+                "{mode:o}"
+            );
+        }
+        assert_eq!(
+            read_file(&folder.join("none")),
+            Err("no such file".to_owned())
+        );
+        assert_eq!(read_file(&folder), Err("not a regular file".to_owned()));
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

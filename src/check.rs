@@ -1,0 +1,33 @@
+//! `check`: validates the configuration, and prints it in full with `--effective`.
+
+use crate::args::CheckOptions;
+use crate::failure::{Outcome, print};
+use crate::load;
+use rackwarden_core::config::{Config, effective};
+use std::path::Path;
+
+/// Runs the subcommand. Warnings go to standard error and do not fail it.
+pub(crate) fn run(options: &CheckOptions) -> Outcome {
+    let (config, path) = load::config(options.config.as_deref())?;
+    for warning in &config.warnings {
+        eprintln!("rackwarden: {}: warning: {warning}", path.display());
+    }
+    if options.effective {
+        print(&effective::effective(&config))
+    } else {
+        print(&summary(&config, &path))
+    }
+}
+
+fn summary(config: &Config, path: &Path) -> String {
+    let count = |number: usize, one: &str| match number {
+        1 => format!("1 {one}"),
+        number => format!("{number} {one}s"),
+    };
+    format!(
+        "{}: ok, {}, {}\n",
+        path.display(),
+        count(config.pdus.len(), "PDU"),
+        count(config.teams.len(), "team")
+    )
+}

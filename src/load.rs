@@ -1,0 +1,59 @@
+//! Finds and reads the configuration file, for every subcommand that needs one.
+
+use crate::failure::Failure;
+use rackwarden_core::config::{Config, parse};
+use rackwarden_core::io::environment::{environment, reason};
+use std::path::{Path, PathBuf};
+
+/// Files that are larger are not configurations.
+const MAX_BYTES: u64 = 64 << 20;
+
+/// The file to read: the one given, else by the documented search.
+pub(crate) fn path(given: Option<&Path>) -> PathBuf {
+    match given {
+        Some(path) => path.to_owned(),
+        None => environment().config_path(&|path| path.exists()),
+    }
+}
+
+/// Reads and validates a configuration.
+///
+/// # Errors
+/// One line for each thing that is wrong.
+pub(crate) fn read(path: &Path) -> Result<Config, Vec<String>> {
+    let file = path.display().to_string();
+    let text = text(path).map_err(|why| vec![format!("{file}: cannot be read: {why}")])?;
+    parse::parse(&text, &file, &environment())
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect())
+}
+
+fn text(path: &Path) -> Result<String, String> {
+    let metadata = std::fs::metadata(path).map_err(|err| reason(&err))?;
+    if metadata.len() > MAX_BYTES {
+        return Err("larger than 64 MiB".to_owned());
+    }
+    std::fs::read_to_string(path).map_err(|err| reason(&err))
+}
+
+/// Like `read`, but ends the subcommand: every error goes to standard error, warnings too.
+pub(crate) fn config(given: Option<&Path>) -> Result<(Config, PathBuf), Failure> {
+    let path = path(given);
+    match read(&path) {
+        Ok(config) => Ok((config, path)),
+        Err(errors) => Err(failure(&path, &errors)),
+    }
+}
+
+fn failure(path: &Path, errors: &[String]) -> Failure {
+    if let [only] = errors {
+        return Failure::usage(only.clone());
+    }
+    for error in errors {
+        eprintln!("{}", Failure::usage(error.clone()));
+    }
+    Failure::usage(format!(
+        "{}: {} errors; correct them and try `rackwarden check` again",
+        path.display(),
+        errors.len()
+    ))
+}
