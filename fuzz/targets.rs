@@ -14,10 +14,11 @@ use rackwarden_core::http::head::{self, Parsed};
 use rackwarden_core::http::sample::{self, Sample};
 use rackwarden_core::http::{self, Cache, Response, View};
 use rackwarden_core::journal::{FileKind, Journal, Storage, Stored};
+use rackwarden_core::pdu::simulated::Agent;
 use rackwarden_core::rng::Rng;
 use rackwarden_core::secret::Secret;
 use rackwarden_core::snmp::engine::Engine;
-use rackwarden_core::snmp::message::{Message, Pdu, PduKind, RawMessage};
+use rackwarden_core::snmp::message::{Message, Pdu, PduKind, RawMessage, encode_request};
 use rackwarden_core::snmp::{
     Oid, SnmpAnswer, SnmpAsk, SnmpRequest, SnmpTarget, Value, VarBind, Version,
 };
@@ -34,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     ("snmp_message", snmp_message, snmp_message_seeds),
     ("command", command, command_seeds),
     ("http_head", http_head, http_head_seeds),
+    ("recording", recording, recording_seeds),
     ("journal", journal, journal_seeds),
 ];
 
@@ -232,7 +234,7 @@ fn open_and_write(journal: Option<Vec<u8>>, snapshot: Option<Vec<u8>>) {
 fn crc32(bytes: &[u8]) -> u32 {
     let step = |crc: u32, byte: &u8| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            crc >> 1 ^ 0xedb8_8320 * (crc & 1)
+            (crc >> 1) ^ (0xedb8_8320 * (crc & 1))
         })
     };
     !bytes.iter().fold(!0, step)
@@ -337,4 +339,48 @@ fn http_head_seeds() -> Vec<Vec<u8>> {
     .iter()
     .map(|request| request.as_bytes().to_vec())
     .collect()
+}
+
+// --- recordings -------------------------------------------------------------------------------------------------------
+
+/// A recorded walk, served: whatever it holds, the device behind it answers with readable messages that lead forward.
+pub fn recording(data: &[u8]) {
+    let Ok(mut agent) = Agent::from_recording(data) else {
+        return;
+    };
+    let mut last: Oid = "0.0".parse().expect("a valid object identifier");
+    for turn in 0..32u64 {
+        let since_start = Duration::from_secs(2 * turn);
+        let now = Now {
+            mono: Mono::new(since_start),
+            wall: Wall(1_795_205_702_000).plus(since_start),
+        };
+        let mut question = Vec::new();
+        let ask = SnmpAsk::GetNext(Arc::from([last.clone()]));
+        encode_request(&mut question, Version::V2c, b"public", 7, &ask);
+        let Some(answer) = agent.handle(now, &question) else {
+            return;
+        };
+        let answer = Message::decode(&answer).expect("a simulated device writes readable messages");
+        match answer.pdu.binds.first() {
+            Some(bind) if answer.pdu.status == 0 && bind.value != Value::EndOfMibView => {
+                assert!(bind.oid > last, "a walk leads forward");
+                last = bind.oid.clone();
+            }
+            _ => return,
+        }
+    }
+}
+
+fn recording_seeds() -> Vec<Vec<u8>> {
+    let power = "1.3.6.1.4.1.318.1.1.26.4.3.1.5.1|2|27\n";
+    [
+        format!("1.3.6.1.2.1.1.1.0|4|APC Web/SNMP Management Card\n1.3.6.1.2.1.1.2.0|6|.1.3.6.1.4.1.318.1.3.4.6\n{power}"),
+        format!("1.3.6.1.2.1.1.3.0|67|4294967295\n{power}1.3.6.1.4.1.318.1.1.26.4.3.1.9.1|65|19677\n"),
+        "1.3.6.1.2.1.2.2.1.6.2|4x|00C0B7FAE271\n1.3.6.1.2.1.4.20.1.3.127.0.0.1|64|255.255.255.0\n1.3.6.1.9|5|\n".to_owned(),
+        "1.3.6.1.4.1.318.1.1.26.4.3.1.5.1|2:numeric|function=sin,rate=0.2,scale=200,offset=300,min=0,max=600\n".to_owned(),
+        "1.3.6.1.4.1.1|70|18446744073709551615\n1.3.6.1.4.1.2|66|-1\n1.3.6.1.4.1.2|2|x\n\n#\n|||\n".to_owned(),
+    ]
+    .map(String::into_bytes)
+    .to_vec()
 }

@@ -111,6 +111,11 @@ fn http_heads_never_panic() {
 }
 
 #[test]
+fn recordings_never_panic() {
+    drive("recording");
+}
+
+#[test]
 fn journals_never_panic() {
     drive("journal");
 }

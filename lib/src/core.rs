@@ -12,7 +12,7 @@ use crate::ctx::{Ctx, Notice, Tickets};
 use crate::effect::{Effect, Effects, Ticket, earlier};
 use crate::event::{Event, HostOverview};
 use crate::fault::Fault;
-use crate::plugins::{PLUGINS, Plugin, PluginReply};
+use crate::plugins::{Make, PLUGINS, Plugin, PluginReply};
 use crate::rng::Rng;
 use crate::snapshot::{Health, Snapshot};
 use crate::snmp::SnmpReply;
@@ -81,6 +81,11 @@ pub struct Start {
 impl Core {
     /// Makes the core and lets every part begin; their first effects go to `effects`.
     pub fn new(start: Start, effects: &mut Effects) -> Core {
+        Core::with_plugins(start, &[], effects)
+    }
+
+    /// As `new`, with plugins beside those of the table: for tests, and for those who build an agent of their own.
+    pub fn with_plugins(start: Start, further: &[Make], effects: &mut Effects) -> Core {
         let Start {
             config,
             records,
@@ -91,7 +96,9 @@ impl Core {
         let plugins: Vec<Box<dyn Plugin>> = PLUGINS
             .iter()
             .filter(|(name, _)| config.plugins.contains(name))
-            .map(|(_, make)| make(&config))
+            .map(|(_, make)| make)
+            .chain(further)
+            .map(|make| make(&config))
             .collect();
         let mut specs: Vec<&'static Spec> = crate::chat::builtin_specs();
         specs.extend(plugins.iter().flat_map(|plugin| plugin.specs()));

@@ -20,6 +20,7 @@ use crate::core::{Core, Start};
 use crate::effect::{Effect, Effects, LogFile, earlier};
 use crate::event::{Event, HostOverview};
 use crate::pdu::simulated::Agent;
+use crate::plugins::Make;
 use crate::rng::Rng;
 use crate::secret::Secret;
 use crate::snapshot::Snapshot;
@@ -81,6 +82,7 @@ impl Device {
 /// The simulated world.
 pub struct Sim {
     core: Core,
+    plugins: Vec<Make>,
     config: Arc<Config>,
     now: Now,
     engine: Engine,
@@ -145,6 +147,11 @@ impl Sim {
 
     /// A world around this configuration; every PDU is a simulated single-phase APC unit that draws 1 kW.
     pub fn with_config(config: Config) -> Sim {
+        Sim::with_plugins(config, &[])
+    }
+
+    /// The same with plugins of your own.
+    pub fn with_plugins(config: Config, plugins: &[Make]) -> Sim {
         let config = Arc::new(config);
         let mut devices = BTreeMap::new();
         let mut addresses = BTreeMap::new();
@@ -167,9 +174,14 @@ impl Sim {
             wall: BEGIN,
         };
         let mut effects = Effects::new();
-        let core = Core::new(start(&config, Records::default(), now), &mut effects);
+        let core = Core::with_plugins(
+            start(&config, Records::default(), now),
+            plugins,
+            &mut effects,
+        );
         let mut sim = Sim {
             core,
+            plugins: plugins.to_vec(),
             config,
             now,
             engine: Engine::new(Rng::new(1)),
@@ -263,8 +275,9 @@ impl Sim {
         self.engine = Engine::new(Rng::new(2));
         self.service.forget_polls();
         let mut effects = Effects::new();
-        self.core = Core::new(
+        self.core = Core::with_plugins(
             start(&self.config, self.records.clone(), self.now),
+            &self.plugins,
             &mut effects,
         );
         self.perform(effects);
