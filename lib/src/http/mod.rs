@@ -5,6 +5,7 @@
 
 pub mod auth;
 mod cache;
+mod draw;
 pub mod head;
 pub mod json;
 mod metrics;
@@ -14,6 +15,7 @@ mod routes;
 pub mod sample;
 pub mod schema;
 mod sha256;
+pub mod shapes;
 pub mod write;
 
 pub use auth::{Auth, Peer};

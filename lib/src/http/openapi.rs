@@ -1,9 +1,10 @@
 //! `/openapi.json` and `/docs`, both written from the route table.
 
-use super::json::{ERROR, VERSION};
+use super::json::VERSION;
 use super::page;
 use super::routes::{ROUTES, Route};
 use super::schema::{Object, Schema};
+use super::shapes::ERROR;
 use super::write::Writer;
 use super::{View, routes};
 use crate::text::escape_html;

@@ -4,13 +4,13 @@
 //! comes from here: no outside script, font or picture, and the content policy forbids them. Bars and
 //! sparklines are inline SVG. What people or devices named is escaped wherever it stands.
 
-use super::View;
 use super::json::{VERSION, limit_w, problems, sum_headroom};
 use super::sha256;
 use super::write::push_number;
+use super::{View, draw};
 
-use crate::config::{Limits, PduConfig};
-use crate::snapshot::{AlertView, PduState, PduView, Series, SeriesKey, SumView};
+use crate::config::{Limits, PduConfig, TeamConfig};
+use crate::snapshot::{AlertView, PduState, PduView, SeriesKey, SumView};
 use crate::text::escape_html;
 use crate::time::{Human, Wall};
 use std::fmt::Write as _;
@@ -21,8 +21,6 @@ const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 /// PDUs that fit on the page; of more, the worst are shown.
 const MOST_PDUS: usize = 200;
-/// A share of its limit from which a bar warns.
-const NEAR: f64 = 0.9;
 /// Points of a sparkline; the highest value of each stretch is kept.
 const POINTS: usize = 60;
 
@@ -200,7 +198,7 @@ impl Page<'_> {
         let total = snapshot.pdus.len();
         self.raw("<section class=\"card site\"><div><div class=\"row base\"><span class=dim>All PDUs</span>");
         if site.state != PduState::Ok {
-            self.pill(site.state.name(), word(site.state));
+            self.pill(site.state.name(), sum_word(site));
         }
         self.raw("</div><div class=big>");
         self.sum_watts(site);
@@ -277,61 +275,60 @@ impl Page<'_> {
 
     /// Teams with their PDUs; with too many PDUs for one page, teams alone and then the worst PDUs.
     fn groups(&mut self) {
-        let snapshot = self.view.snapshot;
-        let config = &snapshot.config;
-        let total = snapshot.pdus.len();
+        let config = &self.view.snapshot.config;
+        let total = config.pdus.len();
         let is_crowded = total > MOST_PDUS;
-        for (index, (team, sum)) in config
-            .teams
-            .iter()
-            .zip(&snapshot.teams)
-            .enumerate()
-            .take(MOST_PDUS)
-        {
-            self.raw("<section class=team><div class=\"row base\"><h2>");
-            self.text(&team.name);
-            self.raw("</h2>");
-            self.pill(sum.state.name(), word(sum.state));
-            self.raw("</div><div class=row><span class=watts>");
-            self.sum_watts(sum);
-            self.raw("</span><div class=half>");
-            self.spark(SeriesKey::Team(index as u32), limit_w(&team.limits), POINTS);
-            self.raw("</div></div>");
-            self.bar(sum.power_w, &team.limits);
-            self.raw("<small>");
-            let mut facts = Vec::new();
-            if let Some(limit) = limit_w(&team.limits) {
-                facts.push(headroom_words(sum_headroom(sum, Some(limit)), limit));
-            }
-            facts.push(members_words(sum, team.members.len()));
-            self.text(&facts.join(" · "));
-            self.raw("</small>");
+        self.raw("<div class=teams>");
+        for (index, team) in config.teams.iter().enumerate().take(MOST_PDUS) {
+            self.raw("<section class=team>");
+            self.team(index, team);
             if !is_crowded {
                 self.grid(team.members.iter().map(|member| *member as usize));
             }
             self.raw("</section>");
         }
-        if is_crowded {
-            self.raw("<section class=team><h2>");
-            self.text(&format!(
-                "The {MOST_PDUS} PDUs that need a look first, of {total}"
-            ));
-            self.raw("</h2>");
-            self.grid(worst(self.view).into_iter());
-            self.raw("</section>");
-            return;
-        }
-        let lonely: Vec<usize> = (0..total)
-            .filter(|index| config.pdus[*index].team.is_none())
-            .collect();
-        if !lonely.is_empty() {
-            self.raw("<section class=team>");
+        let (heading, rest) = if is_crowded {
+            let heading = format!("The {MOST_PDUS} PDUs that need a look first, of {total}");
+            (heading, worst(self.view))
+        } else {
+            let lonely = (0..total).filter(|index| config.pdus[*index].team.is_none());
+            ("Without a team".to_owned(), lonely.collect())
+        };
+        if !rest.is_empty() {
+            self.raw("<section class=\"team wide\">");
             if !config.teams.is_empty() {
-                self.raw("<h2>Without a team</h2>");
+                self.raw("<h2>");
+                self.text(&heading);
+                self.raw("</h2>");
             }
-            self.grid(lonely.into_iter());
+            self.grid(rest.into_iter());
             self.raw("</section>");
         }
+        self.raw("</div>");
+    }
+
+    fn team(&mut self, index: usize, team: &TeamConfig) {
+        let Some(sum) = self.view.snapshot.teams.get(index) else {
+            return;
+        };
+        let limit = limit_w(&team.limits);
+        self.raw("<div class=\"row base\"><h2>");
+        self.text(&team.name);
+        self.raw("</h2>");
+        self.pill(sum.state.name(), sum_word(sum));
+        self.raw("</div><div class=row><span class=watts>");
+        self.sum_watts(sum);
+        self.raw("</span><div class=half>");
+        self.spark(SeriesKey::Team(index as u32), limit, POINTS);
+        self.raw("</div></div>");
+        self.bar(sum.power_w, &team.limits);
+        self.raw("<small>");
+        let headroom = limit.map(|limit| headroom_words(sum_headroom(sum, Some(limit)), limit));
+        let facts = headroom
+            .into_iter()
+            .chain([members_words(sum, team.members.len())]);
+        self.text(&facts.collect::<Vec<_>>().join(" · "));
+        self.raw("</small>");
     }
 
     fn grid(&mut self, pdus: impl Iterator<Item = usize>) {
@@ -360,7 +357,7 @@ impl Page<'_> {
         self.raw("</div><div class=row><span class=watts>");
         match power {
             Some(watts) => self.raw(&format!("{}<small> W</small>", whole_watts(watts))),
-            None => self.raw("<span class=dim>–</span>"),
+            None => self.raw("<span class=none>–</span>"),
         }
         self.raw("</span><div class=half>");
         self.spark(SeriesKey::Pdu(index as u32), limit, POINTS);
@@ -425,40 +422,13 @@ impl Page<'_> {
         let bound = if sum.missing.is_empty() { "" } else { "≥ " };
         match sum.power_w {
             Some(watts) => self.raw(&format!("{bound}{}<small> W</small>", whole_watts(watts))),
-            None => self.raw("<span class=dim>–</span>"),
+            None => self.raw("<span class=none>–</span>"),
         }
     }
 
-    /// Power against its limits. The full width is the limit, or the power where that is more.
     fn bar(&mut self, power: Option<f64>, limits: &Limits) {
-        let Some(limit) = limit_w(limits).filter(|limit| *limit > 0.0) else {
-            return;
-        };
-        let power = power.unwrap_or(0.0).max(0.0);
-        let full = limit.max(power);
-        let is_over = |limit: Option<f64>| limit.is_some_and(|limit| power > limit);
-        let soft = limits.soft.map(|limit| limit.on_w);
-        let class = match (is_over(Some(limit)), is_over(soft) || power > limit * NEAR) {
-            (true, _) => "over_limit",
-            (false, true) => "near",
-            (false, false) => "ok",
-        };
-        let width = |watts: f64| (watts / full * 1000.0).round() / 10.0;
-        self.raw(&format!(
-            "<svg class=\"bar {class}\" viewBox=\"0 0 100 8\" preserveAspectRatio=none role=img aria-label=\"{:.0} % of the limit\">\
-             <rect width={} height=8 />",
-            power / limit * 100.0,
-            width(power)
-        ));
-        for mark in [soft, Some(limit)]
-            .into_iter()
-            .flatten()
-            .filter(|mark| *mark < full)
-        {
-            let x = width(mark);
-            self.raw(&format!("<line x1={x} x2={x} y1=0 y2=8 />"));
-        }
-        self.raw("</svg>");
+        let svg = draw::bar(power, limits);
+        self.raw(&svg);
     }
 
     fn spark(&mut self, key: SeriesKey, limit: Option<f64>, points: usize) {
@@ -466,8 +436,8 @@ impl Page<'_> {
         let Some(series) = history.iter().find(|series| series.key == key) else {
             return;
         };
-        if let Some(svg) = sparkline(series, limit, points) {
-            self.html.push_str(&svg);
+        if let Some(svg) = draw::sparkline(series, limit, points) {
+            self.raw(&svg);
         }
     }
 
@@ -532,75 +502,6 @@ fn worst(view: &View<'_>) -> Vec<usize> {
     all
 }
 
-/// A line with the area below it; gaps where there was no reading. `None` without two readings.
-fn sparkline(series: &Series, limit: Option<f64>, points: usize) -> Option<String> {
-    const WIDTH: f64 = 240.0;
-    const HEIGHT: f64 = 100.0;
-    let values = thinned(&series.values, points);
-    let known = || values.iter().copied().filter(|value| value.is_finite());
-    if known().count() < 2 {
-        return None;
-    }
-    let (low, high) = known().fold((f64::MAX, f64::MIN), |(low, high), value| {
-        (low.min(value), high.max(value))
-    });
-    let limit = limit.filter(|limit| high > limit * 0.85 && low < limit * 1.5);
-    let high = limit.map_or(high, |limit| high.max(limit));
-    // Noise of a few watts is not to look like a drama.
-    let span = (high - low).max(high.abs() * 0.12).max(1.0);
-    let middle = (high + low) / 2.0;
-    let (bottom, span) = (middle - span * 0.6, span * 1.2);
-    let x = |index: usize| (index as f64 / (values.len() - 1) as f64 * WIDTH).round();
-    let y = |value: f64| (HEIGHT - (value - bottom) / span * HEIGHT).round();
-    let (mut line, mut area) = (String::new(), String::new());
-    for run in runs(&values) {
-        let mut command = 'M';
-        for index in run.clone() {
-            let _ = write!(line, "{command}{} {}", x(index), y(values[index]));
-            command = 'L';
-        }
-        let _ = write!(area, "M{} {HEIGHT}", x(run.start));
-        for index in run.clone() {
-            let _ = write!(area, "L{} {}", x(index), y(values[index]));
-        }
-        let _ = write!(area, "L{} {HEIGHT}Z", x(run.end - 1));
-    }
-    let covered = Human(Duration::from_secs(
-        u64::from(series.step_s) * series.values.len() as u64,
-    ));
-    let mut svg = format!(
-        "<svg class=spark viewBox=\"0 0 {WIDTH} {HEIGHT}\" preserveAspectRatio=none role=img \
-         aria-label=\"power over the last {covered}\"><path class=a d=\"{area}\"/><path class=l d=\"{line}\"/>"
-    );
-    if let Some(limit) = limit {
-        let _ = write!(svg, "<path class=m d=\"M0 {}H{WIDTH}\"/>", y(limit));
-    }
-    svg.push_str("</svg>");
-    Some(svg)
-}
-
-/// At most `points` values: the highest of each stretch, NaN where a stretch has none.
-fn thinned(values: &[f32], points: usize) -> Vec<f64> {
-    let stretch = values.len().div_ceil(points).max(1);
-    values
-        .chunks(stretch)
-        .map(|chunk| chunk.iter().copied().fold(f32::NAN, f32::max).into())
-        .collect()
-}
-
-/// Stretches without a gap.
-fn runs(values: &[f64]) -> Vec<std::ops::Range<usize>> {
-    let mut runs: Vec<std::ops::Range<usize>> = Vec::new();
-    for (index, value) in values.iter().enumerate() {
-        match runs.last_mut() {
-            _ if !value.is_finite() => {}
-            Some(run) if run.end == index => run.end = index + 1,
-            _ => runs.push(index..index + 1),
-        }
-    }
-    runs
-}
-
 fn word(state: PduState) -> &'static str {
     match state {
         PduState::OverLimit => "over limit",
@@ -608,12 +509,20 @@ fn word(state: PduState) -> &'static str {
     }
 }
 
+/// A sum that is below its limit without some of its members is not known, but not nothing either.
+fn sum_word(sum: &SumView) -> &'static str {
+    match (sum.state, sum.power_w) {
+        (PduState::Unknown, Some(_)) => "incomplete",
+        (state, _) => word(state),
+    }
+}
+
 fn headroom_words(headroom: Option<f64>, limit: f64) -> String {
     let limit = whole_watts(limit);
     match headroom {
-        Some(left) if left < 0.0 => format!("{} W above {limit} W", whole_watts(-left)),
-        Some(left) => format!("{} W left of {limit} W", whole_watts(left)),
-        None => format!("limit {limit} W"),
+        Some(left) if left < 0.0 => format!("{}\u{a0}W above {limit}\u{a0}W", whole_watts(-left)),
+        Some(left) => format!("{}\u{a0}W left of {limit}\u{a0}W", whole_watts(left)),
+        None => format!("limit {limit}\u{a0}W"),
     }
 }
 
@@ -630,7 +539,7 @@ fn members_words(sum: &SumView, members: usize) -> String {
 
 fn age_words(seconds: f64) -> String {
     if seconds < 10.0 {
-        format!("{seconds:.0} s")
+        format!("{seconds:.1} s")
     } else {
         Human(Duration::from_secs_f64(seconds.min(1e12))).to_string()
     }
@@ -677,7 +586,7 @@ mod tests {
                     "all well",
                     "alpha",
                     "1\u{202f}968",
-                    "1\u{202f}032 W left of 3\u{202f}000 W",
+                    "1\u{202f}032\u{a0}W left of 3\u{202f}000\u{a0}W",
                     "Team Bravo",
                     "class=spark",
                 ][..],
@@ -686,7 +595,7 @@ mod tests {
                 Sample::OverLimit,
                 &[
                     "over_limit",
-                    "310 W above 3\u{202f}000 W",
+                    "310\u{a0}W above 3\u{202f}000\u{a0}W",
                     "critical",
                     "2 over limit",
                 ],
@@ -751,26 +660,6 @@ mod tests {
         assert_eq!(worst[..2], [7, 250]);
         let power = |place: usize| snapshot.pdus[worst[place]].power_w;
         assert!(power(2) >= power(3) && power(3) >= power(199));
-    }
-
-    #[test]
-    fn a_sparkline_has_gaps_where_there_was_no_reading() {
-        let mut series = Series {
-            key: SeriesKey::Site,
-            values: vec![1.0, 2.0, f32::NAN, 3.0, 4.0],
-            step_s: 2,
-        };
-        let svg = sparkline(&series, None, 60).expect("four readings");
-        assert_eq!(
-            svg.split("class=l")
-                .nth(1)
-                .map(|rest| rest.matches('M').count()),
-            Some(2)
-        );
-        series.values = vec![f32::NAN, 5.0, f32::NAN];
-        assert_eq!(sparkline(&series, None, 60), None);
-        series.values = (0..1000).map(|n| n as f32).collect();
-        assert!(sparkline(&series, Some(900.0), 60).expect("many").len() < 2000);
     }
 
     #[test]

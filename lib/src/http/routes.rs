@@ -2,7 +2,7 @@
 
 use super::schema::Schema;
 use super::{Cache, Error, Request, Response, View};
-use super::{head, json, metrics, openapi, page};
+use super::{head, json, metrics, openapi, page, shapes};
 use std::borrow::Cow;
 
 pub(super) const JSON: &str = "application/json";
@@ -82,8 +82,8 @@ pub const ROUTES: &[Route] = &[
         path: "/health",
         summary: "Whether the agent samples and delivers",
         answers: &[
-            json_answer(200, "it does", json::HEALTH),
-            json_answer(503, "it does not, and why", json::FAILING),
+            json_answer(200, "it does", shapes::HEALTH),
+            json_answer(503, "it does not, and why", shapes::FAILING),
         ],
         render: Render::Cached(json::health),
     },
@@ -91,14 +91,14 @@ pub const ROUTES: &[Route] = &[
         method: "GET",
         path: "/api/status",
         summary: "Version, uptime, plugins and counts",
-        answers: &[json_answer(200, "the agent's own state", json::STATUS)],
+        answers: &[json_answer(200, "the agent's own state", shapes::STATUS)],
         render: Render::Cached(|view| (200, json::status(view))),
     },
     Route {
         method: "GET",
         path: "/api/power",
         summary: "Every PDU, every team and the site",
-        answers: &[json_answer(200, "the latest readings", json::POWER)],
+        answers: &[json_answer(200, "the latest readings", shapes::POWER)],
         render: Render::Cached(|view| (200, json::power(view))),
     },
     Route {
@@ -106,8 +106,8 @@ pub const ROUTES: &[Route] = &[
         path: "/api/power/{name}",
         summary: "One PDU",
         answers: &[
-            json_answer(200, "its latest reading", json::PDU),
-            json_answer(404, "no PDU has that name", json::ERROR),
+            json_answer(200, "its latest reading", shapes::PDU),
+            json_answer(404, "no PDU has that name", shapes::ERROR),
         ],
         render: Render::Named(json::pdu),
     },
@@ -115,7 +115,7 @@ pub const ROUTES: &[Route] = &[
         method: "GET",
         path: "/api/alerts",
         summary: "Alerts with their state, severity and values",
-        answers: &[json_answer(200, "the alerts", json::ALERTS)],
+        answers: &[json_answer(200, "the alerts", shapes::ALERTS)],
         render: Render::Cached(|view| (200, json::alerts(view))),
     },
     Route {

@@ -7,9 +7,11 @@
 pub mod clock;
 pub mod environment;
 pub mod http_client;
+pub mod http_server;
 pub mod inbox;
 pub mod jobs;
 pub mod net;
 pub mod published;
 pub mod snmp;
 pub mod store;
+pub mod stream;

@@ -1,0 +1,296 @@
+//! The shapes of the JSON answers: what OpenAPI and the documentation page say about `json`.
+
+use super::schema::{Member, NUMBER, Object, Schema, TEXT, TIME, member};
+
+const STATES: &[&str] = &["ok", "over_limit", "stale", "unreachable", "unknown"];
+const SUM_STATES: &[&str] = &["ok", "over_limit", "unknown"];
+
+/// Shape of `/health`.
+pub const HEALTH: Schema = Schema::Object(&Object {
+    name: "Health",
+    members: &[member("status", Schema::OneOf(&["ok"]), "always ok")],
+});
+
+/// Shape of `/health` when it is 503.
+pub const FAILING: Schema = Schema::Object(&Object {
+    name: "Failing",
+    members: &[
+        member("status", Schema::OneOf(&["failing"]), "always failing"),
+        REASONS,
+    ],
+});
+
+const REASONS: Member = member(
+    "reasons",
+    Schema::List(&Schema::Text),
+    "what is wrong, a sentence each",
+);
+
+/// Shape of an error.
+pub const ERROR: Schema = Schema::Object(&Object {
+    name: "Error",
+    members: &[member(
+        "error",
+        Schema::Object(&Object {
+            name: "ErrorDetail",
+            members: &[
+                member("code", Schema::Text, "a stable word for programs"),
+                member("message", Schema::Text, "a sentence for people"),
+            ],
+        }),
+        "what went wrong",
+    )],
+});
+
+/// Shape of `/api/status`.
+pub const STATUS: Schema = Schema::Object(&Object {
+    name: "Status",
+    members: &[
+        member("name", Schema::Text, "the agent's name"),
+        member("version", Schema::Text, "the agent's version"),
+        member("time", Schema::Time, "now"),
+        member("started_at", Schema::Time, "when the agent started"),
+        member("uptime_s", Schema::Integer, "seconds since then"),
+        member(
+            "plugins",
+            Schema::List(&Schema::Text),
+            "the plugins that run",
+        ),
+        member(
+            "health",
+            Schema::Object(&Object {
+                name: "HealthDetail",
+                members: &[
+                    member(
+                        "status",
+                        Schema::OneOf(&["ok", "failing"]),
+                        "as /health says",
+                    ),
+                    REASONS,
+                ],
+            }),
+            "the agent's own condition",
+        ),
+        member(
+            "counts",
+            Schema::Object(&COUNTS),
+            "PDUs by state, and what happened since the start",
+        ),
+    ],
+});
+
+const COUNTS: Object = Object {
+    name: "Counts",
+    members: &[
+        member("pdus", Schema::Integer, "configured PDUs"),
+        member("pdus_ok", Schema::Integer, "read and below their limits"),
+        member("pdus_over_limit", Schema::Integer, "above a limit"),
+        member("pdus_stale", Schema::Integer, "last answer is late"),
+        member("pdus_unreachable", Schema::Integer, "do not answer"),
+        member(
+            "pdus_unknown",
+            Schema::Integer,
+            "never read, or without power",
+        ),
+        member("teams", Schema::Integer, "configured teams"),
+        member("alerts_firing", Schema::Integer, "alerts that fire"),
+        member("polls_ok", Schema::Integer, "polls that were answered"),
+        member("polls_failed", Schema::Integer, "polls without an answer"),
+        member(
+            "polls_overrun",
+            Schema::Integer,
+            "polls left out because the one before ran",
+        ),
+        member("messages_sent", Schema::Integer, "messages delivered"),
+        member("messages_failed", Schema::Integer, "failed attempts"),
+        member("messages_queued", Schema::Integer, "messages waiting"),
+        member("commands", Schema::Integer, "commands run"),
+        member("commands_refused", Schema::Integer, "commands refused"),
+        member(
+            "journal_records",
+            Schema::Integer,
+            "records written to the journal",
+        ),
+    ],
+};
+
+/// Shape of `/api/power`.
+pub const POWER: Schema = Schema::Object(&Object {
+    name: "Power",
+    members: &[
+        member("time", Schema::Time, "when this was put together"),
+        member(
+            "total_power_w",
+            NUMBER,
+            "sum over all PDUs in watts; a lower bound while site.missing is not empty",
+        ),
+        member("pdus", Schema::List(&PDU), "in the configuration's order"),
+        member("teams", Schema::List(&TEAM), "in the configuration's order"),
+        member("site", SITE, "all PDUs together"),
+    ],
+});
+
+/// Shape of a PDU.
+pub const PDU: Schema = Schema::Object(&Object {
+    name: "Pdu",
+    members: &[
+        member("name", Schema::Text, "its name"),
+        member("team", TEXT, "its team"),
+        member("address", Schema::Text, "host, with a port other than 161"),
+        member("profile", TEXT, "the device profile in use"),
+        member("state", Schema::OneOf(STATES), "its state"),
+        member("reason", TEXT, "why it is in that state"),
+        member("time", TIME, "when it was last read"),
+        member("age_s", NUMBER, "seconds since then"),
+        member("restarted_at", TIME, "when it last restarted"),
+        member(
+            "power_w",
+            NUMBER,
+            "watts; like all current values null while it does not answer",
+        ),
+        member("apparent_va", NUMBER, "volt-amperes"),
+        member("current_a", NUMBER, "amperes of its single inlet"),
+        member("voltage_v", NUMBER, "volts of its single inlet"),
+        member("limit_w", NUMBER, "power limit in watts"),
+        member(
+            "headroom_w",
+            NUMBER,
+            "watts left to the limit, negative above it",
+        ),
+        member(
+            "peak_w",
+            NUMBER,
+            "highest power since the last reset in watts",
+        ),
+        member("peak_time", TIME, "when that was"),
+        member("energy_kwh", NUMBER, "kilowatt-hours"),
+        member("phases", Schema::List(&PHASE), "in the device's order"),
+        member("outlets", Schema::List(&OUTLET), "where the device has any"),
+        member("temperatures", Schema::List(&PROBE), "attached probes"),
+    ],
+});
+
+const PHASE: Schema = Schema::Object(&Object {
+    name: "Phase",
+    members: &[
+        member("index", Schema::Integer, "counted from 1"),
+        member("power_w", NUMBER, "watts"),
+        member("current_a", NUMBER, "amperes"),
+        member("voltage_v", NUMBER, "volts"),
+    ],
+});
+
+const OUTLET: Schema = Schema::Object(&Object {
+    name: "Outlet",
+    members: &[
+        member("index", Schema::Integer, "as the device counts"),
+        member("name", TEXT, "its name on the device"),
+        member(
+            "state",
+            Schema::OrNull(&Schema::OneOf(&["on", "off"])),
+            "switched on or off",
+        ),
+        member("power_w", NUMBER, "watts"),
+        member("current_a", NUMBER, "amperes"),
+    ],
+});
+
+const PROBE: Schema = Schema::Object(&Object {
+    name: "TemperatureProbe",
+    members: &[
+        member("name", Schema::Text, "its name on the device"),
+        member("temperature_celsius", NUMBER, "degrees Celsius"),
+    ],
+});
+
+const TEAM: Schema = Schema::Object(&Object {
+    name: "Team",
+    members: &[
+        member("name", Schema::Text, "its name"),
+        member(
+            "power_w",
+            NUMBER,
+            "watts; a lower bound while members are missing",
+        ),
+        member("limit_w", NUMBER, "power limit in watts"),
+        SUM_HEADROOM,
+        member("state", Schema::OneOf(SUM_STATES), "its state"),
+        MISSING,
+    ],
+});
+
+const SITE: Schema = Schema::Object(&Object {
+    name: "Site",
+    members: &[
+        member(
+            "power_w",
+            NUMBER,
+            "watts; a lower bound while members are missing",
+        ),
+        member("soft_limit_w", NUMBER, "limit that warns, in watts"),
+        member("soft_headroom_w", NUMBER, "watts left to it"),
+        member("hard_limit_w", NUMBER, "limit that alarms, in watts"),
+        member("hard_headroom_w", NUMBER, "watts left to it"),
+        SUM_HEADROOM,
+        member("state", Schema::OneOf(SUM_STATES), "its state"),
+        MISSING,
+    ],
+});
+
+const SUM_HEADROOM: Member = member(
+    "headroom_w",
+    NUMBER,
+    "watts left to the (hard) limit, negative above it; null below it while members are missing",
+);
+
+const MISSING: Member = member(
+    "missing",
+    Schema::List(&Schema::Text),
+    "members that were not read and are not in the sum",
+);
+
+/// Shape of `/api/alerts`.
+pub const ALERTS: Schema = Schema::Object(&Object {
+    name: "Alerts",
+    members: &[
+        member("time", Schema::Time, "when this was put together"),
+        member(
+            "alerts",
+            Schema::List(&ALERT),
+            "every alert that is not ok, or is muted",
+        ),
+    ],
+});
+
+const ALERT: Schema = Schema::Object(&Object {
+    name: "Alert",
+    members: &[
+        member(
+            "number",
+            Schema::Integer,
+            "short number, for /ack and /mute in the chat",
+        ),
+        member(
+            "name",
+            Schema::Text,
+            "plugin, rule and thing: power.limit:alpha",
+        ),
+        member(
+            "state",
+            Schema::OneOf(&["ok", "pending", "firing", "unknown"]),
+            "its state",
+        ),
+        member(
+            "severity",
+            Schema::OneOf(&["info", "warning", "critical"]),
+            "how bad it is",
+        ),
+        member("summary", Schema::Text, "one line for people"),
+        member("since", Schema::Time, "since when it is in this state"),
+        member("value", NUMBER, "last value"),
+        member("worst", NUMBER, "worst value since it fired"),
+        member("unit", Schema::Text, "unit of both"),
+        member("muted_until", TIME, "end of its mute"),
+        member("acknowledged_by", TEXT, "who acknowledged it"),
+    ],
+});
