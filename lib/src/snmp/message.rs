@@ -396,3 +396,6 @@ impl<'a> Iterator for RawBinds<'a> {
         Some(bind)
     }
 }
+
+#[cfg(test)]
+mod tests;
