@@ -7,6 +7,9 @@
 )]
 
 use rackwarden_core::chat::{builtin_specs, grammar};
+use rackwarden_core::config::Environment;
+use rackwarden_core::config::effective::effective;
+use rackwarden_core::config::parse::parse;
 use rackwarden_core::effect::Ticket;
 use rackwarden_core::fault::Fault;
 use rackwarden_core::http::auth::{Auth, Peer};
@@ -33,6 +36,7 @@ pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 
 pub const TARGETS: &[Target] = &[
     ("snmp_message", snmp_message, snmp_message_seeds),
+    ("configuration", configuration, configuration_seeds),
     ("command", command, command_seeds),
     ("http_head", http_head, http_head_seeds),
     ("recording", recording, recording_seeds),
@@ -383,4 +387,52 @@ fn recording_seeds() -> Vec<Vec<u8>> {
     ]
     .map(String::into_bytes)
     .to_vec()
+}
+
+// --- configuration ----------------------------------------------------------------------------------------------------
+
+/// A configuration file: read, or refused with errors of one line each that stand somewhere in it.
+pub fn configuration(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let lines = text.split('\n').count();
+    match parse(&text, "rack.toml", &Environment::bare()) {
+        Ok(config) => {
+            let _ = effective(&config);
+        }
+        Err(errors) => {
+            assert!(!errors.is_empty(), "a refusal has a reason");
+            for error in errors {
+                assert!(
+                    (1..=lines).contains(&error.line) && error.column > 0,
+                    "{error:?} of {lines} lines"
+                );
+                let shown = error.to_string();
+                assert!(
+                    !shown.contains(char::is_control),
+                    "{shown:?} is one clean line"
+                );
+            }
+        }
+    }
+}
+
+fn configuration_seeds() -> Vec<Vec<u8>> {
+    [
+        "name = \"rack-3\"\nstate_dir = \"/var/lib/rackwarden\"\nplugins = [\"power\"]\n[log]\nlevel = \"info\"\nmax_size = \"1 MiB\"\nkeep = 3\n",
+        "[telegram]\ntoken = \"1:abc\"\napi_url = \"https://api.telegram.org\"\nproxy = \"socks5://u:p@127.0.0.1:1080\"\n\
+         [access]\nowners = [\"telegram:42\"]\n[[access.grant]]\nwho = \"telegram-chat:-1001234\"\nrole = \"viewer\"\n\
+         allow = [\"power.reset:alpha\"]\ndeny = [\"power.*\"]\nuntil = \"2027-01-01\"\n",
+        "[notify]\nto = [\"telegram:-1001234/7\"]\nquiet_hours = \"22:00-07:00\"\ntimezone = \"UTC\"\nmax_notifications = 3\nreset_after = \"5m\"\n\
+         repeat = { critical = \"30m\", warning = \"4h\" }\n[[notify.route]]\nseverity = \"critical\"\nalert = \"power.*\"\nto = [\"telegram:7\"]\n",
+        "[power]\ninterval = \"2s\"\ntimeout = \"500ms\"\nretries = 1\nlimit = \"3 kW\"\nclear = \"2.9 kW\"\nunreachable_after = \"10s\"\n\
+         site_limit = { soft = \"10 kW\", hard = \"17 kW\" }\n[[pdu]]\nname = \"alpha\"\naddress = \"[fe80::1]:161\"\ncommunity = \"public\"\n\
+         version = \"1\"\nprofile = \"auto\"\nteam = \"Team Alpha\"\nunit = 2\nany_source = true\n[[team]]\nname = \"Team Alpha\"\nlimit = \"6 kW\"\n",
+        "[http]\nlisten = \"127.0.0.1:8093\"\n[monitor]\ninterval = \"2s\"\n[monitor.thresholds]\ncpu = { on = \"80 %\", off = \"75 %\", for = \"10s\" }\n\
+         cpu_temperature = \"85 °C\"\nmounts = { exclude = [\"/mnt/*\"] }\n[history]\nmax_series = 200\n[mail]\nhost = \"smtp.example.org\"\nport = 587\n",
+        "[power]\nintervall = \"2s\"\nlimit = 3000\n[[pdu]]\naddress = \"\"\nsnmp_v3 = { user = \"apc\", level = \"authPriv\" }\n",
+        "x = \"\"\"\n\\u00e9\n\"\"\"\ny = 1979-05-27T07:32:00Z\nz = 0xff\na.b.\"c d\" = [1, 2.5e9, nan,\n]\n",
+    ]
+    .iter()
+    .map(|text| text.as_bytes().to_vec())
+    .collect()
 }

@@ -101,6 +101,11 @@ fn snmp_messages_never_panic() {
 }
 
 #[test]
+fn configurations_never_panic() {
+    drive("configuration");
+}
+
+#[test]
 fn commands_never_panic() {
     drive("command");
 }
