@@ -5,6 +5,7 @@ mod check;
 mod failure;
 mod help;
 mod load;
+mod simulate;
 
 use args::Command;
 use failure::{Failure, Outcome, print};
@@ -30,7 +31,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Check(options) => check::run(&options),
         Command::Probe(_) => absent("probe"),
         Command::Profiles(_) => absent("profiles"),
-        Command::Simulate(_) => absent("simulate"),
+        Command::Simulate(options) => simulate::run(&options),
         Command::Import(_) => absent("import"),
         Command::Ask(_) => absent("ask"),
         Command::Status(_) => absent("status"),

@@ -12,6 +12,7 @@ pub mod inbox;
 pub mod jobs;
 pub mod net;
 pub mod published;
+pub mod simulator;
 pub mod snmp;
 pub mod store;
 pub mod stream;

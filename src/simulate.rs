@@ -1,0 +1,85 @@
+//! `simulate`: answers SNMP as one or many PDUs, until it is told to end.
+
+use crate::args::SimulateOptions;
+use crate::failure::{Failure, Outcome, print};
+use rackwarden_core::io::clock::Clock;
+use rackwarden_core::io::simulator;
+use rackwarden_core::pdu::VENDORS;
+use rackwarden_core::pdu::simulated::Agent;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::path::Path;
+use std::time::Duration;
+
+/// Serves the devices and returns after SIGINT or SIGTERM.
+pub(crate) fn run(options: &SimulateOptions) -> Outcome {
+    let cannot = |err: std::io::Error| Failure::operation(format!("simulate: {err}"));
+    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(cannot)?;
+    let (what, model) = model(options)?;
+    let devices = (0..options.count).map(|number| device(options, &model, number));
+    let addresses =
+        simulator::spawn(Clock::start(), options.listen, devices.collect()).map_err(|err| {
+            Failure::operation(format!(
+                "simulate: {err}; choose another address with --listen"
+            ))
+        })?;
+    print(&match addresses.as_slice() {
+        [first, .., last] => format!(
+            "{} devices answer as {what} on {first} to {last}\n",
+            addresses.len()
+        ),
+        [first] => format!("one device answers as {what} on {first}\n"),
+        [] => String::new(),
+    })?;
+    signals.forever().next();
+    Ok(())
+}
+
+fn model(options: &SimulateOptions) -> Result<(String, Agent), Failure> {
+    if let Some(file) = &options.recording {
+        return recording(file);
+    }
+    let profile = match &options.profile {
+        Some(profile) => profile.as_str(),
+        None => VENDORS.first().map_or("", |vendor| vendor.profile),
+    };
+    match Agent::of_profile(profile) {
+        Some(agent) => Ok((profile.to_owned(), agent)),
+        None => {
+            let known: Vec<&str> = VENDORS
+                .iter()
+                .map(|vendor| vendor.profile)
+                .filter(|profile| Agent::of_profile(profile).is_some())
+                .collect();
+            Err(Failure::usage(format!(
+                "simulate: no model for the profile {profile}; use one of {}, or --recording",
+                known.join(", ")
+            )))
+        }
+    }
+}
+
+fn recording(file: &Path) -> Result<(String, Agent), Failure> {
+    let shown = file.display();
+    let bytes = std::fs::read(file).map_err(|err| {
+        let text = err.to_string();
+        let why = text.split(" (os error").next().unwrap_or_default();
+        Failure::operation(format!("{shown}: {why}; name a .snmprec file"))
+    })?;
+    let agent = Agent::from_recording(&bytes)
+        .map_err(|why| Failure::operation(format!("{shown}: {why}; correct the file")))?;
+    Ok((shown.to_string(), agent))
+}
+
+/// Each device has a name and a load of its own. A recording keeps its values.
+fn device(options: &SimulateOptions, model: &Agent, number: u32) -> Agent {
+    let mut agent = model.clone();
+    agent.set_communities(options.community.expose(), options.write_community.expose());
+    if options.recording.is_none() {
+        agent.set_name(&format!("pdu-{}", number + 1));
+        let mean_w = 800.0 + f64::from(number * 37 % 23) * 60.0;
+        let period = Duration::from_secs(40 + u64::from(number % 7) * 11);
+        agent.set_wave(mean_w, mean_w * 0.2, period);
+    }
+    agent
+}
