@@ -355,12 +355,13 @@ impl AlertBook {
         self.mutes.iter().map(|(name, mute)| (name.as_str(), mute))
     }
 
-    /// What holds back messages about this alert: its own mute or that of all, whichever lasts longer.
-    pub fn muted(&self, name: &str) -> Option<&Mute> {
-        [self.mutes.get(name), self.mutes.get(ALL)]
+    /// What holds back messages about this alert, and by which name: its own mute or that of all, whichever lasts longer.
+    pub fn muted(&self, name: &str) -> Option<(&str, &Mute)> {
+        [name, ALL]
             .into_iter()
-            .flatten()
-            .max_by_key(|mute| mute.until)
+            .filter_map(|name| self.mutes.get_key_value(name))
+            .map(|(name, mute)| (name.as_str(), mute))
+            .max_by_key(|(_, mute)| mute.until)
     }
 
     /// Reports that found no room, since the start.
@@ -435,7 +436,7 @@ impl AlertBook {
             value: entry.value,
             worst: entry.worst,
             unit: entry.unit,
-            muted_until: self.muted(&entry.name).map(|mute| mute.until),
+            muted_until: self.muted(&entry.name).map(|(_, mute)| mute.until),
             acknowledged_by: entry.ack.as_ref().map(|ack| ack.by.clone()),
         }
     }
@@ -562,7 +563,7 @@ impl AlertEntry {
         self.samples.push_back((at, value));
     }
 
-    fn changed(&self, kind: ChangeKind, at: Wall, by: &str) -> Change {
+    pub(super) fn changed(&self, kind: ChangeKind, at: Wall, by: &str) -> Change {
         let summary = match kind {
             ChangeKind::Acknowledged => by.to_owned(),
             _ => self.summary.clone(),

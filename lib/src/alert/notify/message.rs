@@ -1,0 +1,303 @@
+//! A message that people have got: its lines, how it reads now, and its buttons. It is edited when its alerts
+//! are acknowledged or end.
+
+use crate::alert::{AlertBook, Severity};
+use crate::chat::grammar::quote;
+use crate::chat::outbox::{ItemId, Lane};
+use crate::chat::{Address, Button};
+use crate::config::Config;
+use crate::text::Text;
+use crate::time::{Human, Now, Wall};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Alerts of one message that have a line of their own …
+const MAX_LINES: usize = 25;
+/// … and further ones that are only named.
+const MAX_NAMED: usize = 75;
+/// With more alerts than this one button leads to the list.
+const MAX_BUTTON_ROWS: usize = 4;
+/// A line of an older event carries its time.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// One message, in every chat of its audience.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Message {
+    /// Where it stands.
+    pub(super) copies: Vec<(Address, ItemId)>,
+    /// The highest severity in it.
+    pub(super) severity: Severity,
+    /// What stands above the lines.
+    pub(super) title: Title,
+    /// The lines.
+    pub(super) lines: Vec<Line>,
+    /// Further things, by name only.
+    pub(super) more: Vec<String>,
+    /// Until when (steady milliseconds) others join it; 0 when nobody does any longer.
+    pub(super) open_until: i64,
+    /// Who joined and has not rung yet.
+    pub(super) joined: Vec<String>,
+}
+
+/// What stands above the lines.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Title {
+    /// Alerts, each for itself.
+    Alerts,
+    /// Those that joined a message within its window.
+    Joined,
+    /// What fires still.
+    Reminder,
+    /// What has ended.
+    Ended,
+    /// What was held back, and until when it was.
+    Held(String),
+}
+
+/// One alert or event in a message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Line {
+    /// Name of the alert.
+    pub(super) name: String,
+    /// The thing.
+    pub(super) subject: String,
+    /// What is wrong with it.
+    pub(super) text: String,
+    /// Severity of this line.
+    pub(super) severity: Severity,
+    /// When it happened.
+    pub(super) at: Wall,
+    /// How it stands.
+    pub(super) status: Status,
+}
+
+/// How a line stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Status {
+    /// It fires.
+    Firing,
+    /// It fires, and somebody has seen it.
+    Acknowledged(String),
+    /// It fires with another severity, in a newer message.
+    Moved(Severity),
+    /// It is over since then, with these words; none where the line itself says so.
+    Ended(Wall, String),
+    /// It has no end.
+    Event,
+}
+
+impl Line {
+    pub(super) fn is_live(&self) -> bool {
+        matches!(self.status, Status::Firing | Status::Acknowledged(_))
+    }
+
+    fn mark(&self) -> &'static str {
+        match &self.status {
+            Status::Ended(..) => "✅",
+            Status::Event => "⚡",
+            Status::Acknowledged(_) => "👤",
+            Status::Firing | Status::Moved(_) => mark(self.severity),
+        }
+    }
+
+    /// Everything after the mark.
+    fn words(&self, config: &Config, now: Now) -> String {
+        let mut out = format!("{}: {}", self.subject, self.text);
+        if now.wall.since(self.at) > FRESH || self.at > now.wall.plus(FRESH) {
+            out.push_str(&format!(" ({})", clock(config, now, self.at)));
+        }
+        match &self.status {
+            Status::Acknowledged(by) => out.push_str(&format!(" — seen by {by}")),
+            Status::Moved(severity) => out.push_str(&format!(" — now {}", severity.name())),
+            Status::Ended(at, words) if !words.is_empty() => {
+                out.push_str(&format!(" — {}, {words}", clock(config, now, *at)));
+            }
+            _ => {}
+        }
+        out
+    }
+}
+
+impl Message {
+    /// As many messages as these lines take.
+    pub(super) fn several(title: &Title, lines: Vec<Line>) -> Vec<Message> {
+        lines
+            .chunks(MAX_LINES + MAX_NAMED)
+            .map(|lines| Message::new(title.clone(), lines.to_vec()))
+            .collect()
+    }
+
+    fn new(title: Title, lines: Vec<Line>) -> Message {
+        let mut message = Message {
+            copies: Vec::new(),
+            severity: Severity::Info,
+            title,
+            lines: Vec::new(),
+            more: Vec::new(),
+            open_until: 0,
+            joined: Vec::new(),
+        };
+        for line in lines {
+            message.add(line);
+        }
+        message
+    }
+
+    /// Adds a line.
+    pub(super) fn add(&mut self, line: Line) {
+        self.severity = self.severity.max(line.severity);
+        if self.lines.len() < MAX_LINES {
+            self.lines.push(line);
+        } else {
+            self.more.push(line.subject);
+        }
+    }
+
+    /// True when all of these can join.
+    pub(super) fn takes(&self, lines: &[Line]) -> bool {
+        let is_new = |line: &Line| self.lines.iter().all(|own| own.name != line.name);
+        self.lines.len() + self.more.len() + lines.len() <= MAX_LINES + MAX_NAMED
+            && lines.iter().all(is_new)
+    }
+
+    /// The line of this alert, if it still fires as far as the message says.
+    pub(super) fn live_line(&mut self, name: &str) -> Option<&mut Line> {
+        self.lines
+            .iter_mut()
+            .find(|line| line.name == name && line.is_live())
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.lines.iter().any(Line::is_live)
+    }
+
+    /// The alert that it is about, when there is just one.
+    pub(super) fn only_alert(&self) -> Option<Arc<str>> {
+        match &self.lines[..] {
+            [line] if self.more.is_empty() => Some(Arc::from(line.name.as_str())),
+            _ => None,
+        }
+    }
+
+    pub(super) fn stands_at(&self, audience: &[Address]) -> bool {
+        self.copies.len() == audience.len()
+            && self
+                .copies
+                .iter()
+                .zip(audience)
+                .all(|((at, _), to)| at == to)
+    }
+
+    pub(super) fn lane(&self) -> Lane {
+        match self.title {
+            Title::Held(_) if self.severity < Severity::Critical => Lane::Digest,
+            _ if self.severity == Severity::Critical => Lane::Critical,
+            _ => Lane::Warning,
+        }
+    }
+
+    /// How it reads.
+    pub(super) fn text(&self, config: &Config, now: Now) -> Text {
+        let agent = &config.name;
+        let count = self.lines.len() + self.more.len();
+        if let ([line], [], Title::Alerts | Title::Joined | Title::Ended | Title::Reminder) =
+            (&self.lines[..], &self.more[..], &self.title)
+        {
+            let (mark, prefix) = match self.title {
+                Title::Reminder if line.is_live() => {
+                    let lasting = Human(now.wall.since(line.at));
+                    ("🔁", format!("still firing after {lasting}: "))
+                }
+                _ => (line.mark(), String::new()),
+            };
+            let words = line.words(config, now);
+            return Text::from(format!("{mark} {agent}: {prefix}{words}"));
+        }
+        let worst = mark(self.severity);
+        let mut out = match &self.title {
+            Title::Alerts => format!("{worst} {agent}: {count} alerts"),
+            Title::Joined => format!("{worst} {agent}: {count} more alerts"),
+            Title::Reminder => format!("🔁 {agent}: {count} alerts still firing"),
+            Title::Ended => format!("✅ {agent}: {count} alerts are over"),
+            Title::Held(until) => format!("🔔 {agent}: {until}"),
+        };
+        for line in &self.lines {
+            let words = line.words(config, now);
+            out.push_str(&format!("\n{} {words}", line.mark()));
+        }
+        if !self.more.is_empty() {
+            let names = self.more.join(", ");
+            out.push_str(&format!("\n… and {} more: {names}", self.more.len()));
+        }
+        Text::from(out)
+    }
+
+    /// What can be pressed under it.
+    pub(super) fn buttons(&self, book: &AlertBook) -> Vec<Vec<Button>> {
+        let live: Vec<&Line> = self
+            .lines
+            .iter()
+            .filter(|line| line.is_live() && book.get(&line.name).is_some())
+            .collect();
+        match live[..] {
+            [] => Vec::new(),
+            [line] if self.lines.len() == 1 => single_buttons(line),
+            _ if live.len() > MAX_BUTTON_ROWS || !self.more.is_empty() => {
+                vec![vec![Button::open("All alerts", "/alerts")]]
+            }
+            _ => live.iter().map(|line| row(line)).collect(),
+        }
+    }
+}
+
+fn single_buttons(line: &Line) -> Vec<Vec<Button>> {
+    let name = quote(&line.name);
+    let mut first = vec![
+        Button::open("Mute 1 h", format!("/mute {name} 1h")),
+        Button::open("Mute 8 h", format!("/mute {name} 8h")),
+    ];
+    if line.status == Status::Firing {
+        first.insert(0, Button::open("Ack", format!("/ack {name}")));
+    }
+    first.push(Button::open("Why", format!("/why {name}")));
+    vec![first]
+}
+
+fn row(line: &Line) -> Vec<Button> {
+    let name = quote(&line.name);
+    let thing = line
+        .name
+        .split_once(':')
+        .map_or(&*line.name, |(_, thing)| thing);
+    let short: String = thing.chars().take(16).collect();
+    let mut row = vec![
+        Button::open(format!("Mute {short} 1 h"), format!("/mute {name} 1h")),
+        Button::open(format!("Why {short}"), format!("/why {name}")),
+    ];
+    if line.status == Status::Firing {
+        row.insert(
+            0,
+            Button::open(format!("Ack {short}"), format!("/ack {name}")),
+        );
+    }
+    row
+}
+
+const fn mark(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "🔴",
+        Severity::Warning => "🟠",
+        Severity::Info => "🔵",
+    }
+}
+
+/// The local time, with its date when that is not today's.
+pub(super) fn clock(config: &Config, now: Now, at: Wall) -> String {
+    let zone = &config.notify.timezone;
+    if at.zoned(zone).date() == now.wall.zoned(zone).date() {
+        at.local_time(zone)
+    } else {
+        at.local(zone)
+    }
+}

@@ -1,0 +1,640 @@
+//! Scenarios in virtual time: what happened, and the transcript of what people got.
+
+use super::*;
+use crate::alert::{Report, ReportKind};
+use crate::config::RouteConfig;
+use crate::time::Zone;
+
+/// A minute before ten in the evening, UTC.
+const EVENING: i64 = 1_795_211_940_000;
+
+#[derive(Default)]
+struct Posted {
+    next: ItemId,
+    lines: Vec<String>,
+    elapsed: f64,
+}
+
+impl Post for Posted {
+    fn post(&mut self, _now: Now, _state: &mut Pending, draft: Draft) -> ItemId {
+        let what = match draft.edit {
+            Some(EditOf::Item(item)) => format!("edit {item}"),
+            _ => {
+                self.next += 1;
+                format!("new {}", self.next)
+            }
+        };
+        let bell = if draft.silent && draft.edit.is_none() {
+            " silent"
+        } else {
+            ""
+        };
+        let text = draft.text.to_plain().replace('\n', " | ");
+        self.lines
+            .push(format!("[t+{:.1}s {what}{bell}] {text}", self.elapsed));
+        self.next
+    }
+}
+
+struct World {
+    config: Arc<Config>,
+    now: Now,
+    start: Now,
+    book: AlertBook,
+    notifier: Notifier,
+    posted: Posted,
+    state: Pending,
+    records: Records,
+}
+
+impl World {
+    fn new(change: impl FnOnce(&mut Config)) -> World {
+        let mut config = Config::empty();
+        config.name = "rack-3".into();
+        config.notify.to = vec!["telegram:1".parse().expect("address")];
+        change(&mut config);
+        let now = Now {
+            mono: Mono::new(Duration::from_secs(100)),
+            wall: Wall(EVENING),
+        };
+        World {
+            config: Arc::new(config),
+            now,
+            start: now,
+            book: AlertBook::default(),
+            notifier: Notifier::default(),
+            posted: Posted::default(),
+            state: Pending::new(0),
+            records: Records::default(),
+        }
+    }
+
+    fn with<T>(&mut self, act: impl FnOnce(&mut Notifier, &mut NotifyEnv<'_>) -> T) -> T {
+        self.posted.elapsed = self.now.mono.since(self.start.mono).as_millis() as f64 / 1000.0;
+        let mut env = NotifyEnv {
+            now: self.now,
+            config: &self.config,
+            book: &mut self.book,
+            outbox: &mut self.posted,
+            state: &mut self.state,
+        };
+        act(&mut self.notifier, &mut env)
+    }
+
+    fn report(
+        &mut self,
+        kind: ReportKind,
+        state: AlertState,
+        severity: Severity,
+        name: &str,
+        summary: &str,
+    ) {
+        let report = Report {
+            name: Arc::from(name),
+            subject: format!(
+                "({})",
+                name.split_once(':').map_or(name, |(_, thing)| thing)
+            ),
+            severity,
+            state,
+            summary: summary.to_owned(),
+            value: Some(3120.0),
+            worst: Some(3310.0),
+            unit: "W",
+            at: self.now.wall,
+            kind,
+            rule: None,
+            reason: "",
+        };
+        if let Some(change) = self.book.report(self.now, report, &mut self.state) {
+            self.with(|notifier, env| notifier.handle_change(env, &change));
+        }
+        self.store();
+    }
+
+    fn fire(&mut self, name: &str) {
+        self.report(
+            ReportKind::State,
+            AlertState::Firing,
+            Severity::Critical,
+            name,
+            "too much",
+        );
+    }
+
+    fn warn(&mut self, name: &str) {
+        self.report(
+            ReportKind::State,
+            AlertState::Firing,
+            Severity::Warning,
+            name,
+            "no answer",
+        );
+    }
+
+    fn end(&mut self, name: &str) {
+        let severity = self
+            .book
+            .get(name)
+            .map_or(Severity::Critical, |entry| entry.severity);
+        self.report(ReportKind::State, AlertState::Ok, severity, name, "back");
+    }
+
+    fn event(&mut self, name: &str) {
+        self.report(
+            ReportKind::Event,
+            AlertState::Ok,
+            Severity::Critical,
+            name,
+            "restarted",
+        );
+    }
+
+    fn step(&mut self) {
+        for change in self.book.handle_timeout(self.now, &mut self.state) {
+            self.with(|notifier, env| notifier.handle_change(env, &change));
+        }
+        self.with(Notifier::handle_timeout);
+        self.store();
+    }
+
+    fn store(&mut self) {
+        if let Some(turn) = self.state.take() {
+            self.records.apply(&turn);
+        }
+    }
+
+    /// Lets time pass, stopping wherever somebody asked to be woken.
+    fn wait(&mut self, span: Duration) {
+        let until = self.now.mono + span;
+        for _ in 0..200_000 {
+            let due = earlier(self.book.poll_timeout(), self.notifier.poll_timeout());
+            let Some(due) = due.filter(|due| *due <= until) else {
+                self.jump(until.since(self.now.mono));
+                return;
+            };
+            self.jump(due.since(self.now.mono));
+            self.step();
+        }
+        panic!("it never comes to rest: {:?}", self.notifier);
+    }
+
+    fn secs(&mut self, seconds: u64) {
+        self.wait(Duration::from_secs(seconds));
+    }
+
+    fn jump(&mut self, span: Duration) {
+        self.now.mono += span;
+        self.now.wall = self.now.wall.plus(span);
+    }
+
+    /// Everything in memory is gone; the monotonic clock starts anew.
+    fn restart(&mut self, after: Duration) {
+        self.store();
+        self.now.wall = self.now.wall.plus(after);
+        let elapsed = self.now.mono.since(self.start.mono) + after;
+        self.now.mono = Mono::new(Duration::from_millis(5));
+        self.start.mono = Mono::ZERO;
+        self.book = AlertBook::default();
+        self.book.restore(&self.records);
+        self.notifier = Notifier::default();
+        self.notifier.restore(&self.records);
+        self.posted
+            .lines
+            .push(format!("[restart after {} s]", elapsed.as_secs()));
+    }
+
+    #[track_caller]
+    fn check(&mut self, want: &[&str]) {
+        let got = std::mem::take(&mut self.posted.lines);
+        assert!(
+            got == want,
+            "got:\n{}\nwant:\n{}",
+            got.join("\n"),
+            want.join("\n")
+        );
+    }
+
+    fn news(&self) -> usize {
+        self.posted
+            .lines
+            .iter()
+            .filter(|line| line.contains(" new "))
+            .count()
+    }
+}
+
+use crate::effect::earlier;
+use crate::time::Wall;
+
+fn plain() -> World {
+    World::new(|_| ())
+}
+
+#[test]
+fn one_message_when_it_fires_and_one_when_it_ends() {
+    let mut world = plain();
+    world.fire("power.limit:alpha");
+    world.secs(38);
+    world.end("power.limit:alpha");
+    world.secs(3600);
+    world.check(&[
+        "[t+0.0s new 1] 🔴 rack-3: (alpha): too much",
+        "[t+38.0s new 2] ✅ rack-3: (alpha): back",
+        "[t+38.0s edit 1] ✅ rack-3: (alpha): too much (21:59:00) — 21:59:38, back",
+    ]);
+    assert!(world.notifier.told.is_empty() && world.notifier.messages.is_empty());
+    assert!(
+        world.records.map.is_empty(),
+        "{:?}",
+        world.records.map.keys()
+    );
+}
+
+#[test]
+fn what_joins_within_half_a_minute_is_an_edit_and_one_summary() {
+    let mut world = plain();
+    world.fire("power.limit:alpha");
+    world.fire("power.limit:bravo");
+    world.secs(2);
+    world.fire("power.limit:charlie");
+    world.secs(8);
+    world.fire("power.limit:delta");
+    world.secs(1);
+    world.end("power.limit:charlie");
+    world.secs(60);
+    world.check(&[
+        "[t+0.0s new 1] 🔴 rack-3: 2 alerts | 🔴 (alpha): too much | 🔴 (bravo): too much",
+        "[t+2.0s edit 1] 🔴 rack-3: 3 alerts | 🔴 (alpha): too much | 🔴 (bravo): too much | 🔴 (charlie): too much",
+        "[t+10.0s edit 1] 🔴 rack-3: 4 alerts | 🔴 (alpha): too much (21:59:00) | 🔴 (bravo): too much (21:59:00) | 🔴 (charlie): too much (21:59:02) | 🔴 (delta): too much",
+        "[t+11.0s new 2] ✅ rack-3: (charlie): back",
+        "[t+11.0s edit 1] 🔴 rack-3: 4 alerts | 🔴 (alpha): too much (21:59:00) | 🔴 (bravo): too much (21:59:00) | ✅ (charlie): too much (21:59:02) — 21:59:11, back | 🔴 (delta): too much",
+        "[t+30.0s new 3] 🔴 rack-3: (delta): too much (21:59:10)",
+    ]);
+}
+
+#[test]
+fn a_warning_never_swallows_a_critical_alert() {
+    let mut world = plain();
+    world.warn("power.unreachable:alpha");
+    world.secs(1);
+    world.fire("power.limit:alpha");
+    world.secs(60);
+    world.check(&[
+        "[t+0.0s new 1] 🟠 rack-3: (alpha): no answer",
+        "[t+1.0s new 2] 🔴 rack-3: (alpha): too much",
+    ]);
+}
+
+#[test]
+fn an_escalation_edits_the_old_message_and_sends_a_new_one() {
+    let mut world = plain();
+    world.warn("power.limit:site");
+    world.secs(60);
+    world.fire("power.limit:site");
+    world.secs(60);
+    world.end("power.limit:site");
+    world.secs(60);
+    world.check(&[
+        "[t+0.0s new 1] 🟠 rack-3: (site): no answer",
+        "[t+60.0s new 2] 🔴 rack-3: (site): too much",
+        "[t+60.0s edit 1] 🟠 rack-3: (site): no answer (21:59:00) — now critical",
+        "[t+120.0s new 3] ✅ rack-3: (site): back",
+        "[t+120.0s edit 2] ✅ rack-3: (site): too much (22:00:00) — 22:01:00, back",
+    ]);
+}
+
+#[test]
+fn reminders_until_somebody_acknowledges() {
+    let mut world = plain();
+    world.fire("power.limit:alpha");
+    world.secs(3700);
+    world
+        .book
+        .ack(world.now, "power.limit:alpha", "Ann", &mut world.state);
+    world.secs(7200);
+    world.check(&[
+        "[t+0.0s new 1] 🔴 rack-3: (alpha): too much",
+        "[t+1800.0s new 2] 🔁 rack-3: still firing after 30 min: (alpha): too much (21:59:00)",
+        "[t+3600.0s new 3] 🔁 rack-3: still firing after 1 h: (alpha): too much (21:59:00)",
+        "[t+3700.0s edit 1] 👤 rack-3: (alpha): too much (21:59:00) — seen by Ann",
+        "[t+3700.0s edit 2] 🔁 rack-3: still firing after 1 h 1 min: (alpha): too much (21:59:00) — seen by Ann",
+        "[t+3700.0s edit 3] 🔁 rack-3: still firing after 1 h 1 min: (alpha): too much (21:59:00) — seen by Ann",
+    ]);
+}
+
+#[test]
+fn a_restart_repeats_nothing_and_forgets_nothing() {
+    let mut world = plain();
+    world.fire("power.limit:alpha");
+    world.secs(600);
+    world.restart(Duration::from_secs(60));
+    world.fire("power.limit:alpha");
+    world.secs(1200);
+    world.restart(Duration::from_secs(5));
+    world.end("power.limit:alpha");
+    world.secs(10);
+    world.check(&[
+        "[t+0.0s new 1] 🔴 rack-3: (alpha): too much",
+        "[restart after 660 s]",
+        "[t+1140.0s new 2] 🔁 rack-3: still firing after 30 min: (alpha): too much (21:59:00)",
+        "[restart after 1205 s]",
+        "[t+0.0s new 3] ✅ rack-3: (alpha): back",
+        "[t+0.0s edit 1] ✅ rack-3: (alpha): too much (21:59:00) — 22:30:05, back",
+        "[t+0.0s edit 2] ✅ rack-3: (alpha): too much (21:59:00) — 22:30:05, back",
+    ]);
+}
+
+#[test]
+fn a_crash_within_the_linger_loses_no_message() {
+    let mut world = plain();
+    world.fire("power.limit:alpha");
+    world.restart(Duration::from_secs(9));
+    world.secs(1);
+    world.end("power.limit:alpha");
+    world.restart(Duration::from_secs(9));
+    world.secs(1);
+    world.check(&[
+        "[restart after 9 s]",
+        "[t+0.0s new 1] 🔴 rack-3: (alpha): too much (21:59:00)",
+        "[restart after 10 s]",
+        "[t+0.0s new 2] ✅ rack-3: (alpha): back (21:59:10)",
+        "[t+0.0s edit 1] ✅ rack-3: (alpha): too much (21:59:00) — 21:59:10, back",
+    ]);
+}
+
+#[test]
+fn flapping_stays_within_the_budget_and_is_counted() {
+    let mut world = plain();
+    for _ in 0..60 {
+        world.fire("power.limit:alpha");
+        world.secs(2);
+        world.end("power.limit:alpha");
+        world.secs(2);
+    }
+    world.secs(600);
+    let news: Vec<String> = world
+        .posted
+        .lines
+        .iter()
+        .filter(|line| line.contains("new"))
+        .cloned()
+        .collect();
+    assert_eq!(
+        news,
+        [
+            "[t+0.0s new 1] 🔴 rack-3: (alpha): too much",
+            "[t+2.0s new 2] ✅ rack-3: (alpha): back",
+            "[t+4.0s new 3] 🔴 rack-3: (alpha): too much",
+            "[t+6.0s new 4] ✅ rack-3: (alpha): back",
+            "[t+8.0s new 5] 🔴 rack-3: (alpha): too much",
+            "[t+10.0s new 6] ✅ rack-3: (alpha): back",
+            "[t+300.0s new 7] ✅ rack-3: (alpha): back; happened 57 times while messages were held back (22:02:58)",
+        ]
+    );
+}
+
+/// An oracle that only counts: whatever happens, at most three messages about one alert in any five minutes,
+/// ends aside, and what people were told last is how things are.
+#[test]
+fn random_lives_keep_the_budget_and_end_with_the_truth() {
+    let mut rng = crate::rng::Rng::new(11);
+    for seed in 0..60 {
+        let mut world = World::new(|config| {
+            config.notify.repeat.critical = Some(Duration::from_secs(40 + seed));
+        });
+        let name = "power.limit:alpha";
+        for _ in 0..80 {
+            match rng.below(7) {
+                0 | 1 => world.fire(name),
+                2 | 3 => world.end(name),
+                4 => world.event(name),
+                5 => world.restart(Duration::from_secs(rng.below(60))),
+                _ => {}
+            }
+            let pause = rng.below(30_000);
+            world.wait(Duration::from_millis(pause));
+        }
+        world.secs(400);
+        let is_open = world.book.get(name).is_some();
+        assert_eq!(
+            world
+                .notifier
+                .told
+                .get(name)
+                .is_some_and(|told| told.known.is_some()),
+            is_open
+        );
+        let held = world
+            .notifier
+            .told
+            .get(name)
+            .is_some_and(|told| told.held.is_some());
+        assert!(!held, "seed {seed}: everything was told in the end");
+        // Restarts put the transcript's clock back, so only stretches between them are judged.
+        let mut times: Vec<f64> = Vec::new();
+        for line in &world.posted.lines {
+            if line.starts_with("[restart") {
+                times.clear();
+            } else if line.contains("new") && !line.contains("✅") {
+                let at = line[3..]
+                    .split('s')
+                    .next()
+                    .and_then(|text| text.parse().ok());
+                times.push(at.expect("a time"));
+                let recent = times
+                    .iter()
+                    .filter(|t| **t > times[times.len() - 1] - 299.9);
+                assert!(recent.count() <= 3, "seed {seed}: {:?}", world.posted.lines);
+            }
+        }
+    }
+}
+
+#[test]
+fn each_alert_has_a_budget_of_its_own() {
+    let mut world = plain();
+    for _ in 0..5 {
+        world.fire("power.limit:alpha");
+        world.secs(40);
+        world.end("power.limit:alpha");
+    }
+    let before = world.news();
+    world.fire("power.limit:bravo");
+    world.secs(1);
+    assert_eq!(world.news(), before + 1);
+}
+
+#[test]
+fn a_mute_holds_messages_back_and_its_end_is_told_while_it_fires() {
+    let mut world = plain();
+    let (now, hour) = (world.now, Duration::from_secs(3600));
+    world.book.mute(
+        now,
+        "power.limit:alpha",
+        hour,
+        ("Ann", "work"),
+        &mut world.state,
+    );
+    world.fire("power.limit:alpha");
+    world.fire("power.limit:bravo");
+    world.secs(1000);
+    world.restart(Duration::ZERO);
+    world.secs(3000);
+    world.check(&[
+        "[t+0.0s new 1] 🔴 rack-3: (bravo): too much",
+        "[restart after 1000 s]",
+        "[t+800.0s new 2] 🔁 rack-3: still firing after 30 min: (bravo): too much (21:59:00)",
+        "[t+2600.0s new 3] 🔴 rack-3: (alpha): too much (21:59:00)",
+        "[t+2600.0s new 4] 🔁 rack-3: still firing after 1 h: (bravo): too much (21:59:00)",
+    ]);
+}
+
+#[test]
+fn unmute_tells_at_once_what_fires() {
+    let mut world = plain();
+    world.fire("power.limit:alpha");
+    world.secs(400);
+    let (now, hour) = (world.now, Duration::from_secs(3600));
+    world.book.mute(
+        now,
+        "power.limit:alpha",
+        hour,
+        ("Ann", ""),
+        &mut world.state,
+    );
+    world.secs(60);
+    assert!(
+        world
+            .book
+            .unmute(world.now, "power.limit:alpha", &mut world.state)
+    );
+    world.secs(60);
+    world.check(&[
+        "[t+0.0s new 1] 🔴 rack-3: (alpha): too much",
+        "[t+460.0s new 2] 🔴 rack-3: (alpha): too much; still firing, no longer muted (21:59:00)",
+    ]);
+}
+
+#[test]
+fn the_end_of_mute_all_is_one_summary() {
+    let mut world = plain();
+    world.book.mute(
+        world.now,
+        book::ALL,
+        Duration::from_secs(600),
+        ("Ann", ""),
+        &mut world.state,
+    );
+    for _ in 0..3 {
+        world.fire("power.limit:alpha");
+        world.secs(2);
+        world.end("power.limit:alpha");
+        world.secs(2);
+    }
+    world.warn("power.unreachable:bravo");
+    world.event("power.restart:charlie");
+    world.secs(900);
+    world.check(&[
+        "[t+600.0s new 1] 🔔 rack-3: the mute of all alerts has ended; held back meanwhile \
+         | ✅ (alpha): back; happened 3 times while all alerts were muted (21:59:10) \
+         | ⚡ (charlie): restarted (21:59:12) \
+         | 🟠 (bravo): no answer (21:59:12)",
+    ]);
+}
+
+#[test]
+fn quiet_hours_let_critical_alerts_through_and_end_with_a_digest() {
+    let mut world = World::new(|config| {
+        config.notify.quiet_hours = Some((22 * 60, 7 * 60));
+        config.notify.timezone = Zone::UTC;
+    });
+    world.secs(120);
+    world.warn("power.unreachable:alpha");
+    world.warn("power.unreachable:bravo");
+    world.secs(600);
+    world.end("power.unreachable:alpha");
+    world.fire("power.limit:charlie");
+    world.secs(60);
+    world
+        .book
+        .ack(world.now, "power.limit:charlie", "Ann", &mut world.state);
+    world.secs(1);
+    world.posted.lines.retain(|line| line.contains("new"));
+    world.secs(9 * 3600);
+    world.check(&[
+        "[t+720.0s new 1] 🔴 rack-3: (charlie): too much",
+        "[t+32460.0s new 2] 🔔 rack-3: held back during the quiet hours \
+         | ✅ (alpha): back; happened once while it was quiet (2026-11-20 22:11:00) \
+         | 🟠 (bravo): no answer (2026-11-20 22:01:00)",
+    ]);
+}
+
+#[test]
+fn a_flood_is_a_few_messages_and_nobody_is_left_out() {
+    let mut world = plain();
+    for number in 0..500 {
+        world.fire(&format!("power.limit:p{number:03}"));
+    }
+    world.secs(60);
+    assert_eq!(world.news(), 5);
+    let all = world.posted.lines.join("\n");
+    for number in 0..500 {
+        assert!(all.contains(&format!("(p{number:03})")), "{number}");
+    }
+    for number in 0..500 {
+        world.end(&format!("power.limit:p{number:03}"));
+    }
+    world.posted.lines.clear();
+    world.secs(120);
+    assert_eq!(world.news(), 5, "{:#?}", world.posted.lines);
+}
+
+#[test]
+fn routes_decide_the_audience() {
+    let mut world = World::new(|config| {
+        config.notify.routes.push(RouteConfig {
+            severity: Some(Severity::Critical),
+            alert: Some("power.*".to_owned()),
+            to: vec![
+                "telegram:-5/7".parse().expect("address"),
+                "mail:a@b.example".parse().expect("address"),
+            ],
+        });
+    });
+    world.fire("power.limit:alpha");
+    world.fire("host.load:cpu");
+    world.secs(1);
+    assert_eq!(world.news(), 3);
+}
+
+#[test]
+fn a_removed_rule_ends_with_its_words() {
+    let mut world = plain();
+    world.fire("power.limit:alpha");
+    world.secs(60);
+    world.report(
+        ReportKind::Removed,
+        AlertState::Ok,
+        Severity::Critical,
+        "power.limit:alpha",
+        "removed from the configuration",
+    );
+    world.secs(1);
+    world.posted.lines.retain(|line| line.contains("new"));
+    world.check(&[
+        "[t+0.0s new 1] 🔴 rack-3: (alpha): too much",
+        "[t+60.0s new 2] ✅ rack-3: (alpha): removed from the configuration",
+    ]);
+}
+
+#[test]
+fn a_clock_that_starts_in_1970_and_leaps_repeats_nothing() {
+    let mut world = plain();
+    world.now.wall = Wall(5000);
+    world.fire("power.limit:alpha");
+    world.secs(40);
+    world.now.wall = Wall(EVENING);
+    world.secs(600);
+    assert_eq!(world.news(), 1, "{:#?}", world.posted.lines);
+}

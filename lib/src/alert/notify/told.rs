@@ -1,0 +1,221 @@
+//! What people know of one alert, what was held back from them, and what is left of its budget.
+
+use super::message::{Line, Status};
+use super::span_millis;
+use crate::alert::{Change, Severity};
+use crate::config::NotifyConfig;
+use crate::time::Wall;
+use serde::{Deserialize, Serialize};
+
+/// Kinds of news.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum Note {
+    /// It fires.
+    Firing,
+    /// It happened.
+    Event,
+    /// It fires still.
+    Reminder,
+    /// It is over.
+    Ended,
+}
+
+impl Note {
+    /// Firing alerts and events share a message.
+    pub(super) fn bundle(self) -> Note {
+        match self {
+            Note::Event => Note::Firing,
+            note => note,
+        }
+    }
+}
+
+/// Why something is not told at present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum Cause {
+    /// The alert is muted.
+    Mute,
+    /// All alerts are.
+    MuteAll,
+    /// It is night.
+    Quiet,
+    /// There were enough messages about it lately.
+    Budget,
+}
+
+impl Cause {
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Cause::Mute => "it is muted",
+            Cause::MuteAll => "all alerts are muted",
+            Cause::Quiet => "quiet hours",
+            Cause::Budget => "as many messages as max_notifications allows were sent",
+        }
+    }
+}
+
+/// News that leave with the next flush.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Queued {
+    pub(super) note: Note,
+    pub(super) subject: String,
+    pub(super) text: String,
+    pub(super) severity: Severity,
+    pub(super) at: Wall,
+}
+
+impl Queued {
+    pub(super) fn of(change: &Change, note: Note) -> Queued {
+        Queued {
+            note,
+            subject: change.subject.clone(),
+            text: change.summary.clone(),
+            severity: change.severity,
+            at: change.at,
+        }
+    }
+
+    pub(super) fn line(self, name: &str) -> Line {
+        Line {
+            name: name.to_owned(),
+            subject: self.subject,
+            text: self.text,
+            severity: self.severity,
+            at: self.at,
+            status: match self.note {
+                Note::Firing | Note::Reminder => Status::Firing,
+                Note::Event => Status::Event,
+                Note::Ended => Status::Ended(self.at, String::new()),
+            },
+        }
+    }
+}
+
+/// News that were held back: counted, with the last of them in full.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Held {
+    pub(super) cause: Cause,
+    /// Firings and events.
+    pub(super) fired: u32,
+    /// The last of the news, with the highest severity of all.
+    pub(super) queued: Queued,
+}
+
+impl Held {
+    pub(super) fn new(queued: Queued, cause: Cause) -> Held {
+        Held {
+            cause,
+            fired: u32::from(queued.note != Note::Ended),
+            queued,
+        }
+    }
+
+    /// Nothing happened, but it is to be told again.
+    pub(super) fn silent(queued: Queued, cause: Cause) -> Held {
+        Held {
+            cause,
+            fired: 0,
+            queued,
+        }
+    }
+
+    pub(super) fn add(&mut self, queued: Queued, cause: Cause) {
+        self.cause = cause;
+        self.fired += u32::from(queued.note != Note::Ended);
+        let severity = self.queued.severity.max(queued.severity);
+        self.queued = Queued { severity, ..queued };
+    }
+
+    /// What is to be said after the last of the news when more than it was held back.
+    pub(super) fn in_words(&self, told_as: Note) -> String {
+        let is_over = self.queued.note == Note::Ended && told_as != Note::Firing;
+        let mut out = String::new();
+        if self.fired > 1 || (self.fired > 0 && is_over) {
+            let times = match self.fired {
+                1 => "once".to_owned(),
+                count => format!("{count} times"),
+            };
+            out.push_str(&format!(
+                "; happened {times} while {}",
+                self.cause.while_words()
+            ));
+        } else if self.fired == 0 && told_as == Note::Firing {
+            out.push_str("; still firing, no longer muted");
+        }
+        out
+    }
+}
+
+impl Cause {
+    fn while_words(self) -> &'static str {
+        match self {
+            Cause::Mute => "muted",
+            Cause::MuteAll => "all alerts were muted",
+            Cause::Quiet => "it was quiet",
+            Cause::Budget => "messages were held back",
+        }
+    }
+}
+
+/// What people know of one alert. Times are steady milliseconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Told {
+    /// They know that it fires, with this severity.
+    pub(super) known: Option<Severity>,
+    /// When messages were sent, within `reset_after`.
+    pub(super) sent: Vec<i64>,
+    /// When they are reminded.
+    pub(super) remind_at: Option<i64>,
+    /// What leaves next.
+    pub(super) queue: Option<Queued>,
+    /// What was held back.
+    pub(super) held: Option<Held>,
+}
+
+impl Told {
+    /// They know, or it is on its way, or there is a reason why not.
+    pub(super) fn is_aware(&self) -> bool {
+        self.known.is_some() || self.queue.is_some() || self.held.is_some()
+    }
+
+    /// How a line of it reads, if its end is on its way.
+    pub(super) fn end(&self) -> Option<Status> {
+        let queued = self
+            .queue
+            .as_ref()
+            .filter(|queued| queued.note == Note::Ended)?;
+        Some(Status::Ended(queued.at, queued.text.clone()))
+    }
+
+    /// When the next message may be sent; `None` if one may be sent at once.
+    pub(super) fn budget_free_at(&self, config: &NotifyConfig, at: i64) -> Option<i64> {
+        let span = span_millis(config.reset_after);
+        let most = config.max_notifications.max(1) as usize;
+        let mut recent: Vec<i64> = self
+            .sent
+            .iter()
+            .map(|sent| sent.saturating_add(span))
+            .collect();
+        recent.retain(|free| *free > at);
+        recent.sort_unstable();
+        (recent.len() >= most).then(|| recent[recent.len() - most])
+    }
+
+    pub(super) fn spend(&mut self, config: &NotifyConfig, at: i64) {
+        let span = span_millis(config.reset_after);
+        self.sent.retain(|sent| sent.saturating_add(span) > at);
+        self.sent.push(at);
+    }
+
+    /// Times that lie in the future after a restart count as now.
+    pub(super) fn not_after(&mut self, at: i64) {
+        for sent in &mut self.sent {
+            *sent = (*sent).min(at);
+        }
+    }
+
+    pub(super) fn is_needed(&self, config: &NotifyConfig, at: i64) -> bool {
+        let span = span_millis(config.reset_after);
+        self.is_aware() || self.sent.iter().any(|sent| sent.saturating_add(span) > at)
+    }
+}
