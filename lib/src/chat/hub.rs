@@ -127,6 +127,13 @@ impl Chat {
                 self.transports.push(made);
             }
         }
+        for transport in self
+            .transports
+            .iter()
+            .filter(|transport| transport.is_retired())
+        {
+            self.outbox.recall(&|to| transport.serves(to));
+        }
         self.transports.retain(|transport| !transport.is_retired());
         self.outbox.touch();
     }

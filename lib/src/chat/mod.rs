@@ -17,6 +17,7 @@ pub mod outbox;
 mod pages;
 mod reception;
 mod sessions;
+mod telegram;
 mod terminal;
 pub mod transport;
 
@@ -38,7 +39,7 @@ const GROUPS: &[Group] = &[
 type Group = (&'static [Spec], fn(&mut Desk<'_>, &Invocation) -> bool);
 
 /// Every transport. A further one is one file and one line here.
-const TRANSPORTS: &[transport::Make] = &[terminal::make];
+const TRANSPORTS: &[transport::Make] = &[telegram::make, terminal::make];
 
 /// The rows of all commands that belong to no plugin.
 pub fn builtin_specs() -> Vec<&'static Spec> {
@@ -110,7 +111,7 @@ pub struct Incoming {
     pub caller: Caller,
     /// The message it came in (for a button: the message that carries the button), as the service names it.
     pub message: Option<i64>,
-    /// When it was written, in UNIX seconds by the service's clock.
+    /// When it was written, in UNIX seconds by our own clock; zero when it may be old, but nobody can tell how old.
     pub sent_unix_seconds: Option<i64>,
     /// What it is.
     pub kind: IncomingKind,

@@ -320,11 +320,11 @@ impl Chat {
 
 /// `None` when the message is young enough for everything; else its age, when a clock can tell it.
 fn age(env: &ChatEnv<'_>, sent_unix_seconds: Option<i64>) -> Option<Option<Duration>> {
-    let age = env
-        .now
-        .wall
-        .unix_seconds()
-        .saturating_sub(sent_unix_seconds?);
+    let sent = sent_unix_seconds?;
+    if sent <= 0 {
+        return Some(None);
+    }
+    let age = env.now.wall.unix_seconds().saturating_sub(sent);
     match u64::try_from(age).map(Duration::from_secs) {
         Ok(age) if age <= MAX_AGE => None,
         Ok(age) => Some(Some(age)),

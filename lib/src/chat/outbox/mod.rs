@@ -227,6 +227,16 @@ impl Outbox {
         }
     }
 
+    /// The transport is gone with what it had: that may have arrived.
+    pub(super) fn recall(&mut self, served: &dyn Fn(&Address) -> bool) {
+        for item in self.items.values_mut() {
+            if item.phase == Phase::Sending && served(&item.record.to) {
+                item.phase = Phase::Ready;
+                item.maybe_arrived = true;
+            }
+        }
+    }
+
     /// The service says that the group of this item has another id.
     pub(super) fn follow(
         &mut self,

@@ -50,7 +50,7 @@ impl Outbox {
         if !self.is_changed && self.wake.is_none_or(|at| at > now.mono) {
             return None;
         }
-        self.watch_outage(now, service, state);
+        self.watch_outage(now.mono, service);
         while let Some(id) = self.pick(now.mono, service) {
             let group = self.group(id, now.mono);
             if !self.mark(&group, now, state) {
@@ -88,6 +88,7 @@ impl Outbox {
             state.put_durable("outbox", &id.to_string(), &item.record);
             return;
         }
+        self.end_outage(now, state);
         for id in &group {
             let Some(item) = self.forget(*id, state) else {
                 continue;
@@ -443,21 +444,21 @@ impl Outbox {
         }
     }
 
+    /// Notes when an outage begins; it ends with the first message that arrives.
+    fn watch_outage(&mut self, now: Mono, service: Service<'_>) {
+        if self.down_since.is_none() {
+            let is_down =
+                |item: &Item| matches!(service(&item.record.to), Some((Readiness::Down, _)));
+            self.down_since = self.items.values().any(is_down).then_some(now);
+        }
+    }
+
     /// After a long outage what has piled up is told together.
-    fn watch_outage(&mut self, now: Now, service: Service<'_>, state: &mut Pending) {
-        let is_down = self
-            .items
-            .values()
-            .any(|item| matches!(service(&item.record.to), Some((Readiness::Down, _))));
-        match (is_down, self.down_since) {
-            (true, None) => self.down_since = Some(now.mono),
-            (false, Some(since)) => {
-                self.down_since = None;
-                if now.mono.since(since) >= LONG_OUTAGE {
-                    self.collapse(now, state);
-                }
+    fn end_outage(&mut self, now: Now, state: &mut Pending) {
+        if let Some(since) = self.down_since.take() {
+            if now.mono.since(since) >= LONG_OUTAGE {
+                self.collapse(now, state);
             }
-            _ => {}
         }
     }
 }

@@ -1,0 +1,456 @@
+//! Telegram over the Bot API: one long poll for what comes in, single calls for what goes out.
+//!
+//! The number of the last update is on disk before the next poll confirms it. Every poll ends by a deadline, so a
+//! connection that is alive but deaf is replaced. What an answer means is in `replies`, what an update means in
+//! `updates`; calls are built in `requests`.
+
+mod menu;
+mod poll;
+mod replies;
+mod requests;
+mod updates;
+
+use super::Address;
+use super::access::Access;
+use super::hub::ChatEnv;
+use super::outbox::ItemId;
+use super::transport::{Happening, Limits, Menu, Outgoing, Pace, Readiness, Transport};
+use crate::config::{Config, TelegramConfig};
+use crate::effect::{Effect, Ticket, earlier};
+use crate::event::HttpResponse;
+use crate::fault::Fault;
+use crate::state::Records;
+use crate::time::{Human, Mono};
+use menu::Menus;
+use poll::Poll;
+use replies::Refusal;
+use requests::Api;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The transport.
+pub(super) struct Telegram {
+    config: TelegramConfig,
+    api: Api,
+    bot: Option<Bot>,
+    poll: Poll,
+    calls: BTreeMap<Ticket, Call>,
+    menus: Menus,
+    /// Nothing is sent before.
+    send_again_at: Option<Mono>,
+    send_failures: u32,
+    receiving: Outage,
+    sending: Outage,
+    is_retired: bool,
+}
+
+/// Who we are.
+#[derive(Clone, Debug)]
+struct Bot {
+    id: i64,
+    name: String,
+}
+
+/// What a call was for.
+enum Call {
+    Greet,
+    Poll { since: Mono },
+    Send { item: ItemId, edit: Option<i64> },
+    Press,
+    Menu { chat: Option<i64> },
+}
+
+/// What is wrong, since when; logged once when it begins and once when it ends.
+#[derive(Debug, Default)]
+struct Outage {
+    problem: Option<String>,
+    since: Option<Mono>,
+    failures: u64,
+}
+
+/// Waits between attempts when nothing answers: short, because an alert may be waiting.
+const UNREACHABLE_WAITS: [Duration; 4] = [
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+];
+
+/// Makes the transport when `[telegram]` is there.
+pub(super) fn make(config: &Config) -> Option<Box<dyn Transport>> {
+    let config = config.telegram.clone()?;
+    Some(Box::new(Telegram {
+        api: Api::new(&config.api_url, &config.token),
+        config,
+        bot: None,
+        poll: Poll::default(),
+        calls: BTreeMap::new(),
+        menus: Menus::default(),
+        send_again_at: None,
+        send_failures: 0,
+        receiving: Outage::default(),
+        sending: Outage::default(),
+        is_retired: false,
+    }))
+}
+
+impl Transport for Telegram {
+    fn name(&self) -> &'static str {
+        "telegram"
+    }
+
+    fn serves(&self, address: &Address) -> bool {
+        matches!(address, Address::Telegram { .. })
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            // Telegram: message text is at most 4096 characters after entity parsing, counted in UTF-16 units.
+            text_units: 4096,
+            caption_units: 1024,
+            pace: Some(Pace {
+                chat_gap: Duration::from_secs(1),
+                group_per_minute: 20,
+                overall_gap: Duration::from_millis(34),
+            }),
+        }
+    }
+
+    fn readiness(&self, now: Mono) -> Readiness {
+        if self.bot.is_none() || self.send_again_at.is_some_and(|at| now < at) {
+            return Readiness::Down;
+        }
+        let is_sending = |call: &Call| matches!(call, Call::Send { .. });
+        if self.calls.values().any(is_sending) {
+            Readiness::Busy
+        } else {
+            Readiness::Ready
+        }
+    }
+
+    fn bot_name(&self) -> Option<&str> {
+        self.bot.as_ref().map(|bot| bot.name.as_str())
+    }
+
+    fn start(&mut self, env: &mut ChatEnv<'_>, records: &Records) {
+        self.poll.restore(records);
+        self.menus.restore(records);
+        self.greet(env);
+    }
+
+    fn reload(&mut self, env: &mut ChatEnv<'_>) {
+        let Some(config) = &env.config.telegram else {
+            self.is_retired = true;
+            return;
+        };
+        self.is_retired = false;
+        if *config == self.config {
+            return;
+        }
+        self.api = Api::new(&config.api_url, &config.token);
+        self.config = config.clone();
+        self.bot = None;
+        self.calls
+            .retain(|_, call| matches!(call, Call::Send { .. }));
+        self.poll.restart(env.now.mono);
+    }
+
+    fn is_retired(&self) -> bool {
+        self.is_retired
+    }
+
+    fn send(&mut self, env: &mut ChatEnv<'_>, message: Outgoing) -> Vec<Happening> {
+        let ticket = env.tickets.issue();
+        let request = self.api.send(ticket, &message, env.rng.next_u64());
+        let call = Call::Send {
+            item: message.item,
+            edit: message.edit,
+        };
+        self.calls.insert(ticket, call);
+        env.effects.push(Effect::Http(request));
+        Vec::new()
+    }
+
+    fn acknowledge(&mut self, env: &mut ChatEnv<'_>, query: &str, text: Option<&str>) {
+        let ticket = env.tickets.issue();
+        let request = self.api.answer_press(ticket, query, text);
+        self.calls.insert(ticket, Call::Press);
+        env.effects.push(Effect::Http(request));
+    }
+
+    fn handle_http(
+        &mut self,
+        env: &mut ChatEnv<'_>,
+        ticket: Ticket,
+        result: Result<HttpResponse, Fault>,
+    ) -> Result<Vec<Happening>, Result<HttpResponse, Fault>> {
+        let Some(call) = self.calls.remove(&ticket) else {
+            return Err(result);
+        };
+        let date = result
+            .as_ref()
+            .ok()
+            .and_then(|response| response.date_unix_seconds);
+        let answer = replies::read(result);
+        Ok(match call {
+            Call::Greet => {
+                self.greeted(env, answer);
+                Vec::new()
+            }
+            Call::Poll { since } => self.polled(env, since, date, answer),
+            Call::Send { item, edit } => self.sent(env, item, edit, answer),
+            Call::Press => {
+                if let Err(refusal) = answer {
+                    log::debug!(
+                        "telegram: a press was not acknowledged: {}",
+                        refusal.in_words()
+                    );
+                }
+                Vec::new()
+            }
+            Call::Menu { chat } => {
+                self.menu_shown(env, chat, answer);
+                Vec::new()
+            }
+        })
+    }
+
+    fn handle_stored(&mut self, env: &mut ChatEnv<'_>, seq: u64) {
+        if self.poll.is_stored(seq) {
+            self.poll_again(env);
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Mono> {
+        let menus = self
+            .may_show_menus()
+            .then(|| self.menus.poll_timeout())
+            .flatten();
+        earlier(earlier(self.poll.wakes_at(), self.send_again_at), menus)
+    }
+
+    fn handle_timeout(&mut self, env: &mut ChatEnv<'_>) {
+        let now = env.now.mono;
+        if self.send_again_at.is_some_and(|at| at <= now) {
+            self.send_again_at = None;
+        }
+        if self.poll.wakes_at().is_some_and(|at| at <= now) {
+            if self.bot.is_some() {
+                self.poll_again(env);
+            } else {
+                self.greet(env);
+            }
+        }
+        let due = self.may_show_menus().then(|| self.menus.due(now)).flatten();
+        if let Some((chat, commands)) = due {
+            let ticket = env.tickets.issue();
+            let request = self.api.set_commands(ticket, chat, &commands);
+            self.calls.insert(ticket, Call::Menu { chat });
+            env.effects.push(Effect::Http(request));
+        }
+    }
+
+    fn show_menu(&mut self, _env: &mut ChatEnv<'_>, access: &Access, menu: Menu<'_>) {
+        self.menus.plan(access, menu);
+    }
+
+    fn problem(&self) -> Option<String> {
+        let problem = self
+            .receiving
+            .problem
+            .as_ref()
+            .or(self.sending.problem.as_ref())?;
+        Some(format!("Telegram: {problem}"))
+    }
+}
+
+impl Telegram {
+    /// One menu at a time.
+    fn may_show_menus(&self) -> bool {
+        let is_menu = |call: &Call| matches!(call, Call::Menu { .. });
+        self.bot.is_some() && !self.calls.values().any(is_menu)
+    }
+
+    fn greet(&mut self, env: &mut ChatEnv<'_>) {
+        let ticket = env.tickets.issue();
+        self.calls.insert(ticket, Call::Greet);
+        self.poll.begin_greeting();
+        env.effects.push(Effect::Http(self.api.get_me(ticket)));
+    }
+
+    fn greeted(&mut self, env: &mut ChatEnv<'_>, answer: Result<Value, Refusal>) {
+        let me = match answer {
+            Ok(me) => me,
+            Err(refusal) => return self.failed(env, &refusal),
+        };
+        let bot = Bot {
+            id: me["id"].as_i64().unwrap_or(0),
+            name: me["username"].as_str().unwrap_or_default().to_owned(),
+        };
+        log::info!("telegram: connected as @{}", bot.name);
+        self.poll.belongs_to(bot.id);
+        self.bot = Some(bot);
+        self.recovered(env.now.mono);
+        self.poll_again(env);
+    }
+
+    fn poll_again(&mut self, env: &mut ChatEnv<'_>) {
+        let ticket = env.tickets.issue();
+        let since = env.now.mono;
+        self.calls.insert(ticket, Call::Poll { since });
+        let (offset, limit) = self.poll.begin();
+        env.effects
+            .push(Effect::Http(self.api.get_updates(ticket, offset, limit)));
+    }
+
+    fn polled(
+        &mut self,
+        env: &mut ChatEnv<'_>,
+        since: Mono,
+        date: Option<i64>,
+        answer: Result<Value, Refusal>,
+    ) -> Vec<Happening> {
+        let updates = match answer {
+            Ok(Value::Array(updates)) => updates,
+            Ok(_) => {
+                self.failed(env, &Refusal::Garbled(200));
+                return Vec::new();
+            }
+            Err(refusal) => {
+                self.failed(env, &refusal);
+                return Vec::new();
+            }
+        };
+        self.recovered(env.now.mono);
+        let happenings = self.poll.take(env, since, date, &updates);
+        for happening in &happenings {
+            if let Happening::Incoming(incoming) = happening {
+                if let Address::Telegram { chat, .. } = incoming.caller.address {
+                    self.menus.retry(chat);
+                }
+            }
+        }
+        if self.poll.may_go_on() {
+            self.poll_again(env);
+        }
+        happenings
+    }
+
+    fn sent(
+        &mut self,
+        env: &mut ChatEnv<'_>,
+        item: ItemId,
+        edit: Option<i64>,
+        answer: Result<Value, Refusal>,
+    ) -> Vec<Happening> {
+        let refusal = match answer {
+            Ok(message) => {
+                self.send_failures = 0;
+                self.sending.end("sending", env.now.mono);
+                let message = message["message_id"].as_i64().or(edit);
+                return vec![Happening::Sent { item, message }];
+            }
+            Err(refusal) => refusal,
+        };
+        if edit.is_some() && replies::is_not_modified(&refusal) {
+            return vec![Happening::Sent {
+                item,
+                message: edit,
+            }];
+        }
+        log::debug!(
+            "telegram: message {item} was not taken: {}",
+            refusal.in_words()
+        );
+        if refusal.is_outage() {
+            let wait = wait(&UNREACHABLE_WAITS, self.send_failures, env);
+            self.send_failures += 1;
+            self.send_again_at = Some(env.now.mono + wait);
+            let problem = format!("sending fails: {}", refusal.in_words());
+            self.sending.note(env.now.mono, problem);
+        }
+        if refusal.is_denied() && self.bot.is_some() {
+            // The next poll finds out for good; until then nothing is sent.
+            self.send_again_at = Some(env.now.mono + Duration::from_secs(60));
+        }
+        let failure = refusal.failure();
+        vec![Happening::Failed { item, failure }]
+    }
+
+    fn menu_shown(
+        &mut self,
+        env: &mut ChatEnv<'_>,
+        chat: Option<i64>,
+        answer: Result<Value, Refusal>,
+    ) {
+        match answer {
+            Ok(_) => self.menus.note(chat, true, env.state),
+            Err(Refusal::Api {
+                code: 400 | 403,
+                text,
+                ..
+            }) => {
+                log::debug!("telegram: no menu for {chat:?} yet: {text}");
+                self.menus.note(chat, false, env.state);
+            }
+            Err(refusal) => {
+                log::debug!("telegram: menu for {chat:?}: {}", refusal.in_words());
+                self.menus.hold(env.now.mono + Duration::from_secs(60));
+            }
+        }
+    }
+
+    /// A greeting or a poll failed.
+    fn failed(&mut self, env: &mut ChatEnv<'_>, refusal: &Refusal) {
+        if refusal.is_denied() {
+            self.bot = None;
+        }
+        let wait = self.poll.back_off(env, refusal);
+        self.receiving.note(env.now.mono, poll::remedy(refusal));
+        log::debug!("telegram: next attempt in {}", Human(wait));
+    }
+
+    /// Receiving works. When it did not, sending is worth a try at once.
+    fn recovered(&mut self, now: Mono) {
+        self.poll.reset_failures();
+        if self.receiving.end("receiving", now) {
+            self.send_again_at = None;
+            self.send_failures = 0;
+        }
+    }
+}
+
+impl Outage {
+    fn note(&mut self, now: Mono, problem: String) {
+        self.failures += 1;
+        if self.since.is_none() {
+            self.since = Some(now);
+        }
+        if self.problem.as_ref() != Some(&problem) {
+            log::warn!("telegram: {problem}");
+            self.problem = Some(problem);
+        }
+    }
+
+    fn end(&mut self, what: &str, now: Mono) -> bool {
+        let (Some(since), Some(_)) = (self.since.take(), self.problem.take()) else {
+            return false;
+        };
+        log::info!(
+            "telegram: {what} works again after {} and {} failures",
+            Human(now.since(since)),
+            self.failures
+        );
+        self.failures = 0;
+        true
+    }
+}
+
+/// The wait after so many failures, shortened at random by up to half, so that many agents do not knock together.
+fn wait(waits: &[Duration], failures: u32, env: &mut ChatEnv<'_>) -> Duration {
+    let index = (failures as usize).min(waits.len() - 1);
+    let whole = waits[index];
+    let millis = u64::try_from(whole.as_millis()).unwrap_or(u64::MAX);
+    whole - Duration::from_millis(env.rng.below(millis / 2 + 1))
+}

@@ -1,0 +1,304 @@
+//! Builds the calls of the Bot API. The token stands in the URL, which is a secret from here on.
+
+use crate::chat::Address;
+use crate::chat::transport::Outgoing;
+use crate::effect::{Document, HttpLane, HttpRequest, Ticket};
+use crate::secret::Secret;
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+
+/// Telegram: the timeout of getUpdates is at most 50 s.
+pub(super) const POLL_SECONDS: u64 = 50;
+const POLL_TIMEOUT: Duration = Duration::from_secs(65);
+const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(120);
+/// Larger answers are refused.
+const MAX_RESPONSE: usize = 1 << 20;
+/// Telegram: the text of an answer to a press is at most 200 characters.
+const MAX_TOAST: usize = 200;
+
+/// Where the calls of one bot go.
+pub(super) struct Api {
+    base: Secret,
+}
+
+impl Api {
+    pub(super) fn new(api_url: &str, token: &Secret) -> Api {
+        Api {
+            base: Secret::new(format!("{api_url}/bot{}", token.expose())),
+        }
+    }
+
+    pub(super) fn get_me(&self, ticket: Ticket) -> HttpRequest {
+        self.post(ticket, "getMe", &json!({}))
+    }
+
+    pub(super) fn get_updates(&self, ticket: Ticket, offset: i64, limit: u32) -> HttpRequest {
+        let mut body = json!({
+            "timeout": POLL_SECONDS,
+            "limit": limit,
+            "allowed_updates": super::updates::KINDS,
+        });
+        if offset != 0 {
+            body["offset"] = json!(offset);
+        }
+        HttpRequest {
+            lane: HttpLane::LongPoll,
+            timeout: POLL_TIMEOUT,
+            ..self.post(ticket, "getUpdates", &body)
+        }
+    }
+
+    pub(super) fn send(&self, ticket: Ticket, message: &Outgoing, boundary: u64) -> HttpRequest {
+        let mut fields = Map::new();
+        let Address::Telegram { chat, topic } = message.to else {
+            return self.get_me(ticket);
+        };
+        fields.insert("chat_id".into(), json!(chat));
+        if !message.buttons.is_empty() {
+            fields.insert("reply_markup".into(), keyboard(&message.buttons));
+        }
+        if let Some(edited) = message.edit {
+            fields.insert("message_id".into(), json!(edited));
+            text(&mut fields, "text", message);
+            return self.post(ticket, "editMessageText", &Value::Object(fields));
+        }
+        // Telegram: the General topic is addressed by leaving the number 1 away.
+        if let Some(topic) = topic.filter(|topic| *topic != 1) {
+            fields.insert("message_thread_id".into(), json!(topic));
+        }
+        if message.silent {
+            fields.insert("disable_notification".into(), json!(true));
+        }
+        match &message.document {
+            Some(document) => {
+                if !message.text.is_empty() {
+                    text(&mut fields, "caption", message);
+                }
+                self.upload(ticket, &fields, document, boundary)
+            }
+            None => {
+                text(&mut fields, "text", message);
+                self.post(ticket, "sendMessage", &Value::Object(fields))
+            }
+        }
+    }
+
+    pub(super) fn answer_press(
+        &self,
+        ticket: Ticket,
+        query: &str,
+        text: Option<&str>,
+    ) -> HttpRequest {
+        let mut body = json!({ "callback_query_id": query });
+        if let Some(text) = text {
+            let text: String = text.chars().take(MAX_TOAST).collect();
+            body["text"] = json!(text);
+            body["show_alert"] = json!(true);
+        }
+        self.post(ticket, "answerCallbackQuery", &body)
+    }
+
+    /// `chat` is the scope; without one it is everybody.
+    pub(super) fn set_commands(
+        &self,
+        ticket: Ticket,
+        chat: Option<i64>,
+        commands: &[(String, String)],
+    ) -> HttpRequest {
+        let scope = match chat {
+            Some(chat) => json!({ "type": "chat", "chat_id": chat }),
+            None => json!({ "type": "default" }),
+        };
+        if commands.is_empty() {
+            return self.post(ticket, "deleteMyCommands", &json!({ "scope": scope }));
+        }
+        let commands: Vec<Value> = commands
+            .iter()
+            .map(|(name, help)| json!({ "command": name, "description": help }))
+            .collect();
+        let body = json!({ "commands": commands, "scope": scope });
+        self.post(ticket, "setMyCommands", &body)
+    }
+
+    fn post(&self, ticket: Ticket, method: &str, body: &Value) -> HttpRequest {
+        HttpRequest {
+            ticket,
+            lane: HttpLane::Call,
+            method: "POST",
+            url: Secret::new(format!("{}/{method}", self.base.expose())),
+            headers: vec![("content-type", "application/json".to_owned())],
+            body: Secret::new(body.to_string().into_bytes()),
+            timeout: CALL_TIMEOUT,
+            max_response_bytes: MAX_RESPONSE,
+        }
+    }
+
+    fn upload(
+        &self,
+        ticket: Ticket,
+        fields: &Map<String, Value>,
+        document: &Document,
+        boundary: u64,
+    ) -> HttpRequest {
+        let (boundary, body) = multipart(fields, document, boundary);
+        HttpRequest {
+            url: Secret::new(format!("{}/sendDocument", self.base.expose())),
+            headers: vec![(
+                "content-type",
+                format!("multipart/form-data; boundary={boundary}"),
+            )],
+            body: Secret::new(body),
+            timeout: UPLOAD_TIMEOUT,
+            ..self.post(ticket, "sendDocument", &Value::Null)
+        }
+    }
+}
+
+fn text(fields: &mut Map<String, Value>, name: &str, message: &Outgoing) {
+    let text = if message.is_plain {
+        message.text.to_plain()
+    } else {
+        fields.insert("parse_mode".into(), json!("HTML"));
+        message.text.to_html()
+    };
+    fields.insert(name.to_owned(), json!(text));
+    if name == "text" {
+        fields.insert(
+            "link_preview_options".into(),
+            json!({ "is_disabled": true }),
+        );
+    }
+}
+
+fn keyboard(rows: &[Vec<(String, String)>]) -> Value {
+    let row = |row: &Vec<(String, String)>| -> Vec<Value> {
+        row.iter()
+            .map(|(label, code)| json!({ "text": label, "callback_data": code }))
+            .collect()
+    };
+    json!({ "inline_keyboard": rows.iter().map(row).collect::<Vec<_>>() })
+}
+
+/// A form with one file (RFC 7578). The boundary must not occur in it.
+fn multipart(fields: &Map<String, Value>, document: &Document, seed: u64) -> (String, Vec<u8>) {
+    let mut boundary = format!("rackwarden-{seed:016x}");
+    while contains(&document.bytes, boundary.as_bytes()) {
+        boundary.push('x');
+    }
+    let mut body = Vec::with_capacity(document.bytes.len() + 1024);
+    for (name, value) in fields {
+        let value = match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        body.extend_from_slice(
+            format!(
+                "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+            )
+            .as_bytes(),
+        );
+    }
+    let is_plain = |ch: &char| ch.is_alphanumeric() || "._- ".contains(*ch);
+    let file_name: String = document.name.chars().filter(is_plain).take(100).collect();
+    body.extend_from_slice(
+        format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"document\"; filename=\"{file_name}\"\r\nContent-Type: {}\r\n\r\n",
+            document.mime
+        )
+        .as_bytes(),
+    );
+    body.extend_from_slice(&document.bytes);
+    body.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
+    (boundary, body)
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack
+        .windows(needle.len())
+        .any(|window| window == needle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::Text;
+
+    fn api() -> Api {
+        Api::new("https://api.example", &Secret::new("123:abc".to_owned()))
+    }
+
+    fn message() -> Outgoing {
+        Outgoing {
+            item: 1,
+            to: Address::Telegram {
+                chat: -5,
+                topic: Some(7),
+            },
+            text: Text::new().bold("<x>"),
+            buttons: vec![vec![("Ack".into(), "code1".into())]],
+            document: None,
+            edit: None,
+            silent: true,
+            is_plain: false,
+        }
+    }
+
+    fn body(request: &HttpRequest) -> Value {
+        serde_json::from_slice(request.body.expose()).expect("JSON")
+    }
+
+    #[test]
+    fn a_message_says_where_what_and_how() {
+        let request = api().send(Ticket(1), &message(), 0);
+        assert_eq!(
+            request.url.expose(),
+            "https://api.example/bot123:abc/sendMessage"
+        );
+        assert!(!format!("{request:?}").contains("abc"));
+        assert_eq!(
+            body(&request),
+            json!({"chat_id":-5,"message_thread_id":7,"disable_notification":true,"parse_mode":"HTML",
+                "text":"<b>&lt;x&gt;</b>","link_preview_options":{"is_disabled":true},
+                "reply_markup":{"inline_keyboard":[[{"text":"Ack","callback_data":"code1"}]]}})
+        );
+    }
+
+    #[test]
+    fn variants_use_the_right_method() {
+        let mut edit = message();
+        edit.edit = Some(9);
+        let request = api().send(Ticket(1), &edit, 0);
+        assert!(request.url.expose().ends_with("/editMessageText"));
+        assert_eq!(body(&request)["message_id"], 9);
+        let mut plain = message();
+        plain.is_plain = true;
+        plain.to = Address::Telegram {
+            chat: -5,
+            topic: Some(1),
+        };
+        let request = body(&api().send(Ticket(1), &plain, 0));
+        assert_eq!(request["text"], "<x>");
+        assert!(request["parse_mode"].is_null() && request["message_thread_id"].is_null());
+    }
+
+    #[test]
+    fn a_file_is_a_form_whose_boundary_is_not_in_it() {
+        let mut with_file = message();
+        with_file.document = Some(Document {
+            name: "a\"b\r\n.csv".into(),
+            mime: "text/csv",
+            bytes: b"x rackwarden-0000000000000000 y".as_slice().into(),
+        });
+        let request = api().send(Ticket(1), &with_file, 0);
+        let text = String::from_utf8(request.body.expose().clone()).expect("text");
+        assert!(
+            request.headers[0]
+                .1
+                .ends_with("boundary=rackwarden-0000000000000000x")
+        );
+        assert!(text.contains("name=\"caption\"\r\n\r\n<b>&lt;x&gt;</b>\r\n"));
+        assert!(text.contains("filename=\"ab.csv\"\r\nContent-Type: text/csv\r\n\r\nx rack"));
+        assert!(text.ends_with("\r\n--rackwarden-0000000000000000x--\r\n"));
+    }
+}
