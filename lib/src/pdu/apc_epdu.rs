@@ -8,7 +8,7 @@ use super::vendor::{
 const UNSUPPORTED: &[i64] = &[-1];
 
 /// Easy PDU with numbers (branch 30). From the MIB; no recording holds it.
-pub const APC_EPDU: Vendor = Vendor {
+pub(super) const APC_EPDU: Vendor = Vendor {
     profile: "apc-epdu",
     vendor: "APC",
     title: "Easy PDU (ePDU)",
@@ -85,7 +85,7 @@ pub const APC_EPDU: Vendor = Vendor {
 };
 
 /// Easy PDU whose firmware answers text with units. Replies are those of an EPDU1132M.
-pub const APC_EPDU_TEXT: Vendor = Vendor {
+pub(super) const APC_EPDU_TEXT: Vendor = Vendor {
     profile: "apc-epdu-text",
     vendor: "APC",
     title: "Easy PDU with values as text",

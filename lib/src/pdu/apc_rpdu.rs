@@ -9,7 +9,7 @@ use super::vendor::{
 const UNSUPPORTED: &[i64] = &[-1];
 
 /// The table of the family. Replies are those of an AP7900B (firmware 6.8.2).
-pub const APC_RPDU: Vendor = Vendor {
+pub(super) const APC_RPDU: Vendor = Vendor {
     profile: "apc-rpdu",
     vendor: "APC",
     title: "Rack PDU, first generation (rPDU), and MasterSwitch (sPDU)",

@@ -9,7 +9,7 @@ use super::vendor::{
 const UNSUPPORTED: &[i64] = &[-1];
 
 /// The table of the family. Replies are those of an AP8959EU3 (firmware 6.4.0) unless said otherwise.
-pub const APC_RPDU2: Vendor = Vendor {
+pub(super) const APC_RPDU2: Vendor = Vendor {
     profile: "apc-rpdu2",
     vendor: "APC",
     title: "Rack PDU 2G, metered and switched (rPDU2)",

@@ -8,14 +8,14 @@ use crate::snmp::{Oid, Value, VarBind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// sysUpTime.0 (RFC 3418).
-pub const SYS_UPTIME: &str = "1.3.6.1.2.1.1.3.0";
+pub(super) const SYS_UPTIME: &str = "1.3.6.1.2.1.1.3.0";
 
 /// Rows that were found, by column.
-pub type Found<'a> = &'a dyn Fn(&str) -> Option<BTreeMap<Vec<u32>, Value>>;
+pub(super) type Found<'a> = &'a dyn Fn(&str) -> Option<BTreeMap<Vec<u32>, Value>>;
 
 /// The objects of one device that are worth trying.
 #[derive(Debug)]
-pub struct Layout {
+pub(super) struct Layout {
     vendor: &'static Vendor,
     units: Vec<u32>,
     rows: BTreeMap<RowKind, Vec<TableRow>>,
@@ -53,7 +53,7 @@ impl Layout {
     ///
     /// # Errors
     /// When the device has no such unit; the text says which it has.
-    pub fn new(
+    pub(super) fn new(
         vendor: &'static Vendor,
         found: Found<'_>,
         only: Option<u32>,
@@ -89,7 +89,7 @@ impl Layout {
     }
 
     /// Every object to try, once each.
-    pub fn oids(&self) -> Vec<Oid> {
+    pub(super) fn oids(&self) -> Vec<Oid> {
         let wishes = self.wishes.iter().map(|wish| &wish.oid);
         let resets = self.resets.iter().map(|(oid, _, _)| oid);
         let mut seen = BTreeSet::new();
@@ -101,7 +101,7 @@ impl Layout {
     }
 
     /// The plan for a device that answered the trial like this. At most `batch` objects go into a request.
-    pub fn plan(&self, answered: &dyn Fn(&Oid) -> Option<Value>, batch: usize) -> Plan {
+    pub(super) fn plan(&self, answered: &dyn Fn(&Oid) -> Option<Value>, batch: usize) -> Plan {
         let has_value = |wish: &Wish| {
             answered(&wish.oid).is_some_and(|value| {
                 value == Value::Null || is_valid(&value, wish.cell.form, wish.cell.absent)
@@ -371,7 +371,7 @@ impl Chosen {
 }
 
 /// Parses an OID of a table; the tests parse every one.
-pub fn oid(text: &str) -> Oid {
+pub(super) fn oid(text: &str) -> Oid {
     text.parse().unwrap_or_else(|_| Oid::from_arcs(&[]))
 }
 

@@ -1,16 +1,362 @@
-//! Watches the power of every configured PDU.
+//! Watches the power of every configured PDU: polls them at a fixed rate, judges each reading in the step that
+//! brings it, keeps peaks and excesses, and answers the commands about them. What the devices' objects mean is
+//! not known here (`pdu`), nor how alerts reach people (`alert`).
 
+mod commands;
+mod device;
+mod exceedings;
+mod excess;
+mod history;
+mod judge;
+mod poll;
+mod publish;
+mod reset;
+mod schedule;
+mod sums;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use exceedings::CsvJob;
+pub use excess::Episode;
+
+use crate::chat::{Arg, Invocation, ReplyTo, Spec};
 use crate::config::Config;
-use crate::effect::Document;
+use crate::ctx::{Ctx, Notice};
+use crate::effect::{Ticket, earlier};
+use crate::pdu::plan::Sums;
+use crate::pdu::{Plan, Reading};
+use crate::plugins::PluginReply;
+use crate::snapshot::Snapshot;
+use crate::state::Records;
+use crate::time::Mono;
+use device::{Device, SavedPeak, Stage, set_watch};
+use excess::{Level, SavedExcess, Subject, pdu_name, pdu_words};
+use judge::{Episodes, end_cut_off, end_removed, report_removed, resume, save_excess};
+use schedule::Schedule;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+use sums::Sum;
+
+/// Peaks that have moved are saved at most so often …
+const SAVE_EVERY: Duration = Duration::from_secs(60);
+/// … and at most so many in one turn, so that a turn stays short.
+const SAVE_AT_ONCE: usize = 200;
 
 /// The power plugin.
-pub struct Power {}
+#[derive(Debug, Default)]
+pub struct Power {
+    schedule: Schedule,
+    devices: Vec<Device>,
+    teams: Vec<Sum>,
+    site: Sum,
+    plans: Vec<Arc<Plan>>,
+    in_flight: poll::InFlight,
+    jobs: BTreeMap<Ticket, Purpose>,
+    resets: Vec<reset::Job>,
+    episodes: Episodes,
+    history: history::History,
+    published: publish::Published,
+    scratch: (Reading, Sums),
+    slot_devices: Vec<u32>,
+    save_at: Option<Mono>,
+    save_from: usize,
+    untried: usize,
+    polls_ok: u64,
+    polls_failed: u64,
+    polls_overrun: u64,
+    revision: u64,
+    outlets_revision: u64,
+}
+
+/// What a ticket that is not a poll is about.
+#[derive(Debug)]
+enum Purpose {
+    /// The address of a PDU.
+    Lookup(u32),
+    /// A file for a person.
+    Csv(ReplyTo),
+}
 
 impl Power {
     /// Makes the plugin for a configuration.
     pub fn new(_config: &Arc<Config>) -> Power {
-        Power {}
+        Power::default()
+    }
+
+    fn make_devices(&mut self, ctx: &Ctx<'_>) {
+        let config = ctx.config;
+        self.devices = config
+            .pdus
+            .iter()
+            .map(|pdu| Device::new(pdu, ctx.now.mono))
+            .collect();
+        self.teams = config
+            .teams
+            .iter()
+            .map(|team| Sum::new(team.members.len()))
+            .collect();
+        self.site = Sum::new(config.pdus.len());
+        self.set_sum_limits(config);
+    }
+
+    fn set_sum_limits(&mut self, config: &Config) {
+        for (sum, team) in self.teams.iter_mut().zip(&config.teams) {
+            set_watch(&mut sum.hard, team.limits.hard);
+            set_watch(&mut sum.soft, team.limits.soft);
+        }
+        set_watch(&mut self.site.hard, config.power.site.hard);
+        set_watch(&mut self.site.soft, config.power.site.soft);
+    }
+
+    fn restore(&mut self, ctx: &mut Ctx<'_>, records: &Records) {
+        self.episodes.restore(records.all("power.exceeding"));
+        let cut_off: Vec<(String, SavedExcess)> = records.all("power.excess");
+        end_cut_off(ctx, &mut self.episodes, cut_off);
+        let config = Arc::clone(ctx.config);
+        for (index, device) in (0u32..).zip(&mut self.devices) {
+            let name = pdu_name(&config, index);
+            if let Some(saved) = records.get::<SavedPeak>("power.peak", name) {
+                device.peak = saved.w.map(|w| (w, saved.at));
+                device.before.device_peak_w = saved.device_w;
+                device.view.peak_w = saved.device_w.or(saved.w);
+                device.view.peak_time = saved
+                    .w
+                    .map(|_| saved.at)
+                    .filter(|_| saved.device_w.is_none());
+            }
+            let subject = Subject::Pdu(index);
+            resume(ctx, subject, Level::Hard, device.hard.as_mut());
+            resume(ctx, subject, Level::Soft, device.soft.as_deref_mut());
+            let was_above = device.watches().any(excess::Watch::is_open);
+            device.before.was_above = was_above;
+            let unreachable = ctx.alerts.get(&format!("power.unreachable:{name}"));
+            device.is_unreachable = unreachable.is_some_and(|entry| entry.fired.is_some());
+        }
+        for (index, sum) in (0u32..).zip(&mut self.teams) {
+            let name = config
+                .teams
+                .get(index as usize)
+                .map_or("", |team| &team.name);
+            restore_sum(sum, records.get("power.team_peak", name));
+            resume(ctx, Subject::Team(index), Level::Hard, sum.hard.as_mut());
+            resume(ctx, Subject::Team(index), Level::Soft, sum.soft.as_mut());
+        }
+        restore_sum(&mut self.site, records.get("power.site_peak", "site"));
+        resume(ctx, Subject::Site, Level::Hard, self.site.hard.as_mut());
+        resume(ctx, Subject::Site, Level::Soft, self.site.soft.as_mut());
+    }
+
+    /// Writes the peak of a device; the device's own as it was just read, or as it was read last.
+    fn save_peak(&mut self, ctx: &mut Ctx<'_>, index: u32, device_w: Option<f64>) {
+        let Some(device) = self.devices.get_mut(index as usize) else {
+            return;
+        };
+        device.is_dirty = false;
+        let (w, at) = device
+            .peak
+            .map_or((None, ctx.now.wall), |(w, at)| (Some(w), at));
+        let saved = SavedPeak {
+            w,
+            at,
+            device_w: device_w.or(device.before.device_peak_w),
+        };
+        ctx.state
+            .put("power.peak", pdu_name(ctx.config, index), &saved);
+    }
+
+    /// Saves what has moved: excesses under way, sums, and some of the peaks in each turn until all are done.
+    fn save_some(&mut self, ctx: &mut Ctx<'_>) {
+        if self.save_at.is_none_or(|at| ctx.now.mono < at) {
+            return;
+        }
+        if self.save_from == 0 {
+            self.save_excesses(ctx);
+            self.save_sums(ctx);
+        }
+        let mut saved = 0;
+        while self.save_from < self.devices.len() && saved < SAVE_AT_ONCE {
+            if self.devices[self.save_from].is_dirty {
+                self.save_peak(ctx, self.save_from as u32, None);
+                saved += 1;
+            }
+            self.save_from += 1;
+        }
+        if self.save_from == self.devices.len() {
+            self.save_from = 0;
+            self.save_at = Some(ctx.now.mono + SAVE_EVERY);
+        }
+    }
+
+    fn save_excesses(&mut self, ctx: &mut Ctx<'_>) {
+        let pdus = (0u32..).zip(&self.devices).flat_map(|(index, device)| {
+            let subject = Subject::Pdu(index);
+            [
+                (subject, Level::Hard, device.hard.as_ref()),
+                (subject, Level::Soft, device.soft.as_deref()),
+            ]
+        });
+        let sums = (0u32..)
+            .map(Subject::Team)
+            .zip(&self.teams)
+            .chain([(Subject::Site, &self.site)]);
+        let sums = sums.flat_map(|(subject, sum)| {
+            [
+                (subject, Level::Hard, sum.hard.as_ref()),
+                (subject, Level::Soft, sum.soft.as_ref()),
+            ]
+        });
+        for (subject, level, watch) in pdus.chain(sums) {
+            if let Some(excess) = watch.and_then(|watch| watch.excess.as_deref()) {
+                save_excess(ctx, subject, level, excess);
+            }
+        }
+    }
+
+    fn save_sums(&mut self, ctx: &mut Ctx<'_>) {
+        let config = Arc::clone(ctx.config);
+        for (sum, team) in self.teams.iter_mut().zip(&config.teams) {
+            save_sum(ctx, sum, "power.team_peak", &team.name);
+        }
+        save_sum(ctx, &mut self.site, "power.site_peak", "site");
+    }
+
+    /// Moves what is known by name from the old configuration to the new one.
+    fn carry_over(&mut self, ctx: &mut Ctx<'_>, old: &Config) {
+        let config = Arc::clone(ctx.config);
+        let by_name: BTreeMap<&str, u32> = (0u32..)
+            .zip(&config.pdus)
+            .map(|(index, pdu)| (&*pdu.name, index))
+            .collect();
+        let new_index: Vec<Option<u32>> = old
+            .pdus
+            .iter()
+            .map(|pdu| by_name.get(&*pdu.name).copied())
+            .collect();
+        let old_devices = std::mem::take(&mut self.devices);
+        let old_teams = std::mem::take(&mut self.teams);
+        let mut old_site = std::mem::take(&mut self.site);
+        self.make_devices(ctx);
+        for (from, (mut device, to)) in (0u32..).zip(old_devices.into_iter().zip(&new_index)) {
+            let Some(to) = *to else {
+                self.remove_device(ctx, old, from, &mut device);
+                continue;
+            };
+            let (Some(before), Some(after)) =
+                (old.pdus.get(from as usize), config.pdus.get(to as usize))
+            else {
+                continue;
+            };
+            self.end_removed_limits(ctx, old, from, &mut device, after);
+            if is_same_device(before, after) {
+                device.set_limits(after);
+            } else {
+                device = replaced(device, after, ctx.now.mono);
+                // The answer that is under way is about the device that was.
+                self.in_flight.forget(from);
+            }
+            self.devices[to as usize] = device;
+        }
+        self.in_flight.rename(&new_index);
+        self.jobs.retain(|_, purpose| match purpose {
+            Purpose::Lookup(index) => match new_index.get(*index as usize).copied().flatten() {
+                Some(to) => {
+                    *index = to;
+                    true
+                }
+                None => false,
+            },
+            Purpose::Csv(_) => true,
+        });
+        reset::rename(&mut self.resets, &new_index);
+        self.carry_over_sums(ctx, old, old_teams, &mut old_site);
+        self.untried = self
+            .devices
+            .iter()
+            .filter(|device| !device.is_tried)
+            .count();
+    }
+
+    fn carry_over_sums(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        old: &Config,
+        old_teams: Vec<Sum>,
+        old_site: &mut Sum,
+    ) {
+        let config = Arc::clone(ctx.config);
+        for (from, mut sum) in (0u32..).zip(old_teams) {
+            let name = old.teams.get(from as usize).map(|team| &team.name);
+            let to = config
+                .teams
+                .iter()
+                .position(|team| Some(&team.name) == name);
+            let limits = to.map(|to| config.teams[to].limits).unwrap_or_default();
+            self.end_removed_sum(ctx, old, Subject::Team(from), &mut sum, limits);
+            if let Some(to) = to {
+                sum.restart(config.teams[to].members.len());
+                self.teams[to] = sum;
+            }
+        }
+        let mut site = std::mem::take(old_site);
+        self.end_removed_sum(ctx, old, Subject::Site, &mut site, config.power.site);
+        site.restart(config.pdus.len());
+        self.site = site;
+        self.set_sum_limits(&config);
+    }
+
+    fn remove_device(&mut self, ctx: &mut Ctx<'_>, old: &Config, index: u32, device: &mut Device) {
+        let subject = Subject::Pdu(index);
+        for (level, watch) in [
+            (Level::Hard, device.hard.as_mut()),
+            (Level::Soft, device.soft.as_deref_mut()),
+        ] {
+            if let Some(watch) = watch {
+                end_removed(ctx, &mut self.episodes, old, subject, level, watch);
+            }
+        }
+        let name = pdu_name(old, index);
+        if device.is_unreachable {
+            let alert = format!("power.unreachable:{name}");
+            let words = pdu_words(old, index);
+            report_removed(ctx, alert, words, crate::alert::Severity::Warning);
+        }
+        ctx.state.delete("power.peak", name);
+    }
+
+    fn end_removed_limits(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        old: &Config,
+        index: u32,
+        device: &mut Device,
+        after: &crate::config::PduConfig,
+    ) {
+        let subject = Subject::Pdu(index);
+        if let (Some(watch), None) = (device.hard.as_mut(), after.limits.hard) {
+            end_removed(ctx, &mut self.episodes, old, subject, Level::Hard, watch);
+        }
+        if let (Some(watch), None) = (device.soft.as_deref_mut(), after.limits.soft) {
+            end_removed(ctx, &mut self.episodes, old, subject, Level::Soft, watch);
+        }
+    }
+
+    fn end_removed_sum(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        old: &Config,
+        subject: Subject,
+        sum: &mut Sum,
+        after: crate::config::Limits,
+    ) {
+        if let (Some(watch), None) = (sum.hard.as_mut(), after.hard) {
+            end_removed(ctx, &mut self.episodes, old, subject, Level::Hard, watch);
+        }
+        if let (Some(watch), None) = (sum.soft.as_mut(), after.soft) {
+            end_removed(ctx, &mut self.episodes, old, subject, Level::Soft, watch);
+        }
     }
 }
 
@@ -18,19 +364,159 @@ impl super::Plugin for Power {
     fn name(&self) -> &'static str {
         "power"
     }
-}
 
-/// Renders excesses as CSV.
-#[derive(Debug)]
-pub struct CsvJob {}
+    fn specs(&self) -> Vec<&'static Spec> {
+        commands::COMMANDS
+            .iter()
+            .map(|command| &command.spec)
+            .collect()
+    }
 
-impl CsvJob {
-    /// Does it.
-    pub fn run(self) -> Document {
-        Document {
-            name: "exceedings.csv".into(),
-            mime: "text/csv",
-            bytes: Arc::from(Vec::new()),
+    fn start(&mut self, ctx: &mut Ctx<'_>, records: &Records) {
+        self.make_devices(ctx);
+        self.restore(ctx, records);
+        self.schedule = Schedule::new(ctx.config, ctx.now.mono, 0);
+        self.save_at = Some(ctx.now.mono + SAVE_EVERY);
+        let max_series = ctx.config.history.max_series;
+        self.history
+            .reset(self.teams.len(), self.devices.len(), max_series);
+        self.history.start(ctx.now.mono);
+        self.untried = self
+            .devices
+            .iter()
+            .filter(|device| !device.is_tried)
+            .count();
+        if self.untried == 0 {
+            ctx.notices.push(Notice::FirstCycleDone);
+        }
+        self.revision += 1;
+    }
+
+    fn run(&mut self, ctx: &mut Ctx<'_>, invocation: &Invocation) {
+        let row = commands::COMMANDS
+            .iter()
+            .find(|command| command.spec.name == invocation.command);
+        if let Some(command) = row {
+            (command.run)(self, ctx, invocation);
         }
     }
+
+    fn complete(&self, config: &Config, arg: Arg, prefix: &str) -> Vec<String> {
+        commands::complete(config, arg, prefix)
+    }
+
+    fn handle(&mut self, ctx: &mut Ctx<'_>, reply: PluginReply) {
+        match reply {
+            PluginReply::Snmp(replies) => self.handle_snmp(ctx, replies),
+            PluginReply::Resolved(ticket, result) => {
+                if let Some(Purpose::Lookup(index)) = self.jobs.remove(&ticket) {
+                    self.handle_resolved(ctx, index, result);
+                }
+            }
+            PluginReply::Worked(ticket, product) => {
+                if let Some(Purpose::Csv(to)) = self.jobs.remove(&ticket) {
+                    exceedings::answer_csv(ctx, &to, product);
+                }
+            }
+            PluginReply::Http(..) => {}
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Mono> {
+        let saving = self.save_at.filter(|_| !self.devices.is_empty());
+        let slots = earlier(self.next_slot(), self.history.next());
+        earlier(earlier(slots, self.next_reset()), saving)
+    }
+
+    fn handle_timeout(&mut self, ctx: &mut Ctx<'_>) {
+        self.fire_due(ctx);
+        self.expire_resets(ctx);
+        self.note_history(ctx.now.mono);
+        self.save_some(ctx);
+    }
+
+    fn reload(&mut self, ctx: &mut Ctx<'_>, old: &Arc<Config>) {
+        self.carry_over(ctx, old);
+        let cycle = self.schedule.cycle() + 2;
+        let next = self.schedule.next().unwrap_or(ctx.now.mono);
+        let is_same_rate = old.power.interval == ctx.config.power.interval;
+        let origin = if is_same_rate { next } else { ctx.now.mono };
+        self.schedule = Schedule::new(ctx.config, origin, cycle);
+        let max_series = ctx.config.history.max_series;
+        self.history
+            .reset(self.teams.len(), self.devices.len(), max_series);
+        self.save_from = 0;
+        self.outlets_revision += 1;
+        self.revision += 1;
+        self.published = publish::Published::default();
+    }
+
+    fn stop(&mut self, ctx: &mut Ctx<'_>) {
+        self.save_excesses(ctx);
+        self.save_sums(ctx);
+        for index in 0..self.devices.len() {
+            if self.devices[index].is_dirty {
+                self.save_peak(ctx, index as u32, None);
+            }
+        }
+        ctx.state.require_durable();
+    }
+
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn publish(&mut self, snapshot: &mut Snapshot) {
+        self.publish_to(snapshot);
+    }
+}
+
+fn restore_sum(sum: &mut Sum, saved: Option<SavedPeak>) {
+    if let Some(saved) = saved {
+        sum.peak = saved.w.map(|w| (w, saved.at));
+        sum.view.peak = sum.peak;
+    }
+}
+
+fn save_sum(ctx: &mut Ctx<'_>, sum: &mut Sum, namespace: &str, name: &str) {
+    if !std::mem::take(&mut sum.is_dirty) {
+        return;
+    }
+    if let Some((w, at)) = sum.peak {
+        let saved = SavedPeak {
+            w: Some(w),
+            at,
+            device_w: None,
+        };
+        ctx.state.put(namespace, name, &saved);
+    }
+}
+
+/// True when both descriptions reach the same device in the same way.
+fn is_same_device(before: &crate::config::PduConfig, after: &crate::config::PduConfig) -> bool {
+    before.host == after.host
+        && before.version == after.version
+        && before.community == after.community
+        && before.profile == after.profile
+        && before.unit == after.unit
+        && before.any_source == after.any_source
+}
+
+/// The same PDU by name, but to be asked in another way: what people know of it stays.
+fn replaced(old: Device, config: &crate::config::PduConfig, now: Mono) -> Device {
+    let mut device = Device::new(config, now);
+    let reason = device.view.reason.take();
+    device.view = old.view;
+    device.view.reason = reason;
+    (device.hard, device.soft) = (old.hard, old.soft);
+    device.set_limits(config);
+    device.peak = old.peak;
+    device.is_dirty = old.is_dirty;
+    device.is_unreachable = old.is_unreachable;
+    device.last_answer = old.last_answer;
+    device.is_tried = old.is_tried || device.is_tried;
+    if matches!(device.stage, Stage::Unsupported) {
+        device.view.state = crate::snapshot::PduState::Unknown;
+    }
+    device
 }

@@ -1,0 +1,415 @@
+//! The commands about power: one row each and the function below it.
+
+use super::Power;
+use super::excess::{Watts, pdu_name};
+use crate::chat::{Answer, Arg, Command, Invocation, Role, Spec};
+use crate::config::Config;
+use crate::ctx::Ctx;
+use crate::snapshot::{PduState, PduView, SumView};
+use crate::text::Text;
+use crate::time::{Human, Wall};
+use std::fmt::Write as _;
+
+/// Every command of the plugin.
+pub(super) const COMMANDS: &[Command<Power>] = &[
+    Command {
+        spec: Spec {
+            name: "current",
+            usage: "[name]",
+            help: "power of each PDU now, and the sums of teams",
+            example: "/current alpha",
+            role: Role::Viewer,
+            action: None,
+            arg: Arg::PduOrTeam,
+            changes_state: false,
+        },
+        run: Power::current,
+    },
+    Command {
+        spec: Spec {
+            name: "peaks",
+            usage: "[name]",
+            help: "highest power since the last reset, with its time",
+            example: "/peaks alpha",
+            role: Role::Viewer,
+            action: None,
+            arg: Arg::PduOrTeam,
+            changes_state: false,
+        },
+        run: Power::peaks,
+    },
+    Command {
+        spec: Spec {
+            name: "energy",
+            usage: "[name]",
+            help: "energy meter of each PDU",
+            example: "/energy alpha",
+            role: Role::Viewer,
+            action: None,
+            arg: Arg::PduOrTeam,
+            changes_state: false,
+        },
+        run: Power::energy,
+    },
+    Command {
+        spec: Spec {
+            name: "exceedings",
+            usage: "[name] [since] [csv]",
+            help: "when limits were exceeded, for how long and by how much",
+            example: "/exceedings alpha 24h",
+            role: Role::Viewer,
+            action: None,
+            arg: Arg::Free,
+            changes_state: false,
+        },
+        run: Power::exceedings,
+    },
+    Command {
+        spec: Spec {
+            name: "outlets",
+            usage: "<pdu>",
+            help: "outlets with state and power, where the device has them",
+            example: "/outlets alpha",
+            role: Role::Viewer,
+            action: None,
+            arg: Arg::Pdu,
+            changes_state: false,
+        },
+        run: Power::outlets,
+    },
+    Command {
+        spec: Spec {
+            name: "reset",
+            usage: "[name]",
+            help: "make a PDU forget its peak",
+            example: "/reset alpha",
+            role: Role::Operator,
+            action: Some("power.reset"),
+            arg: Arg::Pdu,
+            changes_state: true,
+        },
+        run: Power::reset,
+    },
+];
+
+/// Lines of one answer; what is beyond is counted.
+const MAX_LINES: usize = 100;
+
+/// Names that begin with `prefix`, whatever the case; a name that is exactly it stands alone.
+pub(super) fn complete(config: &Config, arg: Arg, prefix: &str) -> Vec<String> {
+    let pdus = config.pdus.iter().map(|pdu| &pdu.name);
+    let teams = config
+        .teams
+        .iter()
+        .map(|team| &team.name)
+        .filter(|_| arg == Arg::PduOrTeam);
+    let wanted = prefix.to_lowercase();
+    let mut names: Vec<String> = match arg {
+        Arg::Pdu | Arg::PduOrTeam => pdus
+            .chain(teams)
+            .filter(|name| name.to_lowercase().starts_with(&wanted))
+            .map(ToString::to_string)
+            .collect(),
+        Arg::Free | Arg::Alert => Vec::new(),
+    };
+    names.dedup();
+    let exact = |equal: &dyn Fn(&str) -> bool| names.iter().find(|name| equal(name)).cloned();
+    exact(&|name| name == prefix)
+        .or_else(|| exact(&|name| name.to_lowercase() == wanted))
+        .map_or(names.clone(), |name| vec![name])
+}
+
+/// What an answer is about.
+struct Chosen {
+    pdus: Vec<u32>,
+    teams: Vec<u32>,
+    with_site: bool,
+}
+
+impl Chosen {
+    /// Everything, one PDU, or a team with its members.
+    fn of(config: &Config, name: Option<&str>) -> Option<Chosen> {
+        let Some(name) = name else {
+            return Some(Chosen {
+                pdus: (0..config.pdus.len() as u32).collect(),
+                teams: (0..config.teams.len() as u32).collect(),
+                with_site: config.pdus.len() > 1,
+            });
+        };
+        if let Some(index) = config.pdus.iter().position(|pdu| *pdu.name == *name) {
+            return Some(Chosen {
+                pdus: vec![index as u32],
+                teams: Vec::new(),
+                with_site: false,
+            });
+        }
+        let index = config.teams.iter().position(|team| *team.name == *name)?;
+        Some(Chosen {
+            pdus: config.teams[index].members.clone(),
+            teams: vec![index as u32],
+            with_site: false,
+        })
+    }
+}
+
+impl Power {
+    fn current(&mut self, ctx: &mut Ctx<'_>, invocation: &Invocation) {
+        let now = ctx.now.mono;
+        let newest = self.newest(ctx, invocation);
+        let title = match newest {
+            Some(at) => format!("Power at {}", at.local(&ctx.config.notify.timezone)),
+            None => "Power: nothing has been read yet".to_owned(),
+        };
+        self.list(ctx, invocation, title, |power, line| match line {
+            Line::Pdu(index) => {
+                let device = &power.devices[index as usize];
+                let limit_w = device.hard.as_ref().map(|watch| watch.limit.on_w);
+                current_words(&device.view, limit_w, |at| now.since(at))
+            }
+            Line::Sum(view, members) => sum_words(view, members),
+        });
+    }
+
+    fn peaks(&mut self, ctx: &mut Ctx<'_>, invocation: &Invocation) {
+        let zone = ctx.config.notify.timezone.clone();
+        let title = "Highest power since the last reset".to_owned();
+        self.list(ctx, invocation, title, |power, line| {
+            let (peak, whose) = match line {
+                Line::Pdu(index) => {
+                    let view = &power.devices[index as usize].view;
+                    let whose = if view.peak_is_devices {
+                        "by the device"
+                    } else {
+                        "by the agent"
+                    };
+                    (view.peak_w.map(|w| (w, view.peak_time)), whose)
+                }
+                Line::Sum(view, _) => (view.peak.map(|(w, at)| (w, Some(at))), "by the agent"),
+            };
+            match peak {
+                Some((w, Some(at))) => format!("{}  {} ({whose})", Watts(w), at.local(&zone)),
+                Some((w, None)) => format!("{}  ({whose}, time not known)", Watts(w)),
+                None => "not known".to_owned(),
+            }
+        });
+    }
+
+    fn energy(&mut self, ctx: &mut Ctx<'_>, invocation: &Invocation) {
+        let title = "Energy".to_owned();
+        self.list(ctx, invocation, title, |power, line| match line {
+            Line::Pdu(index) => match power.devices[index as usize].view.energy_kwh {
+                Some(kwh) => format!("{kwh:.1} kWh"),
+                None => "the device has no meter".to_owned(),
+            },
+            Line::Sum(_, members) => {
+                let all: Vec<f64> = members
+                    .iter()
+                    .filter_map(|index| power.devices.get(*index as usize)?.view.energy_kwh)
+                    .collect();
+                let sum: f64 = all.iter().sum();
+                match all.len() {
+                    0 => "not known".to_owned(),
+                    known if known == members.len() => format!("{sum:.1} kWh"),
+                    known => format!("≥ {sum:.1} kWh ({known} of {})", members.len()),
+                }
+            }
+        });
+    }
+
+    fn outlets(&mut self, ctx: &mut Ctx<'_>, invocation: &Invocation) {
+        let config = std::sync::Arc::clone(ctx.config);
+        let index = invocation
+            .arg(0)
+            .and_then(|name| config.pdus.iter().position(|pdu| *pdu.name == *name));
+        let Some(index) = index else {
+            return usage(ctx, invocation);
+        };
+        let device = &self.devices[index];
+        let outlets = device
+            .extra
+            .as_deref()
+            .map_or(&[][..], |extra| extra.reading.outlets.as_slice());
+        let name = pdu_name(&config, index as u32);
+        if outlets.is_empty() {
+            let text = format!("{name}: the device tells of no outlets");
+            return ctx.answer(&invocation.reply_to, Answer::text(text));
+        }
+        let rows = outlets.iter().map(|outlet| {
+            let state = match outlet.on {
+                Some(true) => "on",
+                Some(false) => "off",
+                None => "-",
+            };
+            let mut words = format!("{state:<3}");
+            if let Some(w) = outlet.power_w {
+                let _ = write!(words, "  {}", Watts(w));
+            }
+            if let Some(a) = outlet.current_a {
+                let _ = write!(words, "  {a} A");
+            }
+            (format!("{} {}", outlet.index, outlet.name), words)
+        });
+        let text = Text::new()
+            .bold(format!("Outlets of {name}"))
+            .pre(table(rows.collect()));
+        ctx.answer(&invocation.reply_to, Answer::text(text));
+    }
+
+    /// Answers with one line for each PDU, team and the site that the invocation names.
+    fn list(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        invocation: &Invocation,
+        title: String,
+        words: impl Fn(&Power, Line<'_>) -> String,
+    ) {
+        let config = std::sync::Arc::clone(ctx.config);
+        if config.pdus.is_empty() {
+            let text = "No PDU is configured: add a [[pdu]] table to the configuration.";
+            return ctx.answer(&invocation.reply_to, Answer::text(text));
+        }
+        let Some(chosen) = Chosen::of(&config, invocation.arg(0)) else {
+            return usage(ctx, invocation);
+        };
+        let left_out = chosen.pdus.len().saturating_sub(MAX_LINES);
+        let mut rows: Vec<(String, String)> = chosen
+            .pdus
+            .iter()
+            .take(MAX_LINES)
+            .map(|index| {
+                let name = pdu_name(&config, *index).to_owned();
+                (name, words(self, Line::Pdu(*index)))
+            })
+            .collect();
+        if left_out > 0 {
+            rows.push((
+                format!("… and {left_out} more"),
+                "name one of them".to_owned(),
+            ));
+        }
+        for index in chosen.teams.iter().take(MAX_LINES) {
+            let team = &config.teams[*index as usize];
+            let view = &self.teams[*index as usize].view;
+            let line = words(self, Line::Sum(view, &team.members));
+            rows.push((team.name.to_string(), line));
+        }
+        if chosen.with_site {
+            let all: Vec<u32> = (0..config.pdus.len() as u32).collect();
+            let line = words(self, Line::Sum(&self.site.view, &all));
+            rows.push(("all PDUs".to_owned(), line));
+        }
+        let text = Text::new().bold(title).pre(table(rows));
+        ctx.answer(&invocation.reply_to, Answer::text(text));
+    }
+
+    fn newest(&self, ctx: &Ctx<'_>, invocation: &Invocation) -> Option<Wall> {
+        Chosen::of(ctx.config, invocation.arg(0))?
+            .pdus
+            .iter()
+            .filter_map(|index| self.devices.get(*index as usize)?.view.read)
+            .map(|(_, at)| at)
+            .max()
+    }
+}
+
+/// A line of a list.
+enum Line<'a> {
+    Pdu(u32),
+    Sum(&'a SumView, &'a [u32]),
+}
+
+fn current_words(
+    view: &PduView,
+    limit_w: Option<f64>,
+    age: impl Fn(crate::time::Mono) -> std::time::Duration,
+) -> String {
+    let last = view.read.map(|(at, _)| Human(age(at)));
+    match (view.state, view.power_w, last) {
+        (PduState::Ok, Some(w), _) => Watts(w).to_string(),
+        (PduState::OverLimit, Some(w), _) => match limit_w {
+            Some(limit_w) if w > limit_w => format!("{}  above {}", Watts(w), Watts(limit_w)),
+            _ => format!("{}  above its limit", Watts(w)),
+        },
+        (PduState::Stale, Some(w), Some(last)) => format!("{}  ({last} old)", Watts(w)),
+        (PduState::Unreachable, Some(w), Some(last)) => {
+            format!("does not answer, last {} {last} ago", Watts(w))
+        }
+        (PduState::Unreachable, ..) => "does not answer".to_owned(),
+        _ => match &view.reason {
+            Some(reason) => format!("unknown: {reason}"),
+            None => "not read yet".to_owned(),
+        },
+    }
+}
+
+fn sum_words(view: &SumView, members: &[u32]) -> String {
+    let missing = view.missing.len();
+    match view.power_w {
+        Some(w) if missing == 0 => Watts(w).to_string(),
+        Some(w) => format!(
+            "≥ {} ({} of {})",
+            Watts(w),
+            members.len() - missing.min(members.len()),
+            members.len()
+        ),
+        None => "unknown".to_owned(),
+    }
+}
+
+/// Two columns, the first one aligned.
+fn table(rows: Vec<(String, String)>) -> String {
+    let width = rows
+        .iter()
+        .map(|(name, _)| name.chars().count())
+        .max()
+        .unwrap_or(0);
+    let mut out = String::new();
+    for (name, words) in rows {
+        let pad = width - name.chars().count();
+        let _ = writeln!(out, "{name}{:pad$}  {words}", "");
+    }
+    out.pop();
+    out
+}
+
+/// Answers with how the command is written.
+pub(super) fn usage(ctx: &mut Ctx<'_>, invocation: &Invocation) {
+    let row = COMMANDS
+        .iter()
+        .find(|command| command.spec.name == invocation.command);
+    if let Some(command) = row {
+        ctx.usage(invocation, &command.spec);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_complete_by_prefix_and_an_exact_one_stands_alone() {
+        let config =
+            super::super::testing::named(&[("alpha", "T"), ("alphabet", "T"), ("bravo", "")]);
+        for (prefix, want) in [
+            ("alp", vec!["alpha", "alphabet"]),
+            ("alpha", vec!["alpha"]),
+            ("ALPHA", vec!["alpha"]),
+            ("b", vec!["bravo"]),
+            ("x", vec![]),
+            ("t", vec!["T"]),
+        ] {
+            assert_eq!(complete(&config, Arg::PduOrTeam, prefix), want, "{prefix}");
+        }
+        assert!(complete(&config, Arg::Pdu, "t").is_empty());
+    }
+
+    #[test]
+    fn a_lower_bound_says_how_many_were_read() {
+        let view = SumView {
+            power_w: Some(2310.0),
+            missing: [1].into(),
+            ..SumView::default()
+        };
+        assert_eq!(sum_words(&view, &[0, 1]), "≥ 2310 W (1 of 2)");
+    }
+}

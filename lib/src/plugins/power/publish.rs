@@ -1,0 +1,97 @@
+//! What readers see of the power plugin. The flat arrays of the previous publication are reused.
+
+use super::Power;
+use crate::pdu::{OutletReading, ProbeReading};
+use crate::snapshot::{PduView, Snapshot};
+use crate::time::Mono;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Outlets and probes of all PDUs are copied at most so often.
+const ROWS_EVERY: Duration = Duration::from_secs(2);
+
+/// What was published last, to copy only what has changed.
+#[derive(Debug, Default)]
+pub(super) struct Published {
+    outlets: Arc<Vec<OutletReading>>,
+    temperatures: Arc<Vec<ProbeReading>>,
+    rows_revision: u64,
+    rows_at: Option<Mono>,
+    history: Arc<Vec<crate::snapshot::Series>>,
+    history_revision: u64,
+}
+
+impl Power {
+    pub(super) fn publish_to(&mut self, snapshot: &mut Snapshot) {
+        self.publish_rows(snapshot.now.mono);
+        snapshot.phases.clear();
+        for device in &mut self.devices {
+            let start = snapshot.phases.len() as u32;
+            let phases = device
+                .extra
+                .as_deref()
+                .map_or(&[][..], |extra| extra.reading.phases.as_slice());
+            snapshot.phases.extend_from_slice(phases);
+            device.view.phases = (start, phases.len() as u16);
+        }
+        copy_views(
+            &mut snapshot.pdus,
+            self.devices.iter().map(|device| &device.view),
+        );
+        snapshot.outlets = Arc::clone(&self.published.outlets);
+        snapshot.temperatures = Arc::clone(&self.published.temperatures);
+        snapshot.teams.clear();
+        snapshot
+            .teams
+            .extend(self.teams.iter().map(|team| team.view.clone()));
+        snapshot.site = (!self.devices.is_empty()).then(|| self.site.view.clone());
+        if self.published.history_revision != self.history.revision {
+            self.published.history_revision = self.history.revision;
+            self.published.history = self.history.series();
+        }
+        snapshot.history = Arc::clone(&self.published.history);
+        snapshot.counters.polls_ok = self.polls_ok;
+        snapshot.counters.polls_failed = self.polls_failed;
+        snapshot.counters.polls_overrun = self.polls_overrun;
+    }
+
+    /// Copies outlets and probes when they have changed. Ranges and rows are made together, so they agree.
+    fn publish_rows(&mut self, now: Mono) {
+        let published = &mut self.published;
+        let is_due = published
+            .rows_at
+            .is_none_or(|at| now.since(at) >= ROWS_EVERY);
+        if published.rows_revision == self.outlets_revision || !is_due {
+            return;
+        }
+        published.rows_revision = self.outlets_revision;
+        published.rows_at = Some(now);
+        let (mut outlets, mut temperatures) = (Vec::new(), Vec::new());
+        for device in &mut self.devices {
+            let start = (outlets.len() as u32, temperatures.len() as u32);
+            if let Some(extra) = device.extra.as_deref() {
+                let attached = |probe: &&ProbeReading| probe.value.is_finite();
+                outlets.extend_from_slice(&extra.reading.outlets);
+                temperatures.extend(extra.reading.temperatures.iter().filter(attached).cloned());
+            }
+            let range = |from: u32, to: usize| (from, (to as u32 - from) as u16);
+            device.view.outlets = range(start.0, outlets.len());
+            device.view.temperatures = range(start.1, temperatures.len());
+        }
+        published.outlets = Arc::new(outlets);
+        published.temperatures = Arc::new(temperatures);
+    }
+}
+
+/// Copies views into the memory of the previous publication.
+fn copy_views<'a>(to: &mut Vec<PduView>, from: impl ExactSizeIterator<Item = &'a PduView>) {
+    to.truncate(from.len());
+    let known = to.len();
+    for (at, view) in from.enumerate() {
+        if at < known {
+            to[at].clone_from(view);
+        } else {
+            to.push(view.clone());
+        }
+    }
+}

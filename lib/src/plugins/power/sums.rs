@@ -1,0 +1,148 @@
+//! Sums over a team or the site, of readings of one cycle. A sum with a missing member is a lower bound.
+
+use super::excess::Watch;
+use crate::snapshot::SumView;
+use crate::time::Wall;
+
+/// The sum over a team or all PDUs.
+#[derive(Debug, Default)]
+pub(super) struct Sum {
+    members: u32,
+    cycles: [Cycle; 2],
+    /// The critical limit.
+    pub(super) hard: Option<Watch>,
+    /// The limit that warns.
+    pub(super) soft: Option<Watch>,
+    /// What readers see: the last complete cycle.
+    pub(super) view: SumView,
+    /// Highest sum, and when.
+    pub(super) peak: Option<(f64, Wall)>,
+    /// The peak has changed since it was saved.
+    pub(super) is_dirty: bool,
+}
+
+/// One cycle of a sum. Two may overlap, because late slots of one cycle may answer after early ones of the next.
+#[derive(Clone, Copy, Debug)]
+struct Cycle {
+    number: u64,
+    sum_w: f64,
+    read: u32,
+    ended: u32,
+}
+
+/// What is known of a cycle.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Known {
+    /// Polls are still out; it is at least this much.
+    SoFar(f64),
+    /// Every poll has ended. The sum, if any member was read, and whether all were.
+    Whole { sum_w: Option<f64>, is_exact: bool },
+}
+
+impl Default for Cycle {
+    fn default() -> Cycle {
+        Cycle::new(u64::MAX)
+    }
+}
+
+impl Cycle {
+    const fn new(number: u64) -> Cycle {
+        Cycle {
+            number,
+            sum_w: 0.0,
+            read: 0,
+            ended: 0,
+        }
+    }
+}
+
+impl Sum {
+    pub(super) fn new(members: usize) -> Sum {
+        Sum {
+            members: members as u32,
+            ..Sum::default()
+        }
+    }
+
+    /// Begins to count anew, because the members have changed.
+    pub(super) fn restart(&mut self, members: usize) {
+        self.members = members as u32;
+        self.cycles = [Cycle::default(); 2];
+    }
+
+    /// A poll of a member in this cycle has ended, with or without power.
+    pub(super) fn note(&mut self, number: u64, power_w: Option<f64>) -> Option<Known> {
+        let cycle = &mut self.cycles[(number & 1) as usize];
+        if cycle.number != number {
+            *cycle = Cycle::new(number);
+        }
+        cycle.ended += 1;
+        if let Some(power_w) = power_w {
+            cycle.sum_w += power_w;
+            cycle.read += 1;
+        }
+        if cycle.ended >= self.members {
+            return Some(Known::Whole {
+                sum_w: (cycle.read > 0).then_some(cycle.sum_w),
+                is_exact: cycle.read == self.members,
+            });
+        }
+        power_w.map(|_| Known::SoFar(cycle.sum_w))
+    }
+
+    /// The limits that are watched, the critical one first.
+    pub(super) fn watches(&self) -> impl Iterator<Item = &Watch> {
+        self.hard.iter().chain(&self.soft)
+    }
+
+    /// Notes a new highest sum.
+    pub(super) fn raise_peak(&mut self, sum_w: f64, at: Wall) {
+        if self.peak.is_none_or(|(peak, _)| sum_w > peak) {
+            self.peak = Some((sum_w, at));
+            self.view.peak = self.peak;
+            self.is_dirty = true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_is_whole_when_every_poll_has_ended_and_exact_when_all_were_read() {
+        let mut sum = Sum::new(3);
+        assert_eq!(sum.note(4, Some(100.0)), Some(Known::SoFar(100.0)));
+        assert_eq!(sum.note(4, None), None);
+        let bound = Known::Whole {
+            sum_w: Some(300.0),
+            is_exact: false,
+        };
+        assert_eq!(sum.note(4, Some(200.0)), Some(bound));
+    }
+
+    #[test]
+    fn overlapping_cycles_do_not_mix() {
+        let mut sum = Sum::new(2);
+        sum.note(4, Some(100.0));
+        assert_eq!(sum.note(5, Some(1.0)), Some(Known::SoFar(1.0)));
+        let exact = |w| {
+            Some(Known::Whole {
+                sum_w: Some(w),
+                is_exact: true,
+            })
+        };
+        assert_eq!(sum.note(4, Some(200.0)), exact(300.0));
+        assert_eq!(sum.note(5, Some(2.0)), exact(3.0));
+    }
+
+    #[test]
+    fn a_cycle_in_which_nobody_answers_has_no_sum() {
+        let mut sum = Sum::new(1);
+        let none = Known::Whole {
+            sum_w: None,
+            is_exact: false,
+        };
+        assert_eq!(sum.note(1, None), Some(none));
+    }
+}

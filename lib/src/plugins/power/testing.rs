@@ -1,0 +1,61 @@
+//! Configurations for the tests of this plugin.
+
+use crate::config::{Config, Host, Limits, PduConfig, TeamConfig};
+use crate::secret::Secret;
+use crate::snmp::Version;
+
+/// So many PDUs; with `team_size` above zero they stand in teams of that size.
+pub(super) fn config(pdus: usize, team_size: usize) -> Config {
+    let names: Vec<(String, String)> = (0..pdus)
+        .map(|index| {
+            let team = match team_size {
+                0 => String::new(),
+                size => format!("Team {}", index / size),
+            };
+            (format!("pdu-{index}"), team)
+        })
+        .collect();
+    let names: Vec<(&str, &str)> = names
+        .iter()
+        .map(|(name, team)| (name.as_str(), team.as_str()))
+        .collect();
+    named(&names)
+}
+
+/// PDUs by name, each with its team or an empty text for none.
+pub(super) fn named(pdus: &[(&str, &str)]) -> Config {
+    let mut config = Config::empty();
+    for (index, (name, team)) in (0u32..).zip(pdus) {
+        let team = (!team.is_empty()).then(|| team_index(&mut config, team));
+        if let Some(team) = team {
+            config.teams[team as usize].members.push(index);
+        }
+        let addr = std::net::SocketAddr::from(([127, 1, (index >> 8) as u8, index as u8], 161));
+        config.pdus.push(PduConfig {
+            name: (*name).into(),
+            host: Host::Ip(addr),
+            version: Some(Version::V2c),
+            community: Secret::new("public".into()),
+            write_community: None,
+            profile: None,
+            limits: Limits::default(),
+            team,
+            unit: None,
+            any_source: false,
+            has_v3: false,
+        });
+    }
+    config
+}
+
+fn team_index(config: &mut Config, name: &str) -> u32 {
+    if let Some(known) = config.teams.iter().position(|team| *team.name == *name) {
+        return known as u32;
+    }
+    config.teams.push(TeamConfig {
+        name: name.into(),
+        limits: Limits::default(),
+        members: Vec::new(),
+    });
+    config.teams.len() as u32 - 1
+}
