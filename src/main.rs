@@ -1,11 +1,14 @@
 //! The agent's command line. Starts, stops and wires; decisions are made in `rackwarden_core`.
 
 mod args;
+mod ask;
 mod check;
 mod failure;
 mod help;
 mod load;
+mod local;
 mod simulate;
+mod status;
 
 use args::Command;
 use failure::{Failure, Outcome, print};
@@ -33,8 +36,8 @@ fn dispatch(command: Command) -> Outcome {
         Command::Profiles(_) => absent("profiles"),
         Command::Simulate(options) => simulate::run(&options),
         Command::Import(_) => absent("import"),
-        Command::Ask(_) => absent("ask"),
-        Command::Status(_) => absent("status"),
+        Command::Ask(options) => ask::run(&options),
+        Command::Status(options) => status::run(&options),
         Command::Completions(_) => absent("completions"),
         Command::Man => absent("man"),
     }

@@ -6,6 +6,7 @@ pub mod chat;
 pub mod config;
 pub mod core;
 pub mod ctx;
+pub mod digest;
 pub mod effect;
 pub mod event;
 pub mod fault;

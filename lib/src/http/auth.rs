@@ -6,7 +6,7 @@
 //! the cookie, and the browser keeps that for the name that set it.
 
 use super::head::{Request, percent_decoded};
-use super::sha256;
+use crate::digest;
 use crate::secret::{Secret, constant_time_eq};
 use crate::time::{Mono, Now};
 use std::collections::BTreeMap;
@@ -217,8 +217,8 @@ fn own_cookie(value: &[u8]) -> Option<&str> {
 /// `expiry.signature`: proves knowledge of the token without holding it, and ends with the token.
 fn signed(token: &Secret, expiry: i64) -> String {
     let message = format!("rackwarden cookie 1 {expiry}");
-    let signature = sha256::hmac(token.expose().as_bytes(), message.as_bytes());
-    format!("{expiry}.{}", sha256::hex(&signature))
+    let signature = digest::hmac(token.expose().as_bytes(), message.as_bytes());
+    format!("{expiry}.{}", digest::hex(&signature))
 }
 
 fn is_valid_cookie(token: &Secret, cookie: &str, now: Now) -> bool {

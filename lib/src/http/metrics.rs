@@ -4,7 +4,8 @@ use super::View;
 use super::json::{VERSION, address, limit_w, problems};
 use super::write::push_number;
 use crate::alert::AlertState;
-use crate::snapshot::{PduState, PduView};
+use crate::config::TeamConfig;
+use crate::snapshot::{PduState, PduView, SumView};
 
 const JOULES_PER_KWH: f64 = 3.6e6;
 
@@ -23,78 +24,52 @@ pub(super) fn render(view: &View<'_>) -> String {
 
 fn agent(metrics: &mut Metrics, view: &View<'_>) {
     let counters = &view.snapshot.counters;
-    let gauges: [(&str, &str, &[(&str, &str)], f64); 4] = [
-        (
-            "rackwarden_build_info",
-            "The version that runs.",
-            &[("version", VERSION)],
-            1.0,
-        ),
-        (
-            "rackwarden_start_time_seconds",
-            "When the agent started, in seconds since the epoch.",
-            &[],
-            view.snapshot.started.0 as f64 / 1000.0,
-        ),
-        (
-            "rackwarden_healthy",
-            "1 while /health says ok, else 0.",
-            &[],
-            f64::from(u8::from(problems(view).is_empty())),
-        ),
-        (
-            "rackwarden_messages_queued",
-            "Messages waiting to be sent.",
-            &[],
-            counters.messages_queued as f64,
-        ),
-    ];
-    for (name, help, labels, value) in gauges {
-        metrics.family(name, "gauge", help);
-        metrics.sample(name, labels, Some(value));
-    }
-    let counts: [(&str, &str, &[(&str, u64)]); 5] = [
-        (
-            "rackwarden_polls_total",
-            "Polls of PDUs by their result.",
-            &[
-                ("ok", counters.polls_ok),
-                ("failed", counters.polls_failed),
-                ("overrun", counters.polls_overrun),
-            ],
-        ),
-        (
-            "rackwarden_messages_total",
-            "Attempts to send a chat message by their result.",
-            &[
-                ("ok", counters.messages_sent),
-                ("failed", counters.messages_failed),
-            ],
-        ),
-        (
-            "rackwarden_commands_total",
-            "Commands by what became of them.",
-            &[("run", counters.commands), ("refused", counters.refused)],
-        ),
-        (
-            "rackwarden_journal_records_total",
-            "Records written to the journal.",
-            &[("", counters.journal_records)],
-        ),
-        (
-            "rackwarden_snapshots_total",
-            "States published to readers.",
-            &[("", view.snapshot.version)],
-        ),
-    ];
-    for (name, help, samples) in counts {
-        metrics.family(name, "counter", help);
-        for (result, count) in samples {
-            let labels = [("result", *result)];
-            let labels: &[_] = if result.is_empty() { &[] } else { &labels };
-            metrics.sample(name, labels, Some(*count as f64));
-        }
-    }
+    let name = "rackwarden_build_info";
+    metrics.family(name, "gauge", "The version that runs.");
+    metrics.sample(name, &[("version", VERSION)], Some(1.0));
+    metrics.gauge(
+        "rackwarden_start_time_seconds",
+        "When the agent started, in seconds since the epoch.",
+        view.snapshot.started.0 as f64 / 1000.0,
+    );
+    metrics.gauge(
+        "rackwarden_healthy",
+        "1 while /health says ok, else 0.",
+        f64::from(u8::from(problems(view).is_empty())),
+    );
+    metrics.gauge(
+        "rackwarden_messages_queued",
+        "Messages waiting to be sent.",
+        counters.messages_queued as f64,
+    );
+    metrics.results(
+        "rackwarden_polls_total",
+        "Polls of PDUs by their result.",
+        &[
+            ("ok", counters.polls_ok),
+            ("failed", counters.polls_failed),
+            ("overrun", counters.polls_overrun),
+        ],
+    );
+    metrics.results(
+        "rackwarden_messages_total",
+        "Attempts to send a chat message by their result.",
+        &[
+            ("ok", counters.messages_sent),
+            ("failed", counters.messages_failed),
+        ],
+    );
+    metrics.results(
+        "rackwarden_commands_total",
+        "Commands by what became of them.",
+        &[("run", counters.commands), ("refused", counters.refused)],
+    );
+    let name = "rackwarden_journal_records_total";
+    metrics.family(name, "counter", "Records written to the journal.");
+    metrics.sample(name, &[], Some(counters.journal_records as f64));
+    let name = "rackwarden_snapshots_total";
+    metrics.family(name, "counter", "States published to readers.");
+    metrics.sample(name, &[], Some(view.snapshot.version as f64));
 }
 
 type Get = fn(&View<'_>, &PduView) -> Option<f64>;
@@ -247,35 +222,40 @@ fn parts(metrics: &mut Metrics, view: &View<'_>) {
     }
 }
 
+type GetSum = fn(&TeamConfig, &SumView) -> Option<f64>;
+
+/// Families with one sample a team: name, help, value.
+const TEAM_FAMILIES: &[(&str, &str, GetSum)] = &[
+    (
+        "rackwarden_team_power_watts",
+        "Sum over the team's PDUs; a lower bound while some are missing.",
+        |_, sum| sum.power_w,
+    ),
+    (
+        "rackwarden_team_limit_watts",
+        "Power limit of the team.",
+        |team, _| limit_w(&team.limits),
+    ),
+    (
+        "rackwarden_team_peak_power_watts",
+        "Highest sum that the agent has seen.",
+        |_, sum| sum.peak.map(|(watts, _)| watts),
+    ),
+    (
+        "rackwarden_team_missing_pdus",
+        "Members that are not in the sum.",
+        |_, sum| Some(sum.missing.len() as f64),
+    ),
+];
+
 fn sums(metrics: &mut Metrics, view: &View<'_>) {
     let snapshot = view.snapshot;
-    let teams = || snapshot.config.teams.iter().zip(&snapshot.teams);
-    let families: [(&str, &str, &dyn Fn(usize) -> Option<f64>); 4] = [
-        (
-            "rackwarden_team_power_watts",
-            "Sum over the team's PDUs; a lower bound while some are missing.",
-            &|team| snapshot.teams[team].power_w,
-        ),
-        (
-            "rackwarden_team_limit_watts",
-            "Power limit of the team.",
-            &|team| limit_w(&snapshot.config.teams[team].limits),
-        ),
-        (
-            "rackwarden_team_peak_power_watts",
-            "Highest sum that the agent has seen.",
-            &|team| snapshot.teams[team].peak.map(|(watts, _)| watts),
-        ),
-        (
-            "rackwarden_team_missing_pdus",
-            "Members that are not in the sum.",
-            &|team| Some(snapshot.teams[team].missing.len() as f64),
-        ),
-    ];
-    for (name, help, get) in families.iter().filter(|_| teams().next().is_some()) {
-        metrics.family(name, "gauge", help);
-        for (index, (team, _)) in teams().enumerate() {
-            metrics.sample(name, &[("team", &team.name)], get(index));
+    if !snapshot.config.teams.is_empty() {
+        for (name, help, get) in TEAM_FAMILIES {
+            metrics.family(name, "gauge", help);
+            for (team, sum) in snapshot.config.teams.iter().zip(&snapshot.teams) {
+                metrics.sample(name, &[("team", &team.name)], get(team, sum));
+            }
         }
     }
     let Some(site) = &snapshot.site else {
@@ -333,6 +313,18 @@ impl Metrics {
             "\n",
         ] {
             self.out.push_str(part);
+        }
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: f64) {
+        self.family(name, "gauge", help);
+        self.line(name, "", Some(value));
+    }
+
+    fn results(&mut self, name: &str, help: &str, counts: &[(&str, u64)]) {
+        self.family(name, "counter", help);
+        for (result, count) in counts {
+            self.sample(name, &[("result", result)], Some(*count as f64));
         }
     }
 

@@ -14,7 +14,6 @@ mod page;
 mod routes;
 pub mod sample;
 pub mod schema;
-mod sha256;
 pub mod shapes;
 pub mod write;
 

@@ -5,9 +5,9 @@
 //! sparklines are inline SVG. What people or devices named is escaped wherever it stands.
 
 use super::json::{VERSION, limit_w, problems, sum_headroom};
-use super::sha256;
 use super::write::push_number;
 use super::{View, draw};
+use crate::digest;
 
 use crate::config::{Limits, PduConfig, TeamConfig};
 use crate::snapshot::{AlertView, PduState, PduView, SeriesKey, SumView};
@@ -28,7 +28,7 @@ const POINTS: usize = 60;
 pub(super) fn policy() -> &'static str {
     static POLICY: OnceLock<String> = OnceLock::new();
     POLICY.get_or_init(|| {
-        let hash = |text: &str| sha256::base64(&sha256::digest(text.as_bytes()));
+        let hash = |text: &str| digest::base64(&digest::digest(text.as_bytes()));
         format!(
             "Content-Security-Policy: default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; \
              img-src data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'\r\n\

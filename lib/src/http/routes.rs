@@ -36,15 +36,15 @@ pub struct Answer {
     pub schema: Option<Schema>,
 }
 
+/// Renders a status code and a body.
+type Body = fn(&View<'_>) -> (u16, String);
+
 #[derive(Debug)]
 enum Render {
     /// A body that is cached for its version.
-    Cached(fn(&View<'_>) -> (u16, String)),
+    Cached(Body),
     /// As before, with the content policy of a page and a fragment for refreshes.
-    Page {
-        whole: fn(&View<'_>) -> (u16, String),
-        fragment: Option<fn(&View<'_>) -> (u16, String)>,
-    },
+    Page { whole: Body, fragment: Option<Body> },
     /// A body for one name.
     Named(fn(&View<'_>, &str) -> Option<String>),
     /// Answered before dispatch, where a token is needed; elsewhere there is nothing to log in to.

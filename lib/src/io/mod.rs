@@ -10,6 +10,7 @@ pub mod http_client;
 pub mod http_server;
 pub mod inbox;
 pub mod jobs;
+pub mod local;
 pub mod net;
 pub mod published;
 pub mod simulator;

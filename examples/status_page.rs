@@ -1,4 +1,4 @@
-//! Serves the status page with made-up readings: `cargo run -p rackwarden-core --example status_page over_limit`.
+//! Serves the status page with made-up readings: `cargo run --example status_page over_limit`.
 //! Situations: normal, over_limit, unreachable, empty, many, hostile. `--listen ADDR` chooses the address.
 
 use rackwarden_core::config::Listen;

@@ -1,4 +1,4 @@
-//! SHA-256 (FIPS 180-4) and HMAC (RFC 2104): the page's content policy names its script by hash, and the
+//! SHA-256 (FIPS 180-4), HMAC (RFC 2104) and their printed forms: the page's content policy names its script by hash, and the
 //! login cookie is derived from the token. A few hundred bytes at a time, so plain code is fast enough.
 
 const ROUND: [u32; 64] = [
@@ -16,7 +16,7 @@ const START: [u32; 8] = [
 ];
 
 /// The SHA-256 digest of `data`.
-pub(super) fn digest(data: &[u8]) -> [u8; 32] {
+pub fn digest(data: &[u8]) -> [u8; 32] {
     let mut state = START;
     let mut blocks = data.chunks_exact(64);
     for block in &mut blocks {
@@ -40,7 +40,7 @@ pub(super) fn digest(data: &[u8]) -> [u8; 32] {
 }
 
 /// HMAC-SHA-256 of `message` under `key`.
-pub(super) fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
+pub fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
     let mut block = [0u8; 64];
     if key.len() > 64 {
         block[..32].copy_from_slice(&digest(key));
@@ -56,7 +56,7 @@ pub(super) fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
 }
 
 /// Lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut out, byte| {
         let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
         out.push(digit(byte >> 4));
@@ -66,7 +66,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 /// Base64 with padding (RFC 4648), as content policies want their hashes.
-pub(super) fn base64(bytes: &[u8]) -> String {
+pub fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
