@@ -1,7 +1,7 @@
 //! `check`: validates the configuration, and prints it in full with `--effective`.
 
 use crate::args::CheckOptions;
-use crate::failure::{Outcome, print};
+use crate::failure::{Failure, Outcome, print, report};
 use crate::load;
 use rackwarden_core::config::{Config, effective};
 use std::path::Path;
@@ -10,7 +10,10 @@ use std::path::Path;
 pub(crate) fn run(options: &CheckOptions) -> Outcome {
     let (config, path) = load::config(options.config.as_deref())?;
     for warning in &config.warnings {
-        eprintln!("rackwarden: {}: warning: {warning}", path.display());
+        report(&Failure::usage(format!(
+            "{}: warning: {warning}",
+            path.display()
+        )));
     }
     if options.effective {
         print(&effective::effective(&config))

@@ -47,6 +47,11 @@ impl fmt::Display for Failure {
     }
 }
 
+/// Writes one line to standard error. Nobody is told when that cannot be done.
+pub(crate) fn report(line: &dyn fmt::Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
 /// Writes to standard output. A reader that went away (`rackwarden profiles | head -1`) is no failure.
 pub(crate) fn print(text: &str) -> Outcome {
     let mut out = std::io::stdout().lock();

@@ -1,6 +1,6 @@
 //! The texts of `--help` and `help COMMAND`, made from the table of subcommands.
 
-use crate::args::{SUBS, Sub};
+use crate::subcommands::{SUBS, Sub};
 use std::fmt::Write;
 
 /// The whole help, or that of one subcommand.
@@ -17,7 +17,7 @@ fn all() -> String {
 
 Examples:
   rackwarden demo                            try it, nothing to configure
-  rackwarden probe 192.168.1.101             what is this device, what does it read
+  rackwarden probe 192.168.1.101             what is this, and what does it read
   rackwarden check --config rackwarden.toml  is my configuration right
   rackwarden --config rackwarden.toml        run the agent
   rackwarden ask \"/current\"                  ask the running agent

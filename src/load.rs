@@ -1,6 +1,6 @@
 //! Finds and reads the configuration file, for every subcommand that needs one.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, report};
 use rackwarden_core::config::{Config, parse};
 use rackwarden_core::io::environment::{environment, reason};
 use std::path::{Path, PathBuf};
@@ -49,7 +49,7 @@ fn failure(path: &Path, errors: &[String]) -> Failure {
         return Failure::usage(only.clone());
     }
     for error in errors {
-        eprintln!("{}", Failure::usage(error.clone()));
+        report(&Failure::usage(error.clone()));
     }
     Failure::usage(format!(
         "{}: {} errors; correct them and try `rackwarden check` again",

@@ -3,23 +3,30 @@
 mod args;
 mod ask;
 mod check;
+mod completions;
 mod failure;
 mod help;
+mod import;
 mod load;
 mod local;
+mod logger;
+mod man;
+mod signals;
 mod simulate;
 mod status;
+mod subcommands;
 
 use args::Command;
-use failure::{Failure, Outcome, print};
+use failure::{Failure, Outcome, print, report};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    logger::install();
     let outcome = args::parse(std::env::args_os().skip(1)).and_then(dispatch);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{failure}");
+            report(&failure);
             ExitCode::from(failure.code)
         }
     }
@@ -35,11 +42,11 @@ fn dispatch(command: Command) -> Outcome {
         Command::Probe(_) => absent("probe"),
         Command::Profiles(_) => absent("profiles"),
         Command::Simulate(options) => simulate::run(&options),
-        Command::Import(_) => absent("import"),
+        Command::Import(options) => import::run(&options),
         Command::Ask(options) => ask::run(&options),
         Command::Status(options) => status::run(&options),
-        Command::Completions(_) => absent("completions"),
-        Command::Man => absent("man"),
+        Command::Completions(shell) => print(&completions::script(shell)),
+        Command::Man => print(&man::page()),
     }
 }
 

@@ -7,12 +7,14 @@ use super::reader::{Item, Part, Reader};
 use super::source::{Source, original};
 use super::{Config, HistoryConfig, HttpConfig, Listen, LogConfig, TelegramConfig};
 use super::{people, power, unbuilt, units};
-use crate::plugins::PLUGINS;
 use crate::secret::Secret;
 use log::LevelFilter;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
+
+/// Plugins of this version, in the order of the plugin table.
+pub const PLUGINS: &[&str] = &["power"];
 
 /// Plugins of later versions.
 const LATER_PLUGINS: &[&str] = &[
@@ -408,7 +410,7 @@ fn plugins(config: &mut Config, root: &mut Reader<'_>, has_monitor: bool) {
     let Some(item) = root.get("plugins") else {
         config.plugins = PLUGINS
             .iter()
-            .map(|(name, _)| *name)
+            .copied()
             .filter(|name| *name != "power" || has_power)
             .collect();
         return;
@@ -438,10 +440,7 @@ fn plugins(config: &mut Config, root: &mut Reader<'_>, has_monitor: bool) {
 }
 
 fn plugin_names() -> impl Iterator<Item = &'static str> {
-    PLUGINS
-        .iter()
-        .map(|(name, _)| *name)
-        .chain(LATER_PLUGINS.iter().copied())
+    PLUGINS.iter().copied().chain(LATER_PLUGINS.iter().copied())
 }
 
 fn plugin(name: &str) -> Option<&'static str> {

@@ -4,6 +4,7 @@ use super::environment::Scope;
 use super::parse::name;
 use super::reader::{Item, Reader};
 use super::{Config, Host, Limit, Limits, PduConfig, TeamConfig, unbuilt, units};
+use crate::pdu::VENDORS;
 use crate::secret::Secret;
 use crate::snmp::Version;
 use std::collections::{BTreeMap, BTreeSet};
@@ -427,7 +428,7 @@ fn profile(item: &Item<'_>) -> Option<Option<&'static str>> {
 }
 
 fn profiles() -> impl Iterator<Item = &'static str> {
-    ["apc-rpdu2", "apc-rpdu", "apc-easypdu"].into_iter()
+    VENDORS.iter().map(|vendor| vendor.profile)
 }
 
 /// `host`, `host:port`, `[v6]:port` or a bare address.

@@ -1,0 +1,546 @@
+//! Where log lines go: standard error (with journal priorities under systemd) or a rotated file. Lines are single, free of
+//! control characters and of every registered secret, and repeated errors are counted instead of repeated.
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use rackwarden_core::config::{Config, LogConfig, parse};
+use rackwarden_core::io::clock::Clock;
+use rackwarden_core::time::{Mono, Now};
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
+
+static LOGGER: OnceLock<Logger> = OnceLock::new();
+
+/// Longer messages are cut.
+const MAX_MESSAGE_CHARS: usize = 4096;
+/// How long equal warnings and errors are counted before the count is written.
+const REPEAT_SPAN: Duration = Duration::from_secs(60);
+/// How many different messages are counted at a time.
+const MAX_REPEATED: usize = 64;
+/// Targets whose lines can hold URLs and headers, and how far they can be opened.
+const CAPPED: [&str; 3] = ["ureq", "rustls", "webpki"];
+
+/// Installs the logger, before there is a configuration: level info, standard error.
+pub(crate) fn install() {
+    let logger = LOGGER.get_or_init(|| Logger {
+        clock: Clock::start(),
+        inner: Mutex::new(Inner::new(std::env::var_os("JOURNAL_STREAM").is_some())),
+    });
+    // Fails only when it has been installed already.
+    let _ = log::set_logger(logger);
+    log::set_max_level(LevelFilter::Info);
+}
+
+/// Takes over `[log]` and the secrets of a configuration. `$RUST_LOG` goes before the configured level.
+///
+/// # Errors
+/// When the log file cannot be opened; lines go to standard error then.
+pub(crate) fn configure(config: &Config) -> Result<(), String> {
+    let Some(logger) = LOGGER.get() else {
+        return Ok(());
+    };
+    let from_variable = std::env::var("RUST_LOG")
+        .ok()
+        .filter(|levels| !levels.trim().is_empty())
+        .and_then(|levels| parse::levels(&levels).ok());
+    let filter = match from_variable {
+        Some((level, targets)) => Filter { level, targets },
+        None => Filter {
+            level: config.log.level,
+            targets: config.log.targets.clone(),
+        },
+    };
+    let most = filter.most();
+    let opened = logger
+        .lock()
+        .configure(&config.log, filter, secrets(config));
+    log::set_max_level(most);
+    opened
+}
+
+/// Everything in a configuration that no line may show.
+fn secrets(config: &Config) -> Vec<Arc<str>> {
+    let mut secrets: Vec<Arc<str>> = Vec::new();
+    if let Some(telegram) = &config.telegram {
+        secrets.push(telegram.token.expose().as_str().into());
+        let user = telegram.proxy.as_ref().and_then(|proxy| {
+            let (_, rest) = proxy.expose().split_once("://")?;
+            Some(rest.rsplit_once('@')?.0)
+        });
+        if let Some((name, password)) = user.and_then(|user| user.split_once(':')) {
+            secrets.extend([name.into(), password.into()]);
+        }
+    }
+    secrets.extend(
+        config
+            .http
+            .token
+            .as_ref()
+            .map(|token| token.expose().as_str().into()),
+    );
+    for pdu in &config.pdus {
+        for community in [Some(&pdu.community), pdu.write_community.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            if secrets.last() != Some(community.expose()) {
+                secrets.push(community.expose().clone());
+            }
+        }
+    }
+    // The defaults of every device hide nothing, and are words that other lines use.
+    secrets.retain(|secret| !matches!(&**secret, "" | "public" | "private"));
+    secrets.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    secrets.dedup();
+    secrets
+}
+
+struct Logger {
+    clock: Clock,
+    inner: Mutex<Inner>,
+}
+
+impl Logger {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.lock()
+            .filter
+            .allows(metadata.target(), metadata.level())
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        // The text is made outside of the lock: what it is made from may log.
+        let message = record.args().to_string();
+        let now = self.clock.now();
+        let mut inner = self.lock();
+        if inner.filter.allows(record.target(), record.level()) {
+            inner.log(now, record.level(), record.target(), &message);
+        }
+    }
+
+    fn flush(&self) {
+        let now = self.clock.now();
+        self.lock().flush(now);
+    }
+}
+
+/// Levels, general and by target.
+#[derive(Debug)]
+struct Filter {
+    level: LevelFilter,
+    targets: Vec<(String, LevelFilter)>,
+}
+
+impl Filter {
+    /// The longest target that matches decides.
+    fn allows(&self, target: &str, level: Level) -> bool {
+        let own = self
+            .targets
+            .iter()
+            .filter(|(prefix, _)| is_below(target, prefix))
+            .max_by_key(|(prefix, _)| prefix.len())
+            .map(|(_, level)| *level);
+        let is_capped = CAPPED.iter().any(|prefix| target.starts_with(prefix));
+        let allowed = match own {
+            Some(own) if is_capped => own.min(LevelFilter::Debug),
+            Some(own) => own,
+            None if is_capped => self.level.min(LevelFilter::Warn),
+            None => self.level,
+        };
+        level <= allowed
+    }
+
+    fn most(&self) -> LevelFilter {
+        let of_targets = self.targets.iter().map(|(_, level)| *level);
+        of_targets.fold(self.level, Ord::max)
+    }
+}
+
+fn is_below(target: &str, prefix: &str) -> bool {
+    target
+        .strip_prefix(prefix)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+/// A message that is being counted.
+struct Repeated {
+    level: Level,
+    target: String,
+    message: String,
+    since: Mono,
+    more: u64,
+}
+
+struct Inner {
+    filter: Filter,
+    secrets: Vec<Arc<str>>,
+    repeated: VecDeque<Repeated>,
+    has_journal: bool,
+    file: Option<LogFile>,
+}
+
+impl Inner {
+    fn new(has_journal: bool) -> Inner {
+        Inner {
+            filter: Filter {
+                level: LevelFilter::Info,
+                targets: Vec::new(),
+            },
+            secrets: Vec::new(),
+            repeated: VecDeque::new(),
+            has_journal,
+            file: None,
+        }
+    }
+
+    fn configure(
+        &mut self,
+        log: &LogConfig,
+        filter: Filter,
+        secrets: Vec<Arc<str>>,
+    ) -> Result<(), String> {
+        self.filter = filter;
+        self.secrets = secrets;
+        self.file = None;
+        if let Some(path) = &log.file {
+            let file = LogFile::open(path, log.max_size_bytes, log.keep)
+                .map_err(|err| format!("{}: {err}; logging to standard error", path.display()))?;
+            self.file = Some(file);
+        }
+        Ok(())
+    }
+
+    fn log(&mut self, now: Now, level: Level, target: &str, message: &str) {
+        let message = clean(message, &self.secrets);
+        self.write_counts(now, |repeated| {
+            now.mono.since(repeated.since) >= REPEAT_SPAN
+        });
+        if level > Level::Warn {
+            self.write(now, level, target, &message);
+            return;
+        }
+        let is_same = |known: &&mut Repeated| {
+            known.level == level && known.target == target && known.message == message
+        };
+        if let Some(known) = self.repeated.iter_mut().find(is_same) {
+            known.more += 1;
+            return;
+        }
+        if self.repeated.len() >= MAX_REPEATED {
+            let oldest = self.repeated.front().map(|repeated| repeated.since);
+            self.write_counts(now, |repeated| Some(repeated.since) == oldest);
+        }
+        self.write(now, level, target, &message);
+        self.repeated.push_back(Repeated {
+            level,
+            target: target.to_owned(),
+            message,
+            since: now.mono,
+            more: 0,
+        });
+    }
+
+    /// Ends the counting of some messages, and writes how often they came again.
+    fn write_counts(&mut self, now: Now, is_over: impl Fn(&Repeated) -> bool) {
+        let (over, kept): (VecDeque<_>, VecDeque<_>) = self
+            .repeated
+            .drain(..)
+            .partition(|repeated| is_over(repeated));
+        self.repeated = kept;
+        for repeated in over {
+            match repeated.more {
+                0 => {}
+                1 => self.write(now, repeated.level, &repeated.target, &repeated.message),
+                more => {
+                    let line = format!("{} … repeated {more} times", repeated.message);
+                    self.write(now, repeated.level, &repeated.target, &line);
+                }
+            }
+        }
+    }
+
+    fn flush(&mut self, now: Now) {
+        self.write_counts(now, |_| true);
+    }
+
+    fn write(&mut self, now: Now, level: Level, target: &str, message: &str) {
+        let target = target
+            .strip_prefix("rackwarden_core::")
+            .or_else(|| target.strip_prefix("rackwarden::"))
+            .unwrap_or(target);
+        if let Some(file) = &mut self.file {
+            let line = format!("{} {level:<5} [{target}] {message}\n", now.wall.rfc3339());
+            if file.append(line.as_bytes()).is_ok() {
+                return;
+            }
+        }
+        let mut line = String::with_capacity(message.len() + target.len() + 32);
+        // Writing to a String cannot fail.
+        let _ = match (self.has_journal, level) {
+            (true, Level::Error) => write!(line, "<3>"),
+            (true, Level::Warn) => write!(line, "<4>"),
+            (true, Level::Info) => write!(line, "<6>"),
+            (true, Level::Debug | Level::Trace) => write!(line, "<7>"),
+            (false, level) => write!(line, "{} {level:<5} ", now.wall.rfc3339()),
+        };
+        let _ = writeln!(line, "[{target}] {message}");
+        // There is nobody left to tell when standard error is gone.
+        let _ = std::io::stderr().lock().write_all(line.as_bytes());
+    }
+}
+
+/// One line without control characters and secrets.
+fn clean(message: &str, secrets: &[Arc<str>]) -> String {
+    let mut line = String::with_capacity(message.len());
+    for (count, ch) in message.trim_end().chars().enumerate() {
+        match ch {
+            _ if count >= MAX_MESSAGE_CHARS => {
+                line.push('…');
+                break;
+            }
+            '\n' => line.push_str(" ⏎ "),
+            '\t' => line.push(' '),
+            ch if ch.is_control() => {}
+            // They change the direction of what follows, or pass for a line break.
+            '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
+            ch => line.push(ch),
+        }
+    }
+    for secret in secrets {
+        if line.contains(&**secret) {
+            line = redact(&line, secret);
+        }
+    }
+    line
+}
+
+/// Replaces a secret. A short one only where it is a word of its own, else it would eat holes into other words.
+fn redact(line: &str, secret: &str) -> String {
+    if secret.len() >= 6 {
+        return line.replace(secret, "***");
+    }
+    let mut redacted = String::with_capacity(line.len());
+    let mut end = 0;
+    for (at, _) in line.match_indices(secret) {
+        let is_inside = |ch: Option<char>| ch.is_some_and(char::is_alphanumeric);
+        let after = at + secret.len();
+        if !is_inside(line[..at].chars().next_back()) && !is_inside(line[after..].chars().next()) {
+            redacted.push_str(&line[end..at]);
+            redacted.push_str("***");
+            end = after;
+        }
+    }
+    redacted.push_str(&line[end..]);
+    redacted
+}
+
+/// A file that is rotated by size: `log` becomes `log.1`, `log.1` becomes `log.2`, and so on.
+struct LogFile {
+    path: PathBuf,
+    file: File,
+    size: u64,
+    max_size: u64,
+    keep: u32,
+}
+
+impl LogFile {
+    fn open(path: &Path, max_size: u64, keep: u32) -> std::io::Result<LogFile> {
+        let file = open(path)?;
+        Ok(LogFile {
+            path: path.to_owned(),
+            size: file.metadata()?.len(),
+            file,
+            max_size,
+            keep,
+        })
+    }
+
+    fn append(&mut self, line: &[u8]) -> std::io::Result<()> {
+        if self.size > 0 && self.size + line.len() as u64 > self.max_size {
+            self.rotate()?;
+        }
+        self.file.write_all(line)?;
+        self.size += line.len() as u64;
+        Ok(())
+    }
+
+    fn rotate(&mut self) -> std::io::Result<()> {
+        for number in (1..self.keep).rev() {
+            // A gap in the numbers is no reason to stop.
+            let _ = std::fs::rename(self.numbered(number), self.numbered(number + 1));
+        }
+        let is_moved = self.keep > 0 && std::fs::rename(&self.path, self.numbered(1)).is_ok();
+        self.file = open(&self.path)?;
+        if !is_moved {
+            self.file.set_len(0)?;
+        }
+        self.size = self.file.metadata()?.len();
+        Ok(())
+    }
+
+    fn numbered(&self, number: u32) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        name.push(format!(".{number}"));
+        PathBuf::from(name)
+    }
+}
+
+fn open(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o640)
+        .open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rackwarden_core::config::Environment;
+    use rackwarden_core::time::Wall;
+
+    fn at(seconds: u64) -> Now {
+        Now {
+            mono: Mono::new(Duration::from_secs(seconds)),
+            wall: Wall(1_795_205_702_000 + seconds as i64 * 1000),
+        }
+    }
+
+    fn folder(name: &str) -> PathBuf {
+        let folder =
+            std::env::temp_dir().join(format!("rackwarden-log-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    /// A logger that writes into a file, and how to read it.
+    fn logger(name: &str, max_size: u64, keep: u32) -> (Inner, PathBuf) {
+        let path = folder(name).join("log");
+        let mut inner = Inner::new(true);
+        inner.file = Some(LogFile::open(&path, max_size, keep).unwrap());
+        (inner, path)
+    }
+
+    fn lines(path: &Path) -> Vec<String> {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn lines_are_single_and_clean() {
+        let secrets: Vec<Arc<str>> = vec!["123:token".into(), "abc".into()];
+        for (message, want) in [
+            ("plain", "plain"),
+            ("two\nlines\n", "two ⏎ lines"),
+            ("bell\u{7}\u{1b}[31m red", "bell[31m red"),
+            ("url /bot123:token/getMe", "url /bot***/getMe"),
+            ("bot 123:\u{1}token", "bot ***"),
+            ("abc, abcd and abc", "***, abcd and ***"),
+            ("left\u{202e}right", "leftright"),
+        ] {
+            assert_eq!(clean(message, &secrets), want);
+        }
+        assert!(clean(&"x".repeat(100_000), &[]).len() < 5000);
+    }
+
+    #[test]
+    fn the_longest_target_decides_and_http_libraries_stay_quiet() {
+        let (level, targets) =
+            parse::levels("info,rackwarden_core::power=trace,ureq_proto=trace").unwrap();
+        let filter = Filter { level, targets };
+        for (target, level, want) in [
+            ("rackwarden", Level::Info, true),
+            ("rackwarden", Level::Debug, false),
+            ("rackwarden_core::power", Level::Trace, true),
+            ("rackwarden_core::power::poll", Level::Trace, true),
+            ("rackwarden_core::powerful", Level::Trace, false),
+            ("ureq_proto", Level::Trace, false),
+            ("ureq_proto", Level::Debug, true),
+            ("rustls::client", Level::Info, false),
+            ("rustls::client", Level::Warn, true),
+        ] {
+            assert_eq!(filter.allows(target, level), want, "{target} {level}");
+        }
+        assert_eq!(filter.most(), LevelFilter::Trace);
+    }
+
+    #[test]
+    fn equal_errors_are_counted() {
+        let (mut inner, path) = logger("repeat", 1 << 20, 3);
+        for second in 0..38 {
+            inner.log(
+                at(second),
+                Level::Error,
+                "rackwarden_core::chat",
+                "no route",
+            );
+        }
+        inner.log(at(38), Level::Info, "rackwarden_core::chat", "other");
+        inner.log(at(61), Level::Info, "rackwarden_core::chat", "later");
+        let want = [
+            "2026-11-20T20:15:02Z ERROR [chat] no route",
+            "2026-11-20T20:15:40Z INFO  [chat] other",
+            "2026-11-20T20:16:03Z ERROR [chat] no route … repeated 37 times",
+            "2026-11-20T20:16:03Z INFO  [chat] later",
+        ];
+        assert_eq!(lines(&path), want);
+        std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn what_is_counted_is_bounded_and_written_at_the_end() {
+        let (mut inner, path) = logger("bound", 1 << 20, 3);
+        for number in 0..1000 {
+            let message = format!("error {number}");
+            inner.log(at(0), Level::Error, "x", &message);
+            inner.log(at(0), Level::Error, "x", &message);
+            assert!(inner.repeated.len() <= MAX_REPEATED);
+        }
+        inner.flush(at(1));
+        assert_eq!(lines(&path).len(), 2000);
+        std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn files_are_rotated_and_only_so_many_are_kept() {
+        let (mut inner, path) = logger("rotate", 200, 2);
+        for number in 0..50 {
+            inner.log(at(0), Level::Info, "x", &format!("line {number}"));
+        }
+        let folder = path.parent().unwrap();
+        let mut names: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["log", "log.1", "log.2"]);
+        for name in &names {
+            assert!(std::fs::metadata(folder.join(name)).unwrap().len() <= 200);
+        }
+        assert!(lines(&path).last().unwrap().ends_with("line 49"));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn the_secrets_of_a_configuration_are_known() {
+        let text = "[telegram]\ntoken = '1:tok'\nproxy = 'socks5://joe:pass@h:1'\n[[pdu]]\nname='a'\naddress='h'\ncommunity='c0mm'\nwrite_community='private'\n";
+        let config = parse::parse(text, "x", &Environment::bare()).unwrap();
+        let secrets: Vec<String> = secrets(&config)
+            .iter()
+            .map(|secret| secret.to_string())
+            .collect();
+        assert_eq!(secrets, ["1:tok", "c0mm", "pass", "joe"]);
+    }
+}

@@ -1,0 +1,217 @@
+//! The table of subcommands and options, from which parsing, help, completions and the manual page are made.
+
+/// A row of the table of subcommands.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Sub {
+    /// As it is typed.
+    pub(crate) name: &'static str,
+    /// Positional arguments.
+    pub(crate) usage: &'static str,
+    /// One line, lower case, without a full stop.
+    pub(crate) help: &'static str,
+    /// A paragraph for `help SUB` and the manual page.
+    pub(crate) about: &'static str,
+    /// Its options.
+    pub(crate) options: &'static [Opt],
+    /// Words that the first positional argument can be, for completions.
+    pub(crate) words: &'static [&'static str],
+    /// Whole lines to copy.
+    pub(crate) examples: &'static [&'static str],
+}
+
+/// A row of a subcommand's table of options.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Opt {
+    /// Without the dashes.
+    pub(crate) name: &'static str,
+    /// What follows it; empty for a switch.
+    pub(crate) value: &'static str,
+    /// One line, with the default.
+    pub(crate) help: &'static str,
+}
+
+const fn opt(name: &'static str, value: &'static str, help: &'static str) -> Opt {
+    Opt { name, value, help }
+}
+
+const CONFIG: Opt = opt(
+    "config",
+    "FILE",
+    "the configuration (default: /etc/rackwarden/rackwarden.toml, else ~/.config/rackwarden/rackwarden.toml)",
+);
+
+/// Every subcommand of this version, in the order of the help. The first is what runs without a name.
+pub(crate) const SUBS: &[Sub] = &[
+    Sub {
+        name: "run",
+        usage: "",
+        help: "run the agent in the foreground (the default)",
+        about: "Runs the agent until SIGTERM or SIGINT. SIGHUP reads the configuration again; an invalid one is reported and the old one stays.",
+        options: &[
+            CONFIG,
+            opt(
+                "plugins",
+                "A,B",
+                "start only these plugins; may be given twice or space separated",
+            ),
+        ],
+        words: &[],
+        examples: &[
+            "rackwarden run --config ./rackwarden.toml",
+            "rackwarden --plugins power",
+        ],
+    },
+    Sub {
+        name: "demo",
+        usage: "",
+        help: "try everything with simulated PDUs; needs no configuration",
+        about: "Starts the whole product on loopback: simulated PDUs that answer real SNMP, the terminal as the chat, and the status page. Ends at /quit, Ctrl-C or end of input. Writes nothing to disk.",
+        options: &[opt(
+            "listen",
+            "ADDR",
+            "where the status page stands (default: 127.0.0.1:8093)",
+        )],
+        words: &[],
+        examples: &["rackwarden demo", "echo /current | rackwarden demo"],
+    },
+    Sub {
+        name: "check",
+        usage: "",
+        help: "validate the configuration and print every error",
+        about: "Prints each error with its file, line, column and what is accepted, and ends with 2 if there is one. Warnings do not fail.",
+        options: &[
+            CONFIG,
+            opt(
+                "effective",
+                "",
+                "print the full configuration with defaults, secrets masked",
+            ),
+        ],
+        words: &[],
+        examples: &[
+            "rackwarden check",
+            "rackwarden check --config new.toml --effective",
+        ],
+    },
+    Sub {
+        name: "probe",
+        usage: "HOST[:PORT]",
+        help: "identify one device and print its readings",
+        about: "Asks one device over SNMP what it is, and reads it once. Ends with 1 if it does not answer.",
+        options: &[
+            opt("community", "C", "read community (default: public)"),
+            opt("snmp-version", "1|2c|3", "protocol version (default: 2c)"),
+            opt(
+                "profile",
+                "NAME",
+                "use this profile (default: by sysObjectID)",
+            ),
+            opt("json", "", "print one JSON object"),
+            opt("timeout", "TIME", "wait for one request (default: 1s)"),
+            opt("retries", "N", "send it so often again (default: 2)"),
+            opt("user", "NAME", "SNMPv3: user"),
+            opt(
+                "level",
+                "LEVEL",
+                "SNMPv3: noAuthNoPriv, authNoPriv or authPriv",
+            ),
+            opt("auth", "NAME", "SNMPv3: authentication, such as SHA-256"),
+            opt("auth-password-file", "FILE", "SNMPv3: its password"),
+            opt("priv", "NAME", "SNMPv3: encryption, such as AES-128"),
+            opt("priv-password-file", "FILE", "SNMPv3: its password"),
+        ],
+        words: &[],
+        examples: &[
+            "rackwarden probe 192.168.1.101",
+            "rackwarden probe pdu-7:1161 --community secret --json",
+        ],
+    },
+    Sub {
+        name: "profiles",
+        usage: "[show NAME]",
+        help: "list the known device profiles, or print one",
+        about: "Lists the device families that are known; `show` prints what one of them reads and writes.",
+        options: &[],
+        words: &["show"],
+        examples: &["rackwarden profiles", "rackwarden profiles show apc-rpdu2"],
+    },
+    Sub {
+        name: "simulate",
+        usage: "",
+        help: "answer SNMP as one or many PDUs",
+        about: "Answers until it is ended. Values vary over time and SETs work. Up to 1,000 devices stand on consecutive ports; above that each has an address of its own, counted up from the one given.",
+        options: &[
+            opt(
+                "listen",
+                "ADDR",
+                "of the first device (default: 127.0.0.1:16100)",
+            ),
+            opt("count", "N", "how many devices (default: 1)"),
+            opt("profile", "NAME", "what they are"),
+            opt("recording", "FILE", "answer with this .snmprec file"),
+            opt("community", "C", "read community (default: public)"),
+            opt("write-community", "C", "write community (default: private)"),
+        ],
+        words: &[],
+        examples: &["rackwarden simulate --count 4 --profile apc-rpdu2"],
+    },
+    Sub {
+        name: "import",
+        usage: "iscbot ACCESSLIST IPS",
+        help: "turn a predecessor's configuration into ours",
+        about: "Prints a configuration on standard output. Lines that cannot be read are reported with file and line and end it with 1.",
+        options: &[],
+        words: &["iscbot"],
+        examples: &["rackwarden import iscbot accesslist.conf ips.csv > rackwarden.toml"],
+    },
+    Sub {
+        name: "ask",
+        usage: "COMMAND",
+        help: "run one chat command against the running agent",
+        about: "Sends one chat command over the agent's local socket and prints the reply. Buttons are numbered lines; `ask \"/press CODE\"` presses one.",
+        options: &[CONFIG],
+        words: &[],
+        examples: &["rackwarden ask \"/current\""],
+    },
+    Sub {
+        name: "status",
+        usage: "",
+        help: "print what the running agent sees",
+        about: "Prints the running agent's readings and alerts as text. Ends with 1 if no agent runs.",
+        options: &[CONFIG, opt("json", "", "print JSON")],
+        words: &[],
+        examples: &["rackwarden status --json"],
+    },
+    Sub {
+        name: "completions",
+        usage: "bash|zsh|fish",
+        help: "print shell completions",
+        about: "Prints a completion script for the shell on standard output.",
+        options: &[],
+        words: &["bash", "zsh", "fish"],
+        examples: &["rackwarden completions bash > /etc/bash_completion.d/rackwarden"],
+    },
+    Sub {
+        name: "man",
+        usage: "",
+        help: "print the manual page",
+        about: "Prints the manual page in roff on standard output.",
+        options: &[],
+        words: &[],
+        examples: &["rackwarden man | man -l -"],
+    },
+    Sub {
+        name: "help",
+        usage: "[COMMAND]",
+        help: "print help, of one command with its name",
+        about: "Prints the list of commands, or one command with its options and examples.",
+        options: &[],
+        words: &[],
+        examples: &["rackwarden help probe"],
+    },
+];
+
+/// Finds a subcommand by its full name.
+pub(crate) fn sub(name: &str) -> Option<&'static Sub> {
+    SUBS.iter().find(|sub| sub.name == name)
+}
