@@ -51,6 +51,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// Arrows against the rule, each with its reason.
+const EXCEPTIONS: &[(&str, &str)] = &[
+    // `plugins = […]` may name what the table has.
+    ("config", "plugins::PLUGINS"),
+];
+
 struct Source {
     /// Relative to the root of the repository.
     path: String,
@@ -58,6 +64,11 @@ struct Source {
 }
 
 impl Source {
+    /// A file of tests, which stands outside of the module that it tests because that is long.
+    fn is_test(&self) -> bool {
+        self.path.ends_with("/tests.rs")
+    }
+
     /// Lines of code before the tests, without comments, numbered from 1.
     fn code(&self) -> impl Iterator<Item = (usize, &str)> {
         self.text
@@ -107,7 +118,7 @@ fn document(name: &str) -> String {
 
 fn pure_sources() -> Vec<Source> {
     let mut sources = sources("lib/src");
-    sources.retain(|source| !source.path.starts_with("lib/src/io/"));
+    sources.retain(|source| !source.path.starts_with("lib/src/io/") && !source.is_test());
     sources
 }
 
@@ -151,6 +162,12 @@ fn arrows_point_one_way() {
         };
         for (number, line) in source.code() {
             for path in crate_paths(line) {
+                if EXCEPTIONS
+                    .iter()
+                    .any(|(from, to)| *from == module && starts_with_path(path, to))
+                {
+                    continue;
+                }
                 let hits = |wanted: &&&str| **wanted == "*" || starts_with_path(path, wanted);
                 if let Some(wanted) = forbidden.iter().find(hits) {
                     let what = if *wanted == "*" { path } else { wanted };
@@ -200,7 +217,9 @@ fn plugins_do_not_import_each_other() {
 #[test]
 fn every_module_says_what_it_is_for() {
     let mut findings = Vec::new();
-    for source in sources("lib/src").into_iter().chain(sources("src")) {
+    let mut modules = sources("lib/src");
+    modules.extend(sources("src"));
+    for source in modules.iter().filter(|source| !source.is_test()) {
         let says = source
             .text
             .lines()
