@@ -11,6 +11,7 @@ mod load;
 mod local;
 mod logger;
 mod man;
+mod probe;
 mod signals;
 mod simulate;
 mod status;
@@ -39,7 +40,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Run(_) => absent("run"),
         Command::Demo(_) => absent("demo"),
         Command::Check(options) => check::run(&options),
-        Command::Probe(_) => absent("probe"),
+        Command::Probe(options) => probe::run(&options),
         Command::Profiles(_) => absent("profiles"),
         Command::Simulate(options) => simulate::run(&options),
         Command::Import(options) => import::run(&options),

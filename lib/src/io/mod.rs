@@ -13,6 +13,7 @@ pub mod jobs;
 pub mod local;
 pub mod net;
 pub mod published;
+pub mod session;
 pub mod simulator;
 pub mod snmp;
 pub mod store;

@@ -1,0 +1,232 @@
+//! `rackwarden probe`: identifies one device and prints its readings.
+
+use crate::args::{ProbeOptions, SnmpVersion};
+use crate::failure::{Failure, Outcome, print};
+use rackwarden_core::config::suggest::nearest;
+use rackwarden_core::config::{Host, host};
+use rackwarden_core::http::json::{Probed, reading_object};
+use rackwarden_core::io::clock::Clock;
+use rackwarden_core::io::session::Session;
+use rackwarden_core::pdu::identify::Options;
+use rackwarden_core::pdu::{Identified, Kind, OutletReading, Reading, VENDORS, Vendor};
+use rackwarden_core::secret::Secret;
+use rackwarden_core::snmp::{SnmpTarget, Version};
+use rackwarden_core::time::{Wall, Zone};
+use std::fmt::Write as _;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Runs it.
+pub(crate) fn run(options: &ProbeOptions) -> Outcome {
+    let version = version(options)?;
+    let profile = options.profile.as_deref().map(profile).transpose()?;
+    let failed = |why: String| {
+        let what = "check the address, the community, and that the device lets this machine in";
+        Failure::operation(format!("probe {}: {why}; {what}", options.target))
+    };
+    let target = SnmpTarget {
+        addr: address(&options.target)?,
+        version,
+        community: Secret::new(Arc::from(options.community.expose().as_str())),
+        any_source: false,
+    };
+    let mut session = Session::open(target, options.timeout, options.retries)
+        .map_err(|err| failed(err.to_string()))?;
+    let wanted = Options {
+        profile,
+        unit: None,
+        version,
+    };
+    let mut identified = session
+        .identify(wanted)
+        .map_err(|fault| failed(fault.detail))?;
+    identified.reading = identified.reading.attached();
+    let now = Clock::start().now().wall;
+    if options.json {
+        print(&json(&options.target, &identified, now))?;
+        print("\n")
+    } else {
+        print(&text(&options.target, &identified))
+    }
+}
+
+fn version(options: &ProbeOptions) -> Result<Version, Failure> {
+    match options.version {
+        SnmpVersion::V1 => Ok(Version::V1),
+        SnmpVersion::V2c => Ok(Version::V2c),
+        SnmpVersion::V3 => Err(Failure::usage(
+            "--snmp-version: SNMPv3 is not supported by this version; write 1 or 2c",
+        )),
+    }
+}
+
+fn profile(name: &str) -> Result<&'static str, Failure> {
+    if let Some(vendor) = Vendor::named(name) {
+        return Ok(vendor.profile);
+    }
+    let known = VENDORS.iter().map(|vendor| vendor.profile);
+    let hint = nearest(name, known).map_or_else(
+        || "see `rackwarden profiles`".to_owned(),
+        |near| format!("did you mean `{near}`?"),
+    );
+    Err(Failure::usage(format!(
+        "--profile: there is no profile `{name}`; {hint}"
+    )))
+}
+
+fn address(target: &str) -> Result<SocketAddr, Failure> {
+    let found = host(target).map_err(|why| Failure::usage(format!("probe: `{target}` {why}")))?;
+    let (name, port) = match found {
+        Host::Ip(addr) => return Ok(addr),
+        Host::Name(name, port) => (name, port),
+    };
+    let unknown =
+        |why: String| Failure::operation(format!("probe {target}: {why}; check the name"));
+    (&*name, port)
+        .to_socket_addrs()
+        .map_err(|err| unknown(format!("the name cannot be looked up: {err}")))?
+        .next()
+        .ok_or_else(|| unknown("the name has no address".to_owned()))
+}
+
+fn restarted_at(reading: &Reading, now: Wall) -> Option<Wall> {
+    let ticks = reading.uptime_ticks?;
+    Some(now.minus(Duration::from_millis(u64::from(ticks) * 10)))
+}
+
+fn json(address: &str, identified: &Identified, now: Wall) -> String {
+    let reading = &identified.reading;
+    reading_object(&Probed {
+        address,
+        profile: identified.profile.map(|vendor| vendor.profile),
+        time: now,
+        restarted_at: restarted_at(reading, now),
+        reading,
+        peak_time: reading.peak_at.map(|at| at.to_wall(&Zone::system())),
+        vendor: identified.vendor,
+        model: identified.model.as_deref(),
+        sys_object_id: identified.sys_object_id.as_deref(),
+        sys_descr: identified.sys_descr.as_deref(),
+        kind: identified.kind,
+    })
+}
+
+/// What people read. Nothing in it that the device has written can reach the terminal as a control sequence.
+fn text(address: &str, identified: &Identified) -> String {
+    let reading = &identified.reading;
+    let mut lines = vec![format!("{address}: {}", name(identified))];
+    let mut row = |label: &str, value: String| {
+        if !value.is_empty() {
+            lines.push(format!("  {label:<12} {value}"));
+        }
+    };
+    row("kind", identified.kind.name().to_owned());
+    row("power", quantity(reading.power_w, "W"));
+    row("apparent", quantity(reading.apparent_va, "VA"));
+    row("current", quantity(reading.current_a, "A"));
+    row("voltage", quantity(reading.voltage_v, "V"));
+    row("peak", peak(reading));
+    row("energy", quantity(reading.energy_kwh, "kWh"));
+    for phase in &reading.phases {
+        let values = [
+            quantity(phase.power_w, "W"),
+            quantity(phase.current_a, "A"),
+            quantity(phase.voltage_v, "V"),
+        ];
+        row(&format!("phase {}", phase.index), join(&values));
+    }
+    for bank in &reading.banks {
+        let values = [quantity(bank.power_w, "W"), quantity(bank.current_a, "A")];
+        row(&format!("bank {}", bank.index), join(&values));
+    }
+    row("outlets", outlets(&reading.outlets));
+    for probe in &reading.temperatures {
+        row(
+            &format!("probe {}", probe.name),
+            format!("{} °C", probe.value),
+        );
+    }
+    for probe in &reading.humidities {
+        row(
+            &format!("probe {}", probe.name),
+            format!("{} %", probe.value),
+        );
+    }
+    row(
+        "sysObjectID",
+        identified.sys_object_id.clone().unwrap_or_default(),
+    );
+    row("sysDescr", identified.sys_descr.clone().unwrap_or_default());
+    row("note", identified.note.clone().unwrap_or_default());
+    lines
+        .iter()
+        .map(|line| line.replace(char::is_control, " ") + "\n")
+        .collect()
+}
+
+fn name(identified: &Identified) -> String {
+    let mut name = match (identified.vendor, &identified.model) {
+        (Some(vendor), Some(model)) if model.starts_with(vendor) => model.clone(),
+        (Some(vendor), Some(model)) => format!("{vendor} {model}"),
+        (Some(vendor), None) => vendor.to_owned(),
+        (None, Some(model)) => model.clone(),
+        (None, None) => "an SNMP agent of unknown make".to_owned(),
+    };
+    match (identified.profile, identified.kind) {
+        (_, Kind::NotAPdu) => name.push_str(", not a PDU"),
+        (Some(vendor), _) => {
+            let _ = write!(name, " (profile {})", vendor.profile);
+        }
+        (None, _) => {}
+    }
+    name
+}
+
+fn quantity(value: Option<f64>, unit: &str) -> String {
+    value.map_or_else(String::new, |value| format!("{value} {unit}"))
+}
+
+fn join(values: &[String]) -> String {
+    let there: Vec<&str> = values
+        .iter()
+        .map(String::as_str)
+        .filter(|value| !value.is_empty())
+        .collect();
+    there.join("  ")
+}
+
+fn peak(reading: &Reading) -> String {
+    let mut peak = quantity(reading.peak_w, "W");
+    if let (false, Some(at)) = (peak.is_empty(), reading.peak_at) {
+        let _ = write!(
+            peak,
+            " at {} by its own clock",
+            at.to_wall(&Zone::UTC).local(&Zone::UTC)
+        );
+    }
+    peak
+}
+
+fn outlets(outlets: &[OutletReading]) -> String {
+    if outlets.is_empty() {
+        return String::new();
+    }
+    let on = outlets
+        .iter()
+        .filter(|outlet| outlet.on == Some(true))
+        .count();
+    let known = outlets.iter().any(|outlet| outlet.on.is_some());
+    let metered = outlets
+        .iter()
+        .filter(|outlet| outlet.power_w.is_some())
+        .count();
+    let mut text = outlets.len().to_string();
+    if known {
+        let _ = write!(text, ", {on} on");
+    }
+    if metered > 0 {
+        let _ = write!(text, ", {metered} metered");
+    }
+    text
+}
