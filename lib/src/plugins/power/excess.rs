@@ -351,11 +351,11 @@ mod tests {
         excess.add(at(38), 2900.0);
         assert_eq!(
             excess.ended_words(Subject::Pdu(0), Level::Hard),
-            "back below limit after 38 s: peak 3310 W, 0.0020 kWh above"
+            "back below limit after 38 s: peak 3310 W, 0.0021 kWh above"
         );
         assert_eq!(
             excess.ended_words(Subject::Team(0), Level::Soft),
-            "back below soft limit after 38 s: peak 3310 W, 0.0020 kWh above"
+            "back below soft limit after 38 s: peak 3310 W, 0.0021 kWh above"
         );
     }
 

@@ -1,1 +1,430 @@
-//! Scenarios of the plugin in virtual time.
+//! Scenarios of the plugin in virtual time, through the whole core.
+
+use crate::config::{Config, Limit, Limits};
+use crate::effect::LogFile;
+use crate::sim::Sim;
+use crate::snapshot::{PduState, PduView};
+use std::time::Duration;
+
+const fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+fn exceedings(sim: &Sim) -> Vec<String> {
+    sim.log(LogFile::Exceedings).to_vec()
+}
+
+fn view(sim: &Sim, index: usize) -> PduView {
+    sim.snapshot().expect("a publication").pdus[index].clone()
+}
+
+fn alert_state(sim: &Sim, name: &str) -> &'static str {
+    let snapshot = sim.snapshot().expect("a publication");
+    let entry = snapshot.alerts.iter().find(|alert| *alert.name == *name);
+    entry.map_or("ok", |alert| alert.state.name())
+}
+
+/// What the terminal was told in answer to a line.
+fn ask(sim: &mut Sim, line: &str) -> String {
+    sim.clear_transcript();
+    sim.say(line);
+    sim.run_for(Duration::from_millis(100));
+    sim.transcript()
+}
+
+fn team(members: &[&str], limit_w: f64) -> Config {
+    let pdus: Vec<(&str, f64)> = members.iter().map(|name| (*name, 9000.0)).collect();
+    let mut config = Sim::config(&pdus);
+    Sim::team(&mut config, "Team Alpha", limit_w, members);
+    config
+}
+
+#[test]
+fn an_excess_begins_and_ends_with_hysteresis_and_two_lines() {
+    let mut sim = Sim::new(&[("alpha", 3000.0)]);
+    sim.run_for(seconds(5));
+    assert_eq!(view(&sim, 0).state, PduState::Ok);
+    assert_eq!(view(&sim, 0).power_w, Some(1000.0));
+    sim.device("alpha").set_power(3120.0);
+    sim.run_for(seconds(2));
+    assert_eq!(view(&sim, 0).state, PduState::OverLimit);
+    assert_eq!(alert_state(&sim, "power.limit:alpha"), "firing");
+    sim.device("alpha").set_power(2950.0);
+    sim.run_for(seconds(20));
+    assert_eq!(
+        alert_state(&sim, "power.limit:alpha"),
+        "firing",
+        "2950 W is above 2910 W"
+    );
+    sim.device("alpha").set_power(2900.0);
+    sim.run_for(seconds(4));
+    assert_eq!(alert_state(&sim, "power.limit:alpha"), "ok");
+    let log = exceedings(&sim);
+    assert_eq!(log.len(), 2, "{log:?}");
+    assert_eq!(
+        log[0],
+        "2026-11-20 20:00:06 --- (alpha): above power limit: 3120 W > 3000 W"
+    );
+    assert!(
+        log[1].starts_with(
+            "2026-11-20 20:00:28 --- (alpha): back below limit after 22 s: peak 3120 W, 0.0000 kWh"
+        ),
+        "{log:?}"
+    );
+}
+
+#[test]
+fn an_excess_is_told_within_two_and_a_half_seconds_whatever_others_do() {
+    let pdus: Vec<(String, f64)> = (0..20).map(|at| (format!("pdu-{at}"), 3000.0)).collect();
+    let named: Vec<(&str, f64)> = pdus
+        .iter()
+        .map(|(name, limit)| (name.as_str(), *limit))
+        .collect();
+    let mut sim = Sim::new(&named);
+    for dead in 10..20 {
+        sim.device(&format!("pdu-{dead}")).set_silent(true);
+    }
+    sim.device("pdu-9").set_delay(Duration::from_millis(1500));
+    sim.run_for(Duration::from_millis(20_100));
+    sim.device("pdu-0").set_power(3120.0);
+    sim.run_for(Duration::from_millis(2500));
+    assert!(
+        sim.transcript()
+            .contains("above power limit: 3120 W > 3000 W"),
+        "{}",
+        sim.transcript()
+    );
+    assert_eq!(view(&sim, 9).state, PduState::Ok, "slow is not dead");
+}
+
+#[test]
+fn a_silent_device_is_stale_then_unreachable_and_never_resolved_by_silence() {
+    let mut sim = Sim::new(&[("alpha", 3000.0)]);
+    sim.device("alpha").set_power(3500.0);
+    sim.run_for(seconds(5));
+    sim.device("alpha").set_silent(true);
+    sim.run_for(seconds(6));
+    assert_eq!(view(&sim, 0).state, PduState::Stale);
+    sim.run_for(seconds(6));
+    assert_eq!(view(&sim, 0).state, PduState::Unreachable);
+    assert_eq!(alert_state(&sim, "power.unreachable:alpha"), "firing");
+    assert_eq!(alert_state(&sim, "power.limit:alpha"), "unknown");
+    assert_eq!(exceedings(&sim).len(), 1, "no end line");
+    let answer = ask(&mut sim, "/current");
+    assert!(
+        answer.contains("alpha  does not answer, last 3500 W"),
+        "{answer}"
+    );
+    sim.device("alpha").set_silent(false);
+    sim.device("alpha").set_power(500.0);
+    sim.run_for(seconds(4));
+    assert_eq!(alert_state(&sim, "power.unreachable:alpha"), "ok");
+    assert_eq!(alert_state(&sim, "power.limit:alpha"), "ok");
+    assert_eq!(exceedings(&sim).len(), 2);
+}
+
+#[test]
+fn a_device_that_never_answers_is_unreachable() {
+    let mut sim = Sim::new(&[("alpha", 3000.0)]);
+    sim.device("alpha").set_silent(true);
+    sim.run_for(seconds(5));
+    assert_eq!(view(&sim, 0).state, PduState::Unknown);
+    sim.run_for(seconds(8));
+    assert_eq!(view(&sim, 0).state, PduState::Unreachable);
+    assert_eq!(view(&sim, 0).power_w, None);
+}
+
+#[test]
+fn a_sum_with_a_missing_member_may_fire_but_never_ends() {
+    let mut sim = Sim::with_config(team(&["alpha", "bravo"], 3000.0));
+    sim.run_for(seconds(5));
+    let sum = |sim: &Sim| sim.snapshot().expect("a publication").teams[0].clone();
+    assert_eq!(sum(&sim).power_w, Some(2000.0));
+    assert_eq!(sum(&sim).state, PduState::Ok);
+    sim.device("bravo").set_silent(true);
+    sim.run_for(seconds(4));
+    assert_eq!(sum(&sim).power_w, Some(1000.0));
+    assert_eq!(sum(&sim).state, PduState::Unknown);
+    assert_eq!(*sum(&sim).missing, [1]);
+    assert!(ask(&mut sim, "/current team").contains("≥ 1000 W (1 of 2)"));
+    let name = "power.limit:Team Alpha (team)";
+    assert_eq!(alert_state(&sim, name), "unknown");
+    sim.device("alpha").set_power(3500.0);
+    sim.run_for(seconds(4));
+    assert_eq!(alert_state(&sim, name), "firing");
+    sim.device("alpha").set_power(100.0);
+    sim.run_for(seconds(6));
+    assert_eq!(
+        alert_state(&sim, name),
+        "unknown",
+        "a lower bound ends nothing"
+    );
+    assert_eq!(exceedings(&sim).len(), 1);
+    sim.device("bravo").set_silent(false);
+    sim.run_for(seconds(6));
+    assert_eq!(alert_state(&sim, name), "ok");
+    let log = exceedings(&sim);
+    assert!(
+        log[0].contains("--- Team Alpha (team): above power limit: 3500 W > 3000 W"),
+        "{log:?}"
+    );
+    assert!(
+        log[1].contains("--- Team Alpha (team): back below limit after"),
+        "{log:?}"
+    );
+}
+
+#[test]
+fn the_site_has_a_soft_and_a_hard_limit() {
+    let mut config = Sim::config(&[("alpha", 9000.0), ("bravo", 9000.0)]);
+    let limit = |on_w| {
+        Some(Limit {
+            on_w,
+            off_w: on_w * 0.97,
+        })
+    };
+    config.power.site = Limits {
+        soft: limit(3000.0),
+        hard: limit(5000.0),
+    };
+    let mut sim = Sim::with_config(config);
+    sim.run_for(seconds(5));
+    sim.device("alpha").set_power(2500.0);
+    sim.run_for(seconds(3));
+    assert_eq!(alert_state(&sim, "power.soft:site (soft)"), "firing");
+    assert_eq!(alert_state(&sim, "power.limit:site (hard)"), "ok");
+    sim.device("bravo").set_power(4000.0);
+    sim.run_for(seconds(3));
+    assert_eq!(alert_state(&sim, "power.limit:site (hard)"), "firing");
+    let log = exceedings(&sim);
+    assert!(
+        log[0].ends_with("--- site (soft): above power limit: 3500 W > 3000 W"),
+        "{log:?}"
+    );
+    assert!(
+        log[1].ends_with("--- site (hard): above power limit: 6500 W > 5000 W"),
+        "{log:?}"
+    );
+}
+
+#[test]
+fn a_restart_of_the_device_is_an_event() {
+    let mut sim = Sim::new(&[("alpha", 3000.0)]);
+    sim.run_for(seconds(60));
+    let now = sim.now();
+    sim.device("alpha").agent().restart(now);
+    sim.run_for(seconds(5));
+    assert!(
+        sim.transcript().contains("restarted: its uptime went back"),
+        "{}",
+        sim.transcript()
+    );
+    assert!(view(&sim, 0).restarted_at.is_some());
+    assert_eq!(view(&sim, 0).state, PduState::Ok);
+}
+
+#[test]
+fn a_peak_between_two_readings_is_told_once_and_a_reset_re_arms_it() {
+    let mut sim = Sim::new(&[("alpha", 3000.0)]);
+    sim.run_for(seconds(11));
+    sim.device("alpha").agent().add_step(
+        Duration::from_millis(12_500),
+        Duration::from_millis(12_700),
+        2310.0,
+    );
+    sim.run_for(seconds(10));
+    let line = "--- (alpha): peak above power limit between readings: 3310 W > 3000 W";
+    let told = |sim: &Sim| {
+        exceedings(sim)
+            .iter()
+            .filter(|entry| entry.ends_with(line))
+            .count()
+    };
+    assert_eq!(told(&sim), 1, "{:?}", exceedings(&sim));
+    assert_eq!(alert_state(&sim, "power.limit:alpha"), "ok");
+    let now = sim.now();
+    sim.device("alpha").agent().reset_peak(now);
+    sim.run_for(seconds(5));
+    let from = sim.now().mono.since_start();
+    sim.device("alpha").agent().add_step(
+        from + Duration::from_millis(1500),
+        from + Duration::from_millis(1700),
+        2310.0,
+    );
+    sim.run_for(seconds(6));
+    assert_eq!(told(&sim), 2, "{:?}", exceedings(&sim));
+    assert!(ask(&mut sim, "/exceedings").contains("peak between readings 3310 W > 3000 W"));
+}
+
+#[test]
+fn an_excess_that_a_crash_cut_off_gets_its_end_line_at_the_next_start() {
+    let mut sim = Sim::new(&[("alpha", 3000.0)]);
+    sim.run_for(seconds(5));
+    sim.device("alpha").set_power(3120.0);
+    sim.run_for(seconds(100));
+    sim.kill_and_restart();
+    sim.run_for(seconds(1));
+    let log = exceedings(&sim);
+    assert!(
+        log[1].contains("(alpha): back below limit after"),
+        "{log:?}"
+    );
+    assert!(
+        log[1].ends_with("(as far as seen before the agent stopped)"),
+        "{log:?}"
+    );
+    sim.clear_transcript();
+    sim.run_for(seconds(20));
+    assert!(
+        !sim.transcript().contains("above power limit"),
+        "it still fires, which is no news"
+    );
+    assert_eq!(alert_state(&sim, "power.limit:alpha"), "firing");
+    sim.device("alpha").set_power(1000.0);
+    sim.run_for(seconds(4));
+    assert_eq!(alert_state(&sim, "power.limit:alpha"), "ok");
+    let answer = ask(&mut sim, "/exceedings");
+    assert!(answer.contains("2 excesses"), "{answer}");
+}
+
+#[test]
+fn peaks_survive_a_crash_but_for_the_last_minute() {
+    let mut sim = Sim::new(&[("alpha", 9000.0)]);
+    sim.device("alpha").set_power(2500.0);
+    sim.run_for(seconds(10));
+    sim.device("alpha").set_power(500.0);
+    sim.run_for(seconds(120));
+    sim.device("alpha").set_silent(true);
+    sim.kill_and_restart();
+    sim.run_for(seconds(1));
+    assert_eq!(view(&sim, 0).peak_w, Some(2500.0));
+}
+
+#[test]
+fn a_reload_keeps_what_has_the_same_name_and_ends_what_is_gone() {
+    let mut sim = Sim::new(&[("alpha", 3000.0), ("bravo", 3000.0)]);
+    for name in ["alpha", "bravo"] {
+        sim.device(name).set_power(3120.0);
+    }
+    sim.run_for(seconds(5));
+    let mut config = Sim::config(&[("alpha", 3000.0), ("bravo", 3000.0)]);
+    config.pdus.remove(0);
+    sim.reload(config);
+    sim.run_for(seconds(1));
+    assert_eq!(
+        view(&sim, 0).power_w,
+        Some(3120.0),
+        "bravo is the first now"
+    );
+    sim.run_for(seconds(5));
+    assert_eq!(alert_state(&sim, "power.limit:alpha"), "ok");
+    assert_eq!(alert_state(&sim, "power.limit:bravo"), "firing");
+    assert!(
+        sim.transcript().contains("removed from the configuration"),
+        "{}",
+        sim.transcript()
+    );
+    let begins = exceedings(&sim)
+        .iter()
+        .filter(|line| line.contains("(bravo): above"))
+        .count();
+    assert_eq!(begins, 1, "the excess goes on");
+    assert_eq!(view(&sim, 0).state, PduState::OverLimit);
+}
+
+#[test]
+fn a_reset_is_confirmed_written_and_read_back() {
+    let mut sim = Sim::new(&[("alpha", 9000.0)]);
+    sim.device("alpha").set_power(2500.0);
+    sim.run_for(seconds(10));
+    sim.device("alpha").set_power(800.0);
+    sim.run_for(seconds(4));
+    sim.post(1, 1, "/reset alpha");
+    sim.run_for(seconds(2));
+    assert!(
+        sim.transcript().contains("The peak of alpha is 2500 W"),
+        "{}",
+        sim.transcript()
+    );
+    sim.press(1, 1, "Reset the peak of alpha");
+    sim.run_for(seconds(6));
+    let transcript = sim.transcript();
+    assert!(
+        transcript.contains("peak reset on the device: 2500 W → 800 W"),
+        "{transcript}"
+    );
+    assert_eq!(view(&sim, 0).peak_w, Some(800.0));
+    assert!(
+        sim.log(LogFile::Audit)
+            .iter()
+            .any(|line| line.contains("power.reset:alpha"))
+    );
+}
+
+#[test]
+fn without_a_write_community_only_the_agents_peak_starts_anew() {
+    let mut config = Sim::config(&[("alpha", 9000.0)]);
+    config.pdus[0].write_community = None;
+    let mut sim = Sim::with_config(config);
+    sim.run_for(seconds(5));
+    sim.post(1, 1, "/reset alpha");
+    sim.run_for(seconds(2));
+    sim.press(1, 1, "Reset the peak of alpha");
+    sim.run_for(seconds(3));
+    assert!(
+        sim.transcript()
+            .contains("only the agent's own peak was reset: no write_community"),
+        "{}",
+        sim.transcript()
+    );
+}
+
+#[test]
+fn a_pdu_with_v3_alone_says_so() {
+    let mut config = Sim::config(&[("alpha", 3000.0)]);
+    config.pdus[0].version = None;
+    config.pdus[0].has_v3 = true;
+    let mut sim = Sim::with_config(config);
+    sim.run_for(seconds(20));
+    assert_eq!(view(&sim, 0).state, PduState::Unknown);
+    let answer = ask(&mut sim, "/current");
+    assert!(
+        answer.contains("alpha  unknown: SNMPv3 is not supported by this version"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn the_commands_answer_with_figures_of_the_same_moment() {
+    let mut sim = Sim::with_config(team(&["alpha", "bravo"], 9000.0));
+    sim.device("bravo").set_power(1310.0);
+    sim.run_for(seconds(11));
+    let answer = ask(&mut sim, "/current");
+    for line in [
+        "Power at 2026-11-20 20:00:10",
+        "alpha       1000 W",
+        "bravo       1310 W",
+        "Team Alpha  2310 W",
+        "all PDUs    2310 W",
+    ] {
+        assert!(answer.contains(line), "{line} in {answer}");
+    }
+    let answer = ask(&mut sim, "/peaks bravo");
+    assert!(answer.contains("1310 W  2026-11-20 20:00:"), "{answer}");
+    assert!(ask(&mut sim, "/energy alpha").contains(" kWh"));
+    assert!(ask(&mut sim, "/exceedings").contains("No excess is known"));
+    assert!(ask(&mut sim, "/exceedings csv").contains("The excesses as a table"));
+}
+
+#[test]
+fn a_lost_answer_costs_a_reading_and_no_more() {
+    let mut sim = Sim::new(&[("alpha", 3000.0)]);
+    sim.run_for(seconds(5));
+    sim.device("alpha").set_delay(seconds(3));
+    sim.run_for(seconds(2));
+    sim.device("alpha").set_delay(Duration::from_millis(5));
+    sim.run_for(seconds(4));
+    assert_eq!(view(&sim, 0).state, PduState::Ok);
+    let counters = sim.snapshot().expect("a publication").counters;
+    assert_eq!(counters.polls_failed, 1);
+}
