@@ -3,12 +3,16 @@
 //! It takes what plugins report and says what changed. Whether anybody is told is `notify`'s business.
 //! What fires, every acknowledgement and every mute are durable records (`alert/NAME`, `mute/NAME`).
 
-use super::{AlertState, Report, ReportKind, Rule, Severity};
+mod entry;
+
+pub use entry::{Ack, AlertEntry, Change, ChangeKind, Mute, Unit};
+
+use super::{AlertState, Report, ReportKind, Severity};
 use crate::effect::earlier;
 use crate::snapshot::AlertView;
 use crate::state::{Pending, Records};
 use crate::time::{Mono, Now, Wall};
-use serde::{Deserialize, Serialize};
+use entry::change;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,116 +29,6 @@ const MAX_SAMPLES: usize = 20;
 const LAST_NUMBER: u32 = 99_999;
 /// A newer worst value reaches the disk at most so often; a transition does at once.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
-
-/// One alert that is not `ok`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct AlertEntry {
-    /// Full name; the key of the record on disk.
-    #[serde(skip)]
-    pub name: Arc<str>,
-    /// Short number for `/ack 3`, the same as long as the alert lives.
-    pub number: u32,
-    /// The thing, as it stands in messages.
-    pub subject: String,
-    /// Severity.
-    pub severity: Severity,
-    /// State.
-    pub state: AlertState,
-    /// One line for people.
-    pub summary: String,
-    /// Since when it is in this state.
-    pub since: Wall,
-    /// When it fired; `None` when it has not. Stays while there is no data.
-    pub fired: Option<Wall>,
-    /// Last value.
-    pub value: Option<f64>,
-    /// Worst value since it fired.
-    pub worst: Option<f64>,
-    /// Unit of both.
-    #[serde(with = "unit")]
-    pub unit: Unit,
-    /// Who has seen it.
-    pub ack: Option<Ack>,
-    /// The rule, once its plugin has reported since the start.
-    #[serde(skip)]
-    pub rule: Option<Rule>,
-    /// Why it is in this state.
-    #[serde(skip)]
-    pub reason: &'static str,
-    /// The last values with their times, oldest first, since the start.
-    #[serde(skip)]
-    pub samples: VecDeque<(Wall, Option<f64>)>,
-    #[serde(skip)]
-    is_dirty: bool,
-}
-
-/// A unit such as `W`, empty when there is none. Named, so that serde does not take it for borrowed input.
-pub type Unit = &'static str;
-
-/// An acknowledgement: reminders stop until the alert ends.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ack {
-    /// Who (`telegram:42 Ann`).
-    pub by: String,
-    /// When.
-    pub at: Wall,
-}
-
-/// Messages about an alert are held back; its state is not touched.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mute {
-    /// Until when.
-    pub until: Wall,
-    /// Since when.
-    pub since: Wall,
-    /// Who.
-    pub by: String,
-    /// Why, may be empty.
-    pub reason: String,
-    /// The end on the monotonic clock, for a mute of this run of the agent: a clock that jumps does not end it.
-    #[serde(skip)]
-    deadline: Option<Mono>,
-}
-
-/// Something that people may have to be told.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Change {
-    /// Name of the alert, or `all`.
-    pub name: Arc<str>,
-    /// The thing.
-    pub subject: String,
-    /// Severity.
-    pub severity: Severity,
-    /// What happened.
-    pub kind: ChangeKind,
-    /// One line for people.
-    pub summary: String,
-    /// When it happened.
-    pub at: Wall,
-    /// When it had fired.
-    pub fired: Option<Wall>,
-}
-
-/// What happened to an alert.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ChangeKind {
-    /// It fires and did not before.
-    Fired,
-    /// It fires with a higher severity than before.
-    Escalated,
-    /// It fires with a lower severity than before.
-    Lowered,
-    /// It is over.
-    Resolved,
-    /// It is over because its rule is gone.
-    Removed,
-    /// Something that has no end.
-    Event,
-    /// Somebody has seen it.
-    Acknowledged,
-    /// Its mute, or that of all alerts, has ended.
-    MuteEnded,
-}
 
 /// Every alert that is not `ok`, and every mute.
 #[derive(Debug, Default)]
@@ -550,82 +444,5 @@ impl AlertBook {
     }
 }
 
-impl AlertEntry {
-    /// True from the firing to the end, also while there is no data.
-    pub fn is_open(&self) -> bool {
-        self.fired.is_some()
-    }
-
-    fn remember(&mut self, at: Wall, value: Option<f64>) {
-        if self.samples.len() == MAX_SAMPLES {
-            self.samples.pop_front();
-        }
-        self.samples.push_back((at, value));
-    }
-
-    pub(super) fn changed(&self, kind: ChangeKind, at: Wall, by: &str) -> Change {
-        let summary = match kind {
-            ChangeKind::Acknowledged => by.to_owned(),
-            _ => self.summary.clone(),
-        };
-        Change {
-            name: Arc::clone(&self.name),
-            subject: self.subject.clone(),
-            severity: self.severity,
-            kind,
-            summary,
-            at,
-            fired: self.fired,
-        }
-    }
-}
-
-impl Mute {
-    fn remaining(&self, now: Now) -> Duration {
-        match self.deadline {
-            Some(deadline) => deadline.since(now.mono),
-            None => self.until.since(now.wall),
-        }
-    }
-
-    /// A mute from before the restart hangs on the wall clock, which may still jump: it is looked at every minute.
-    fn next_check(&self, now: Now) -> Mono {
-        match self.deadline {
-            Some(deadline) => deadline,
-            None => now.mono + self.remaining(now).min(Duration::from_secs(60)),
-        }
-    }
-}
-
-fn change(report: &Report, kind: ChangeKind, fired: Option<Wall>) -> Change {
-    Change {
-        name: Arc::clone(&report.name),
-        subject: report.subject.clone(),
-        severity: report.severity,
-        kind,
-        summary: report.summary.clone(),
-        at: report.at,
-        fired,
-    }
-}
-
-/// Units are static words in the program; on disk they are text.
-mod unit {
-    use serde::{Deserialize, Deserializer, Serializer};
-    use std::borrow::Cow;
-
-    const KNOWN: &[&str] = &["W", "VA", "A", "V", "kWh", "s", "%", "°C", "B"];
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-    pub(super) fn serialize<S: Serializer>(unit: &&'static str, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(unit)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<&'static str, D::Error> {
-        let text = <Cow<'de, str>>::deserialize(from)?;
-        let known = KNOWN.iter().copied().find(|known| *known == text);
-        Ok(known.unwrap_or_default())
-    }
-}
+#[cfg(test)]
+mod tests;

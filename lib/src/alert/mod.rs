@@ -4,6 +4,7 @@
 //! acknowledgements. The notifier (`notify`) decides which messages leave, and when. All pure.
 
 pub mod book;
+pub mod commands;
 pub mod notify;
 pub mod rule;
 

@@ -33,6 +33,7 @@ use desk::Desk;
 const GROUPS: &[Group] = &[
     (general::SPECS, general::run),
     (access_commands::SPECS, access_commands::run),
+    (crate::alert::commands::SPECS, crate::alert::commands::run),
 ];
 
 /// The rows of a group, and the function that runs one of them (false when the command is not in it).

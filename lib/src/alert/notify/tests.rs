@@ -1,8 +1,11 @@
 //! Scenarios in virtual time: what happened, and the transcript of what people got.
 
 use super::*;
+use crate::alert::AlertState;
 use crate::alert::{Report, ReportKind};
+use crate::chat::outbox::EditOf;
 use crate::config::RouteConfig;
+use crate::effect::earlier;
 use crate::time::Zone;
 
 /// A minute before ten in the evening, UTC.
@@ -223,9 +226,6 @@ impl World {
             .count()
     }
 }
-
-use crate::effect::earlier;
-use crate::time::Wall;
 
 fn plain() -> World {
     World::new(|_| ())

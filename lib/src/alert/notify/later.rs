@@ -1,0 +1,196 @@
+//! What is told later: news that were held back, alerts whose mute has ended, and reminders.
+
+use super::message::{Line, Title};
+use super::told::{Cause, Held, Note, Queued};
+use super::{Notifier, NotifyEnv, WINDOW, book, policy, span_millis};
+use crate::alert::{AlertState, Change, ChangeKind, Severity};
+use crate::chat::Address;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+impl Notifier {
+    /// What is no longer held back by anything is told: single alerts on their own, a night or a mute of all as one
+    /// summary.
+    pub(super) fn release(&mut self, env: &mut NotifyEnv<'_>) {
+        let held: Vec<Arc<str>> = self
+            .told
+            .iter()
+            .filter(|(_, told)| told.held.is_some())
+            .map(|(name, _)| Arc::clone(name))
+            .collect();
+        let mut summaries: BTreeMap<(Cause, Vec<Address>), Vec<Line>> = BTreeMap::new();
+        for name in held {
+            let Some(held) = self.told.get(&name).and_then(|told| told.held.clone()) else {
+                continue;
+            };
+            let obstacle = self.obstacle(env, &name, held.queued.severity);
+            if let Some(cause) = obstacle {
+                self.still_held(&name, cause);
+                continue;
+            }
+            match held.cause {
+                Cause::Quiet | Cause::MuteAll => {
+                    let audience =
+                        policy::audience(&env.config.notify, &name, held.queued.severity);
+                    let line = self.release_into_summary(env, &name, &held);
+                    let key = (held.cause, audience.to_vec());
+                    summaries.entry(key).or_default().push(line);
+                }
+                Cause::Mute | Cause::Budget => self.release_alone(env, &name, &held),
+            }
+        }
+        for ((cause, audience), lines) in summaries {
+            let title = match cause {
+                Cause::Quiet => "held back during the quiet hours",
+                _ => "the mute of all alerts has ended; held back meanwhile",
+            };
+            self.send_all(env, &audience, &Title::Held(title.to_owned()), lines);
+        }
+    }
+
+    fn still_held(&mut self, name: &Arc<str>, cause: Cause) {
+        if let Some(held) = self.told.get_mut(name).and_then(|told| told.held.as_mut()) {
+            // What a night or a mute of all held back keeps its place in that summary.
+            if !matches!(
+                (held.cause, cause),
+                (Cause::Quiet | Cause::MuteAll, Cause::Budget)
+            ) {
+                held.cause = cause;
+            }
+        }
+    }
+
+    fn release_alone(&mut self, env: &mut NotifyEnv<'_>, name: &Arc<str>, held: &Held) {
+        let is_open = env.book.get(name).is_some_and(book::AlertEntry::is_open);
+        let mut queued = held.queued.clone();
+        if is_open {
+            queued.note = Note::Firing;
+        }
+        if let Some(entry) = env.book.get(name).filter(|_| is_open) {
+            queued.text.clone_from(&entry.summary);
+            queued.severity = entry.severity;
+        }
+        self.enqueue(env, name, queued);
+    }
+
+    fn release_into_summary(&mut self, env: &NotifyEnv<'_>, name: &Arc<str>, held: &Held) -> Line {
+        let at = self.steady(env.now);
+        let entry = env.book.get(name).filter(|entry| entry.is_open());
+        let mut queued = held.queued.clone();
+        queued.note = if entry.is_some() {
+            Note::Firing
+        } else {
+            held.queued.note
+        };
+        if let Some(entry) = entry {
+            queued.text.clone_from(&entry.summary);
+            queued.severity = entry.severity;
+        }
+        queued.text.push_str(&held.in_words(queued.note));
+        let is_acked = entry.is_some_and(|entry| entry.ack.is_some());
+        if let Some(told) = self.told.get_mut(name) {
+            told.held = None;
+            told.spend(&env.config.notify, at);
+            if queued.note == Note::Firing {
+                told.known = Some(queued.severity);
+                let repeat = policy::repeat(&env.config.notify, queued.severity);
+                told.remind_at = repeat
+                    .filter(|_| !is_acked)
+                    .map(|span| at.saturating_add(span_millis(span)));
+            }
+        }
+        self.changed_told.insert(Arc::clone(name));
+        queued.line(name)
+    }
+
+    /// A mute has ended: what fires is told even if nothing happened meanwhile.
+    pub(super) fn end_mute(&mut self, env: &mut NotifyEnv<'_>, name: &str) {
+        let open: Vec<Change> = env
+            .book
+            .entries()
+            .filter(|entry| entry.is_open() && entry.ack.is_none())
+            .filter(|entry| name == book::ALL || *entry.name == *name)
+            .filter(|entry| {
+                let told = self.told.get(&entry.name);
+                told.is_none_or(|told| told.held.is_none() && told.queue.is_none())
+            })
+            .map(|entry| {
+                entry.changed(
+                    ChangeKind::MuteEnded,
+                    entry.fired.unwrap_or(entry.since),
+                    "",
+                )
+            })
+            .collect();
+        let cause = if name == book::ALL {
+            Cause::MuteAll
+        } else {
+            Cause::Mute
+        };
+        for change in open {
+            let held = Held::silent(Queued::of(&change, Note::Firing), cause);
+            self.told.entry(Arc::clone(&change.name)).or_default().held = Some(held);
+            self.changed_told.insert(change.name);
+        }
+        self.release(env);
+        self.plan(env);
+    }
+
+    /// Reminders that are due, together with those of the next half minute.
+    pub(super) fn remind(&mut self, env: &NotifyEnv<'_>) {
+        let at = self.steady(env.now);
+        let is_any_due = self
+            .told
+            .values()
+            .any(|told| told.remind_at.is_some_and(|due| due <= at));
+        if !is_any_due {
+            return;
+        }
+        let due: Vec<Arc<str>> = self
+            .told
+            .iter()
+            .filter(|(_, told)| told.remind_at.is_some_and(|due| due <= at + WINDOW))
+            .map(|(name, _)| Arc::clone(name))
+            .collect();
+        for name in due {
+            self.remind_of(env, &name, at);
+        }
+    }
+
+    fn remind_of(&mut self, env: &NotifyEnv<'_>, name: &Arc<str>, at: i64) {
+        let entry = env
+            .book
+            .get(name)
+            .filter(|entry| entry.is_open() && entry.ack.is_none());
+        let severity = entry.map_or(Severity::Info, |entry| entry.severity);
+        let obstacle = self.obstacle(env, name, severity);
+        let look = obstacle.and_then(|cause| self.look_at(env, name, cause, at));
+        let repeat = policy::repeat(&env.config.notify, severity).map(span_millis);
+        let Some(told) = self.told.get_mut(name) else {
+            return;
+        };
+        self.changed_told.insert(Arc::clone(name));
+        let (Some(entry), Some(repeat)) = (entry, repeat) else {
+            told.remind_at = None;
+            return;
+        };
+        if obstacle.is_some() {
+            told.remind_at = Some(look.unwrap_or(at.saturating_add(repeat)));
+            return;
+        }
+        told.spend(&env.config.notify, at);
+        told.remind_at = Some(at.saturating_add(repeat));
+        let mut text = entry.summary.clone();
+        if entry.state == AlertState::Unknown {
+            text.push_str("; no data at present");
+        }
+        told.queue = Some(Queued {
+            note: Note::Reminder,
+            subject: entry.subject.clone(),
+            text,
+            severity: entry.severity,
+            at: entry.fired.unwrap_or(entry.since),
+        });
+        self.flush_soon(env);
+    }
+}

@@ -1,0 +1,197 @@
+//! How messages leave: what is queued becomes a message or joins one, ends wait for each other, and what stands is
+//! edited when things change.
+
+use super::message::{Line, Message, Status, Title};
+use super::told::Note;
+use super::{MAX_MESSAGES, Notifier, NotifyEnv, WINDOW, policy};
+use crate::alert::Severity;
+use crate::chat::Address;
+use crate::chat::outbox::{Draft, EditOf, Lane};
+use crate::state::Pending;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+impl Notifier {
+    /// Sends everything that is queued, one message for each audience, severity and kind of news. Beyond `ends_at_once`
+    /// recent ones, messages about ends wait for each other.
+    pub(super) fn flush(&mut self, env: &mut NotifyEnv<'_>, ends_at_once: usize) {
+        self.flush_at = None;
+        let at = self.steady(env.now);
+        self.recent_ends.retain(|end| end + WINDOW > at);
+        let wait_for_ends = (self.recent_ends.len() >= ends_at_once)
+            .then(|| self.recent_ends.first().map_or(at, |end| end + WINDOW));
+        let mut bundles: BTreeMap<(Note, Severity, Vec<Address>), Vec<Line>> = BTreeMap::new();
+        for (name, told) in &mut self.told {
+            let Some(queued) = told.queue.take() else {
+                continue;
+            };
+            if let (Note::Ended, Some(due)) = (queued.note, wait_for_ends) {
+                told.queue = Some(queued);
+                self.flush_at = Some(due);
+                continue;
+            }
+            self.changed_told.insert(Arc::clone(name));
+            let audience = policy::audience(&env.config.notify, name, queued.severity);
+            let note = queued.note.bundle();
+            bundles
+                .entry((note, queued.severity, audience.to_vec()))
+                .or_default()
+                .push(queued.line(name));
+        }
+        for ((note, severity, audience), lines) in bundles {
+            match note {
+                Note::Firing | Note::Event => self.send_or_join(env, severity, &audience, lines),
+                Note::Reminder => self.send_all(env, &audience, &Title::Reminder, lines),
+                Note::Ended => {
+                    self.recent_ends.push(at);
+                    self.send_all(env, &audience, &Title::Ended, lines);
+                }
+            }
+        }
+        self.edit_changed(env);
+    }
+
+    /// The first of a group is a message of its own; what comes within its window joins it, but for an alert that is in it
+    /// already and fires anew.
+    fn send_or_join(
+        &mut self,
+        env: &mut NotifyEnv<'_>,
+        severity: Severity,
+        audience: &[Address],
+        lines: Vec<Line>,
+    ) {
+        let at = self.steady(env.now);
+        let open = self.messages.iter_mut().rfind(|(_, message)| {
+            message.open_until > at
+                && message.severity == severity
+                && message.stands_at(audience)
+                && message.takes(&lines)
+        });
+        let Some((id, message)) = open else {
+            self.wake_at(at + WINDOW);
+            for mut message in Message::several(&Title::Alerts, lines) {
+                message.open_until = at + WINDOW;
+                self.send(env, audience, message);
+            }
+            return;
+        };
+        for line in lines {
+            message.joined.push(line.name.clone());
+            message.add(line);
+        }
+        self.changed_messages.insert(*id);
+    }
+
+    /// The window of a group is over: what joined it rings once.
+    pub(super) fn close_windows(&mut self, env: &mut NotifyEnv<'_>) {
+        let at = self.steady(env.now);
+        let mut summaries = Vec::new();
+        self.messages.retain(|id, message| {
+            if message.open_until == 0 || message.open_until > at {
+                return true;
+            }
+            message.open_until = 0;
+            let joined = std::mem::take(&mut message.joined);
+            let lines: Vec<Line> = message
+                .lines
+                .iter()
+                .filter(|line| joined.contains(&line.name))
+                .filter(|line| matches!(line.status, Status::Firing | Status::Event))
+                .cloned()
+                .collect();
+            if !lines.is_empty() {
+                let audience: Vec<Address> =
+                    message.copies.iter().map(|(to, _)| to.clone()).collect();
+                summaries.push((audience, lines));
+            }
+            let is_live = message.is_live();
+            save_message(env.state, *id, is_live.then_some(&*message));
+            is_live
+        });
+        for (audience, lines) in summaries {
+            self.send_all(env, &audience, &Title::Joined, lines);
+        }
+    }
+
+    pub(super) fn send_all(
+        &mut self,
+        env: &mut NotifyEnv<'_>,
+        audience: &[Address],
+        title: &Title,
+        lines: Vec<Line>,
+    ) {
+        for message in Message::several(title, lines) {
+            self.send(env, audience, message);
+        }
+    }
+
+    fn send(&mut self, env: &mut NotifyEnv<'_>, audience: &[Address], mut message: Message) {
+        let is_end = message.title == Title::Ended;
+        let silent = message.severity == Severity::Info || (is_end && self.quiet.is_some());
+        for to in audience {
+            let draft = Draft {
+                to: to.clone(),
+                lane: message.lane(),
+                text: message.text(env.config, env.now),
+                buttons: message.buttons(env.book),
+                document: None,
+                edit: None,
+                silent,
+                alert: message.only_alert(),
+            };
+            let item = env.outbox.post(env.now, env.state, draft);
+            message.copies.push((to.clone(), item));
+        }
+        if !message.is_live() && message.open_until == 0 {
+            return;
+        }
+        let id = self.messages.last_key_value().map_or(0, |(id, _)| id + 1);
+        self.messages.insert(id, message);
+        if self.messages.len() > MAX_MESSAGES {
+            if let Some((oldest, _)) = self.messages.pop_first() {
+                self.changed_messages.insert(oldest);
+            }
+        }
+        save_message(env.state, id, self.messages.get(&id));
+    }
+
+    /// Lets every message that has changed read as things are.
+    fn edit_changed(&mut self, env: &mut NotifyEnv<'_>) {
+        for id in std::mem::take(&mut self.changed_messages) {
+            let Some(message) = self.messages.get(&id) else {
+                save_message(env.state, id, None);
+                continue;
+            };
+            for (to, item) in &message.copies {
+                let draft = Draft {
+                    to: to.clone(),
+                    lane: if message.is_live() {
+                        message.lane()
+                    } else {
+                        Lane::Digest
+                    },
+                    text: message.text(env.config, env.now),
+                    buttons: message.buttons(env.book),
+                    document: None,
+                    edit: Some(EditOf::Item(*item)),
+                    silent: true,
+                    alert: message.only_alert(),
+                };
+                env.outbox.post(env.now, env.state, draft);
+            }
+            if message.is_live() || message.open_until != 0 {
+                save_message(env.state, id, Some(message));
+            } else {
+                self.messages.remove(&id);
+                save_message(env.state, id, None);
+            }
+        }
+    }
+}
+
+fn save_message(state: &mut Pending, id: u64, message: Option<&Message>) {
+    match message {
+        Some(message) => state.put("notify.message", &id.to_string(), message),
+        None => state.delete("notify.message", &id.to_string()),
+    }
+}
