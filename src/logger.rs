@@ -4,13 +4,13 @@
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use rackwarden_core::config::{Config, LogConfig, parse};
 use rackwarden_core::io::clock::Clock;
+use rackwarden_core::io::environment::reason;
+use rackwarden_core::io::store::RotatingFile;
+use rackwarden_core::text;
 use rackwarden_core::time::{Mono, Now};
 use std::collections::VecDeque;
 use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
@@ -26,9 +26,9 @@ const MAX_REPEATED: usize = 64;
 const CAPPED: [&str; 3] = ["ureq", "rustls", "webpki"];
 
 /// Installs the logger, before there is a configuration: level info, standard error.
-pub(crate) fn install() {
+pub(crate) fn start(clock: Clock) {
     let logger = LOGGER.get_or_init(|| Logger {
-        clock: Clock::start(),
+        clock,
         inner: Mutex::new(Inner::new(std::env::var_os("JOURNAL_STREAM").is_some())),
     });
     // Fails only when it has been installed already.
@@ -39,7 +39,7 @@ pub(crate) fn install() {
 /// Takes over `[log]` and the secrets of a configuration. `$RUST_LOG` goes before the configured level.
 ///
 /// # Errors
-/// When the log file cannot be opened; lines go to standard error then.
+/// When the log file cannot be opened; everything stays as it was then.
 pub(crate) fn configure(config: &Config) -> Result<(), String> {
     let Some(logger) = LOGGER.get() else {
         return Ok(());
@@ -55,19 +55,38 @@ pub(crate) fn configure(config: &Config) -> Result<(), String> {
             targets: config.log.targets.clone(),
         },
     };
-    let most = filter.most();
-    let opened = logger
-        .lock()
-        .configure(&config.log, filter, secrets(config));
-    log::set_max_level(most);
-    opened
+    let file = open(&config.log)?;
+    log::set_max_level(filter.most());
+    let mut inner = logger.lock();
+    inner.filter = filter;
+    inner.secrets = secrets(config);
+    inner.file = file;
+    Ok(())
+}
+
+fn open(log: &LogConfig) -> Result<Option<RotatingFile>, String> {
+    let Some(path) = &log.file else {
+        return Ok(None);
+    };
+    RotatingFile::open(path, log.max_size_bytes, log.keep)
+        .map(Some)
+        .map_err(|err| {
+            format!(
+                "{}: cannot open the log file: {}",
+                path.display(),
+                reason(&err)
+            )
+        })
 }
 
 /// Everything in a configuration that no line may show.
 fn secrets(config: &Config) -> Vec<Arc<str>> {
     let mut secrets: Vec<Arc<str>> = Vec::new();
     if let Some(telegram) = &config.telegram {
-        secrets.push(telegram.token.expose().as_str().into());
+        let token = telegram.token.expose();
+        secrets.push(token.as_str().into());
+        // The key without the bot's id, which is public.
+        secrets.extend(token.split_once(':').map(|(_, key)| key.into()));
         let user = telegram.proxy.as_ref().and_then(|proxy| {
             let (_, rest) = proxy.expose().split_once("://")?;
             Some(rest.rsplit_once('@')?.0)
@@ -188,7 +207,7 @@ struct Inner {
     secrets: Vec<Arc<str>>,
     repeated: VecDeque<Repeated>,
     has_journal: bool,
-    file: Option<LogFile>,
+    file: Option<RotatingFile>,
 }
 
 impl Inner {
@@ -203,23 +222,6 @@ impl Inner {
             has_journal,
             file: None,
         }
-    }
-
-    fn configure(
-        &mut self,
-        log: &LogConfig,
-        filter: Filter,
-        secrets: Vec<Arc<str>>,
-    ) -> Result<(), String> {
-        self.filter = filter;
-        self.secrets = secrets;
-        self.file = None;
-        if let Some(path) = &log.file {
-            let file = LogFile::open(path, log.max_size_bytes, log.keep)
-                .map_err(|err| format!("{}: {err}; logging to standard error", path.display()))?;
-            self.file = Some(file);
-        }
-        Ok(())
     }
 
     fn log(&mut self, now: Now, level: Level, target: &str, message: &str) {
@@ -281,8 +283,8 @@ impl Inner {
             .or_else(|| target.strip_prefix("rackwarden::"))
             .unwrap_or(target);
         if let Some(file) = &mut self.file {
-            let line = format!("{} {level:<5} [{target}] {message}\n", now.wall.rfc3339());
-            if file.append(line.as_bytes()).is_ok() {
+            let line = format!("{} {level:<5} [{target}] {message}", now.wall.rfc3339());
+            if file.write_line(&line).is_ok() {
                 return;
             }
         }
@@ -301,27 +303,19 @@ impl Inner {
     }
 }
 
-/// One line without control characters and secrets.
+/// One line without control characters and secrets. What is cut off is cut last, so that it cannot split a secret.
 fn clean(message: &str, secrets: &[Arc<str>]) -> String {
-    let mut line = String::with_capacity(message.len());
-    for (count, ch) in message.trim_end().chars().enumerate() {
-        match ch {
-            _ if count >= MAX_MESSAGE_CHARS => {
-                line.push('…');
-                break;
-            }
-            '\n' => line.push_str(" ⏎ "),
-            '\t' => line.push(' '),
-            ch if ch.is_control() => {}
-            // They change the direction of what follows, or pass for a line break.
-            '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
-            ch => line.push(ch),
-        }
-    }
+    let mut line = text::clean(message.trim_end().to_owned())
+        .replace('\n', " ⏎ ")
+        .replace(['\t', '\u{2028}', '\u{2029}'], " ");
     for secret in secrets {
         if line.contains(&**secret) {
             line = redact(&line, secret);
         }
+    }
+    if let Some((end, _)) = line.char_indices().nth(MAX_MESSAGE_CHARS) {
+        line.truncate(end);
+        line.push('…');
     }
     line
 }
@@ -346,70 +340,12 @@ fn redact(line: &str, secret: &str) -> String {
     redacted
 }
 
-/// A file that is rotated by size: `log` becomes `log.1`, `log.1` becomes `log.2`, and so on.
-struct LogFile {
-    path: PathBuf,
-    file: File,
-    size: u64,
-    max_size: u64,
-    keep: u32,
-}
-
-impl LogFile {
-    fn open(path: &Path, max_size: u64, keep: u32) -> std::io::Result<LogFile> {
-        let file = open(path)?;
-        Ok(LogFile {
-            path: path.to_owned(),
-            size: file.metadata()?.len(),
-            file,
-            max_size,
-            keep,
-        })
-    }
-
-    fn append(&mut self, line: &[u8]) -> std::io::Result<()> {
-        if self.size > 0 && self.size + line.len() as u64 > self.max_size {
-            self.rotate()?;
-        }
-        self.file.write_all(line)?;
-        self.size += line.len() as u64;
-        Ok(())
-    }
-
-    fn rotate(&mut self) -> std::io::Result<()> {
-        for number in (1..self.keep).rev() {
-            // A gap in the numbers is no reason to stop.
-            let _ = std::fs::rename(self.numbered(number), self.numbered(number + 1));
-        }
-        let is_moved = self.keep > 0 && std::fs::rename(&self.path, self.numbered(1)).is_ok();
-        self.file = open(&self.path)?;
-        if !is_moved {
-            self.file.set_len(0)?;
-        }
-        self.size = self.file.metadata()?.len();
-        Ok(())
-    }
-
-    fn numbered(&self, number: u32) -> PathBuf {
-        let mut name = self.path.clone().into_os_string();
-        name.push(format!(".{number}"));
-        PathBuf::from(name)
-    }
-}
-
-fn open(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o640)
-        .open(path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use rackwarden_core::config::Environment;
     use rackwarden_core::time::Wall;
+    use std::path::{Path, PathBuf};
 
     fn at(seconds: u64) -> Now {
         Now {
@@ -429,7 +365,7 @@ mod tests {
     fn logger(name: &str, max_size: u64, keep: u32) -> (Inner, PathBuf) {
         let path = folder(name).join("log");
         let mut inner = Inner::new(true);
-        inner.file = Some(LogFile::open(&path, max_size, keep).unwrap());
+        inner.file = Some(RotatingFile::open(&path, max_size, keep).unwrap());
         (inner, path)
     }
 
@@ -541,6 +477,6 @@ mod tests {
             .iter()
             .map(|secret| secret.to_string())
             .collect();
-        assert_eq!(secrets, ["1:tok", "c0mm", "pass", "joe"]);
+        assert_eq!(secrets, ["1:tok", "c0mm", "pass", "joe", "tok"]);
     }
 }

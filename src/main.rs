@@ -19,10 +19,11 @@ mod subcommands;
 
 use args::Command;
 use failure::{Failure, Outcome, print, report};
+use rackwarden_core::io::clock::Clock;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    logger::install();
+    logger::start(Clock::start());
     let outcome = args::parse(std::env::args_os().skip(1)).and_then(dispatch);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
