@@ -33,6 +33,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use telegram::Service;
+pub use telegram::Weather;
 
 /// A moment in the past that every scenario begins at: 2026-11-20 20:00:00 UTC.
 const BEGIN: Wall = Wall(1_795_204_800_000);
@@ -235,6 +236,29 @@ impl Sim {
     pub fn post(&mut self, user: i64, chat: i64, text: &str) {
         self.service.post(user, chat, text, self.now.wall);
         self.answer_polls();
+    }
+
+    /// Somebody wrote this so long ago, and the service delivers it only now.
+    pub fn post_late(&mut self, user: i64, chat: i64, text: &str, age: Duration) {
+        self.service
+            .post(user, chat, text, self.now.wall.minus(age));
+        self.answer_polls();
+    }
+
+    /// The chat service treats the next `times` calls of a method (`*` for every one) like this.
+    pub fn set_weather(&mut self, method: &str, times: u32, weather: Weather) {
+        self.service.set_weather(method, times, weather);
+        self.answer_polls();
+    }
+
+    /// The chat service works again.
+    pub fn clear_weather(&mut self) {
+        self.service.clear_weather();
+    }
+
+    /// The chat service ignores what was confirmed and sends every update again with each poll.
+    pub fn repeat_updates(&mut self) {
+        self.service.repeat_updates();
     }
 
     /// Somebody presses a button by its label, under the newest message that has one.

@@ -1,7 +1,9 @@
-//! The simulated chat service: as much of the Telegram Bot API as fair weather needs, in virtual time.
+//! The simulated chat service: as much of the Telegram Bot API as the agent uses, in virtual time, in fair and
+//! in foul weather.
 
 use crate::effect::{HttpRequest, Ticket};
 use crate::event::{Event, HttpResponse};
+use crate::fault::{Fault, FaultKind};
 use crate::time::{Mono, Now, Wall};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -16,7 +18,22 @@ pub(super) struct Service {
     /// Buttons of each message: chat, message, label, data.
     buttons: Vec<(i64, i64, String, String)>,
     poll: Option<Poll>,
-    replies: Vec<(Ticket, Value)>,
+    replies: Vec<(Ticket, Result<(u16, Value), Fault>)>,
+    weather: Vec<(String, u32, Weather)>,
+    repeats: bool,
+}
+
+/// How the chat service treats a call.
+#[derive(Clone, Debug)]
+pub enum Weather {
+    /// It refuses with this status, text and `parameters`.
+    Refuses(u16, &'static str, Value),
+    /// It does what was asked, but the answer is lost.
+    LosesAnswer,
+    /// It answers with something that is not the Bot API.
+    Garbles,
+    /// Nothing is there.
+    IsAway,
 }
 
 struct Poll {
@@ -49,6 +66,23 @@ impl Service {
         let body: Value = serde_json::from_slice(request.body.expose()).unwrap_or(Value::Null);
         let chat = body["chat_id"].as_i64().unwrap_or(0);
         let mut seen = Vec::new();
+        let weather = self.next_weather(&method);
+        let answer = match &weather {
+            Some(Weather::Refuses(status, text, parameters)) => {
+                let body = json!({"ok": false, "error_code": status, "description": text, "parameters": parameters});
+                Some(Ok((*status, body)))
+            }
+            Some(Weather::Garbles) => Some(Ok((200, json!("<html>")))),
+            Some(Weather::IsAway) => Some(Err(Fault::new(
+                FaultKind::Unreachable,
+                "connection refused",
+            ))),
+            Some(Weather::LosesAnswer) | None => None,
+        };
+        if let Some(answer) = answer {
+            self.replies.push((request.ticket, answer));
+            return seen;
+        }
         let result = match method.as_str() {
             "getUpdates" => {
                 let wait = Duration::from_secs(body["timeout"].as_u64().unwrap_or(0).min(50));
@@ -86,8 +120,42 @@ impl Service {
             }
             _ => json!(true),
         };
-        self.replies.push((request.ticket, result));
+        let answer = match weather {
+            Some(Weather::LosesAnswer) => Err(Fault::new(FaultKind::Timeout, "no answer")),
+            _ => Ok((200, json!({"ok": true, "result": result}))),
+        };
+        self.replies.push((request.ticket, answer));
         seen
+    }
+
+    /// The next `times` calls of `method` (`*` for every one) are treated like this.
+    pub(super) fn set_weather(&mut self, method: &str, times: u32, weather: Weather) {
+        if matches!(weather, Weather::IsAway) {
+            let fault = Fault::new(FaultKind::Unreachable, "connection reset");
+            let poll = self.poll.take();
+            self.replies
+                .extend(poll.map(|poll| (poll.ticket, Err(fault))));
+        }
+        self.weather.push((method.to_owned(), times, weather));
+    }
+
+    /// The weather is fair again.
+    pub(super) fn clear_weather(&mut self) {
+        self.weather.clear();
+    }
+
+    fn next_weather(&mut self, method: &str) -> Option<Weather> {
+        let (_, left, weather) = self
+            .weather
+            .iter_mut()
+            .find(|(of, left, _)| (of == method || of == "*") && *left > 0)?;
+        *left -= 1;
+        Some(weather.clone())
+    }
+
+    /// The service sends its updates from this number on again.
+    pub(super) fn repeat_updates(&mut self) {
+        self.repeats = true;
     }
 
     pub(super) fn post(&mut self, user: i64, chat: i64, text: &str, at: Wall) {
@@ -118,32 +186,29 @@ impl Service {
 
     pub(super) fn take_replies(&mut self, now: Now) -> Vec<Event> {
         if let Some(poll) = &self.poll {
+            let from = if self.repeats { 0 } else { poll.offset };
             let fresh: Vec<Value> = self
                 .updates
-                .range(poll.offset..)
+                .range(from..)
                 .map(|(_, update)| update.clone())
                 .collect();
             if !fresh.is_empty() || poll.until <= now.mono {
-                self.updates.retain(|id, _| *id >= poll.offset);
-                self.replies.push((poll.ticket, Value::Array(fresh)));
+                let is_kept = self.repeats;
+                self.updates.retain(|id, _| is_kept || *id >= poll.offset);
+                let body = json!({"ok": true, "result": fresh});
+                self.replies.push((poll.ticket, Ok((200, body))));
                 self.poll = None;
             }
         }
         std::mem::take(&mut self.replies)
             .into_iter()
-            .map(|(ticket, result)| {
-                let body = json!({"ok": true, "result": result})
-                    .to_string()
-                    .into_bytes();
-                let date_unix_seconds = Some(now.wall.unix_seconds());
-                Event::Http {
-                    ticket,
-                    result: Ok(HttpResponse {
-                        status: 200,
-                        body,
-                        date_unix_seconds,
-                    }),
-                }
+            .map(|(ticket, answer)| Event::Http {
+                ticket,
+                result: answer.map(|(status, body)| HttpResponse {
+                    status,
+                    body: body.to_string().into_bytes(),
+                    date_unix_seconds: Some(now.wall.unix_seconds()),
+                }),
             })
             .collect()
     }

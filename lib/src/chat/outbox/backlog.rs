@@ -10,8 +10,8 @@ use crate::time::Now;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// After an outage of this length what waits is told together.
-pub(super) const LONG_OUTAGE: Duration = Duration::from_secs(300);
+/// What has waited for so long is told together.
+const LONG_WAIT: Duration = Duration::from_secs(300);
 /// Making room ends when so few wait.
 const ENOUGH_ROOM: usize = MAX_ITEMS * 9 / 10;
 /// Length up to which whole messages are joined, in UTF-16 units.
@@ -26,8 +26,16 @@ const GIVE_WAY: [Lane; 5] = [
 ];
 
 impl Outbox {
-    /// Makes every alert's waiting messages to one place one message.
-    pub(super) fn collapse(&mut self, now: Now, state: &mut Pending) {
+    /// What has waited for long is told together; true when that changed something.
+    pub(super) fn collapse_old(&mut self, now: Now, state: &mut Pending) -> bool {
+        let oldest = self.items.values().next();
+        oldest.is_some_and(|item| now.wall.since(item.record.created) >= LONG_WAIT)
+            && self.collapse(now, state)
+    }
+
+    /// Makes every alert's waiting messages to one place one message; true when there were several.
+    fn collapse(&mut self, now: Now, state: &mut Pending) -> bool {
+        let before = self.items.len();
         let mut groups: BTreeMap<(Address, String), Vec<ItemId>> = BTreeMap::new();
         for (id, item) in &self.items {
             if let (Some(alert), true) = (&item.record.alert, item.is_simple()) {
@@ -38,6 +46,7 @@ impl Outbox {
         for ids in groups.into_values().filter(|ids| ids.len() > 1) {
             self.join(&ids, now, state);
         }
+        self.items.len() < before
     }
 
     /// Makes room for more items.

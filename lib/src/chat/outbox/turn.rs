@@ -1,6 +1,5 @@
 //! Whose turn it is: picks what leaves next, and takes what the transports say about it.
 
-use super::backlog::LONG_OUTAGE;
 use super::item::{Item, Phase};
 use super::{EditOf, ItemId, Lane, MAX_SENT, Outbox, STORE_PATIENCE, Sent, without_topic};
 use crate::chat::Address;
@@ -52,6 +51,9 @@ impl Outbox {
         }
         self.watch_outage(now.mono, service);
         while let Some(id) = self.pick(now.mono, service) {
+            if self.collapse_old(now, state) {
+                continue;
+            }
             let group = self.group(id, now.mono);
             if !self.mark(&group, now, state) {
                 return self.dispatch(&group, now, service);
@@ -88,7 +90,7 @@ impl Outbox {
             state.put_durable("outbox", &id.to_string(), &item.record);
             return;
         }
-        self.end_outage(now, state);
+        self.down_since = None;
         for id in &group {
             let Some(item) = self.forget(*id, state) else {
                 continue;
@@ -450,15 +452,6 @@ impl Outbox {
             let is_down =
                 |item: &Item| matches!(service(&item.record.to), Some((Readiness::Down, _)));
             self.down_since = self.items.values().any(is_down).then_some(now);
-        }
-    }
-
-    /// After a long outage what has piled up is told together.
-    fn end_outage(&mut self, now: Now, state: &mut Pending) {
-        if let Some(since) = self.down_since.take() {
-            if now.mono.since(since) >= LONG_OUTAGE {
-                self.collapse(now, state);
-            }
         }
     }
 }

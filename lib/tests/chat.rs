@@ -1,0 +1,360 @@
+//! The chat from end to end in virtual time: commands in groups and alone, rights, old commands, and the weather
+//! that a chat service can make.
+
+use rackwarden_core::chat::{Role, Subject};
+use rackwarden_core::config::{Config, GrantConfig};
+use rackwarden_core::effect::LogFile;
+use rackwarden_core::sim::{Sim, Weather};
+use serde_json::json;
+use std::time::Duration;
+
+const OWNER: i64 = 1;
+const VIEWER: i64 = 3;
+const STRANGER: i64 = 66;
+const GROUP: i64 = -100;
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn config() -> Config {
+    let mut config = Sim::config(&[("alpha", 3000.0), ("bravo", 3000.0)]);
+    let grant = |who, role| GrantConfig {
+        who,
+        role: Some(role),
+        allow: Vec::new(),
+        deny: Vec::new(),
+        until: None,
+    };
+    config.access.grants = vec![grant(Subject::Telegram(VIEWER), Role::Viewer)];
+    config
+}
+
+/// A world that has settled.
+fn sim() -> Sim {
+    let mut sim = Sim::with_config(config());
+    sim.run_for(seconds(20));
+    sim.clear_transcript();
+    sim
+}
+
+/// Lines of the transcript that hold `text`.
+fn count(sim: &Sim, text: &str) -> usize {
+    sim.transcript().matches(text).count()
+}
+
+fn says(user: i64, chat: i64, line: &str) -> String {
+    let mut sim = sim();
+    sim.post(user, chat, line);
+    sim.run_for(seconds(2));
+    sim.transcript()
+}
+
+#[test]
+fn lines_are_answered_where_they_were_written() {
+    for (rule, user, chat, line, want) in [
+        ("private", OWNER, OWNER, "/version", "telegram:1 "),
+        ("without_a_slash", OWNER, OWNER, "version", "rackwarden"),
+        ("group", OWNER, GROUP, "/version@rack_bot", "telegram:-100 "),
+        ("viewer", VIEWER, VIEWER, "/cur alpha", "1000 W"),
+        ("stranger_may_ask", STRANGER, STRANGER, "/id", "telegram:66"),
+        (
+            "stranger_is_refused",
+            STRANGER,
+            STRANGER,
+            "/current",
+            "You may not use this agent",
+        ),
+        (
+            "viewer_is_refused",
+            VIEWER,
+            VIEWER,
+            "/reset alpha",
+            "needs operator",
+        ),
+        ("nearest", OWNER, OWNER, "/curent", "Did you mean /current?"),
+        ("ambiguous", OWNER, OWNER, "/re", "/re may be /"),
+    ] {
+        let transcript = says(user, chat, line);
+        assert!(transcript.contains(want), "{rule}: {transcript}");
+    }
+    for (rule, user, chat, line) in [
+        ("another_bot", OWNER, GROUP, "/version@other_bot"),
+        ("talk_in_a_group", OWNER, GROUP, "good morning"),
+        ("nobodys_command_in_a_group", OWNER, GROUP, "/xyzzy"),
+    ] {
+        assert_eq!(says(user, chat, line), "", "{rule}");
+    }
+}
+
+#[test]
+fn refusals_are_told_once_in_a_while_and_audited() {
+    let mut sim = sim();
+    for _ in 0..30 {
+        sim.post(STRANGER, STRANGER, "/reset alpha");
+        sim.run_for(seconds(1));
+    }
+    assert_eq!(count(&sim, "You may not use this agent"), 1);
+    let audit = sim.log(LogFile::Audit);
+    assert!((1..=10).contains(&audit.len()), "{audit:?}");
+    assert!(
+        audit[0].contains("telegram:66 user66: /reset alpha: refused"),
+        "{audit:?}"
+    );
+}
+
+#[test]
+fn rights_granted_in_chat_survive_a_kill() {
+    let mut sim = sim();
+    sim.post(OWNER, OWNER, "/grant 66 viewer 1h");
+    sim.run_for(seconds(5));
+    sim.kill_and_restart();
+    sim.run_for(seconds(20));
+    sim.clear_transcript();
+    sim.post(STRANGER, STRANGER, "/version");
+    sim.run_for(seconds(5));
+    assert_eq!(count(&sim, "rackwarden"), 1, "{}", sim.transcript());
+    sim.run_for(seconds(3600));
+    sim.post(STRANGER, STRANGER, "/version");
+    sim.run_for(seconds(5));
+    assert_eq!(count(&sim, "You may not"), 1, "{}", sim.transcript());
+    sim.post(OWNER, OWNER, "/audit 5");
+    sim.run_for(seconds(5));
+    assert!(
+        sim.transcript()
+            .contains("grant the role viewer to telegram:66")
+    );
+}
+
+#[test]
+fn an_old_command_that_changes_something_is_offered_and_not_run() {
+    let mut sim = sim();
+    sim.post_late(OWNER, OWNER, "/grant 66 viewer", seconds(61));
+    sim.run_for(seconds(3));
+    assert_eq!(count(&sim, "Not run"), 1, "{}", sim.transcript());
+    assert_eq!(count(&sim, "has the role"), 0);
+    sim.press(VIEWER, OWNER, "Run now");
+    sim.run_for(seconds(3));
+    assert_eq!(count(&sim, "has the role"), 0, "bound to who sent it");
+    sim.press(OWNER, OWNER, "Run now");
+    sim.run_for(seconds(3));
+    assert_eq!(count(&sim, "has the role"), 1, "{}", sim.transcript());
+    sim.clear_transcript();
+    sim.post_late(OWNER, OWNER, "/version", seconds(61));
+    sim.run_for(seconds(3));
+    assert_eq!(count(&sim, "rackwarden"), 1, "reading is never too late");
+}
+
+#[test]
+fn every_update_counts_once_however_often_it_comes() {
+    let mut sim = sim();
+    sim.repeat_updates();
+    sim.post(OWNER, OWNER, "/version");
+    sim.run_for(seconds(60));
+    assert_eq!(count(&sim, "rackwarden"), 1, "{}", sim.transcript());
+    sim.kill_and_restart();
+    sim.run_for(seconds(60));
+    assert_eq!(count(&sim, "rackwarden"), 1, "{}", sim.transcript());
+}
+
+#[test]
+fn a_chat_that_asks_to_wait_is_left_alone_and_the_others_are_not() {
+    let mut sim = sim();
+    let wait = json!({"retry_after": 30});
+    sim.set_weather(
+        "sendMessage",
+        1,
+        Weather::Refuses(429, "Too Many Requests: retry after 30", wait),
+    );
+    sim.post(OWNER, OWNER, "/version");
+    sim.run_for(seconds(1));
+    sim.post(VIEWER, VIEWER, "/version");
+    sim.run_for(seconds(2));
+    assert_eq!(count(&sim, "telegram:3 "), 1, "{}", sim.transcript());
+    sim.run_for(seconds(26));
+    assert_eq!(count(&sim, "telegram:1 "), 0);
+    sim.run_for(seconds(3));
+    assert_eq!(count(&sim, "telegram:1 "), 1, "{}", sim.transcript());
+}
+
+#[test]
+fn a_lost_answer_leads_to_a_repeat_that_is_marked() {
+    let mut sim = sim();
+    sim.set_weather("sendMessage", 1, Weather::LosesAnswer);
+    sim.post(OWNER, OWNER, "/version");
+    sim.run_for(seconds(10));
+    assert_eq!(count(&sim, "rackwarden"), 2, "{}", sim.transcript());
+    assert_eq!(count(&sim, "(maybe repeated)"), 1);
+}
+
+#[test]
+fn text_whose_markup_is_refused_goes_plain_and_a_gone_topic_is_left_away() {
+    for text in [
+        "Bad Request: can't parse entities: unclosed tag",
+        "Bad Request: message thread not found",
+        "Bad Request: something new",
+        "Forbidden: bot was kicked",
+    ] {
+        let mut sim = sim();
+        let code = if text.starts_with("Forbidden") {
+            403
+        } else {
+            400
+        };
+        sim.set_weather("sendMessage", 1, Weather::Refuses(code, text, json!({})));
+        sim.device("alpha").set_power(3500.0);
+        sim.run_for(seconds(30));
+        let wants = if code == 403 { 0 } else { 1 };
+        assert_eq!(
+            count(&sim, "above power limit"),
+            wants,
+            "{text}: {}",
+            sim.transcript()
+        );
+        sim.run_for(seconds(700));
+        assert!(
+            sim.transcript().contains("above power limit"),
+            "{text}: {}",
+            sim.transcript()
+        );
+    }
+}
+
+#[test]
+fn a_group_that_became_a_supergroup_is_found_after_a_kill_too() {
+    let mut sim = sim();
+    let moved = json!({"migrate_to_chat_id": -100_777});
+    sim.set_weather(
+        "sendMessage",
+        1,
+        Weather::Refuses(
+            400,
+            "Bad Request: group chat was upgraded to a supergroup chat",
+            moved,
+        ),
+    );
+    sim.device("alpha").set_power(3500.0);
+    sim.run_for(seconds(10));
+    assert_eq!(count(&sim, "telegram:-100777 "), 1, "{}", sim.transcript());
+    sim.kill_and_restart();
+    sim.device("bravo").set_power(3500.0);
+    sim.run_for(seconds(40));
+    assert_eq!(count(&sim, "telegram:-100 "), 0, "{}", sim.transcript());
+    assert!(
+        count(&sim, "telegram:-100777 ") >= 2,
+        "{}",
+        sim.transcript()
+    );
+}
+
+#[test]
+fn nothing_is_lost_in_an_outage_and_the_backlog_is_told_together() {
+    let mut sim = sim();
+    sim.set_weather("*", u32::MAX, Weather::IsAway);
+    for _ in 0..12 {
+        sim.device("alpha").set_power(3500.0);
+        sim.run_for(seconds(600));
+        sim.device("alpha").set_power(1000.0);
+        sim.run_for(seconds(600));
+    }
+    assert_eq!(sim.transcript(), "");
+    sim.kill_and_restart();
+    sim.run_for(seconds(60));
+    sim.clear_weather();
+    sim.run_for(seconds(6));
+    assert!(sim.transcript().contains("alpha"), "{}", sim.transcript());
+    sim.run_for(seconds(120));
+    assert!(
+        sim.transcript().contains("back below limit"),
+        "{}",
+        sim.transcript()
+    );
+    assert!(count(&sim, "telegram:-100 ") <= 4, "{}", sim.transcript());
+}
+
+#[test]
+fn what_was_being_sent_at_a_kill_is_sent_again_with_a_mark() {
+    let mut sim = sim();
+    sim.device("alpha").set_power(3500.0);
+    let mut waited = 0;
+    while count(&sim, "above power limit") == 0 && waited < 10_000 {
+        sim.run_for(Duration::from_millis(1));
+        waited += 1;
+    }
+    sim.kill_and_restart();
+    sim.run_for(seconds(20));
+    assert_eq!(count(&sim, "(maybe repeated)"), 1, "{}", sim.transcript());
+    sim.clear_transcript();
+    sim.kill_and_restart();
+    sim.run_for(seconds(20));
+    assert_eq!(sim.transcript(), "", "what arrived is not told again");
+}
+
+#[test]
+fn when_the_disk_is_full_messages_still_leave() {
+    let mut sim = sim();
+    sim.set_storage_works(false);
+    sim.device("alpha").set_power(3500.0);
+    sim.run_for(seconds(5));
+    assert_eq!(count(&sim, "above power limit"), 1, "{}", sim.transcript());
+    sim.post(OWNER, OWNER, "/version");
+    sim.run_for(seconds(8));
+    assert_eq!(count(&sim, "rackwarden"), 1, "{}", sim.transcript());
+}
+
+#[test]
+fn a_conflict_or_a_bad_token_is_told_with_its_remedy_and_ends_by_itself() {
+    for (code, text, want) in [
+        (
+            409,
+            "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running",
+            "another program",
+        ),
+        (
+            409,
+            "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first",
+            "deleteWebhook",
+        ),
+        (401, "Unauthorized", "BotFather"),
+    ] {
+        let mut sim = sim();
+        sim.set_weather("getUpdates", 3, Weather::Refuses(code, text, json!({})));
+        if code == 401 {
+            sim.set_weather("getMe", 2, Weather::Refuses(code, text, json!({})));
+        }
+        sim.run_for(seconds(37));
+        sim.say("/status");
+        sim.run_for(seconds(1));
+        assert!(
+            sim.transcript().contains(want),
+            "{text}: {}",
+            sim.transcript()
+        );
+        sim.run_for(seconds(1300));
+        sim.clear_transcript();
+        sim.post(OWNER, OWNER, "/version");
+        sim.run_for(seconds(5));
+        assert_eq!(count(&sim, "rackwarden"), 1, "{text}: {}", sim.transcript());
+    }
+}
+
+#[test]
+fn a_long_answer_arrives_as_pages_or_as_a_file() {
+    let mut config = config();
+    for user in 1000..1040 {
+        config.access.grants.push(GrantConfig {
+            who: Subject::Telegram(user),
+            role: Some(Role::Viewer),
+            allow: vec!["x".repeat(100) + ":y"],
+            deny: Vec::new(),
+            until: None,
+        });
+    }
+    let mut sim = Sim::with_config(config);
+    sim.run_for(seconds(20));
+    sim.clear_transcript();
+    sim.post(OWNER, OWNER, "/permissions");
+    sim.run_for(seconds(10));
+    assert_eq!(count(&sim, "telegram:1 #"), 2, "{}", sim.transcript());
+    assert!(sim.transcript().contains("telegram:1039"));
+}
