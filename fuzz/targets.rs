@@ -10,7 +10,9 @@ use rackwarden_core::chat::{builtin_specs, grammar};
 use rackwarden_core::config::Environment;
 use rackwarden_core::config::effective::effective;
 use rackwarden_core::config::parse::parse;
-use rackwarden_core::effect::Ticket;
+use rackwarden_core::core::{Core, Start};
+use rackwarden_core::effect::{Effect, Effects, Ticket};
+use rackwarden_core::event::{Event, HttpResponse};
 use rackwarden_core::fault::Fault;
 use rackwarden_core::http::auth::{Auth, Peer};
 use rackwarden_core::http::head::{self, Parsed};
@@ -20,12 +22,13 @@ use rackwarden_core::journal::{FileKind, Journal, Storage, Stored};
 use rackwarden_core::pdu::simulated::Agent;
 use rackwarden_core::rng::Rng;
 use rackwarden_core::secret::Secret;
+use rackwarden_core::sim::Sim;
 use rackwarden_core::snmp::engine::Engine;
 use rackwarden_core::snmp::message::{Message, Pdu, PduKind, RawMessage, encode_request};
 use rackwarden_core::snmp::{
     Oid, SnmpAnswer, SnmpAsk, SnmpRequest, SnmpTarget, Value, VarBind, Version,
 };
-use rackwarden_core::state::{Change, Turn};
+use rackwarden_core::state::{Change, Records, Turn};
 use rackwarden_core::time::{Mono, Now, Wall};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -36,6 +39,7 @@ pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 
 pub const TARGETS: &[Target] = &[
     ("snmp_message", snmp_message, snmp_message_seeds),
+    ("telegram_update", telegram_update, telegram_update_seeds),
     ("configuration", configuration, configuration_seeds),
     ("command", command, command_seeds),
     ("http_head", http_head, http_head_seeds),
@@ -435,4 +439,97 @@ fn configuration_seeds() -> Vec<Vec<u8>> {
     .iter()
     .map(|text| text.as_bytes().to_vec())
     .collect()
+}
+
+// --- Telegram ---------------------------------------------------------------------------------------------------------
+
+/// What a Bot API server answers to the first long poll, and again to every message, seen by a whole core with an
+/// owner, PDUs and a chat. Work that follows from one answer is bounded.
+pub fn telegram_update(data: &[u8]) {
+    let mut now = Now {
+        mono: Mono::ZERO,
+        wall: Wall(1_795_204_800_000),
+    };
+    let start = Start {
+        config: Arc::new(Sim::config(&[("alpha", 3000.0), ("bravo", 3000.0)])),
+        records: Records::default(),
+        now,
+        seed: 1,
+        holds_lines: false,
+    };
+    let mut effects = Effects::new();
+    let mut core = Core::new(start, &mut effects);
+    let mut polls = 0;
+    for turn in 0..400 {
+        assert!(turn < 399, "one answer causes work without end");
+        let Some(effect) = (!effects.is_empty()).then(|| effects.remove(0)) else {
+            break;
+        };
+        assert!(
+            effects.len() < 200,
+            "one answer causes {} effects",
+            effects.len()
+        );
+        let event = match effect {
+            Effect::Store(turn) => Event::Stored {
+                seq: turn.seq,
+                result: Ok(()),
+            },
+            Effect::Http(call) => {
+                let url = call.url.expose().clone();
+                let body = match url.split('?').next().and_then(|path| path.rsplit('/').next()) {
+                    Some("getMe") => br#"{"ok":true,"result":{"id":1,"is_bot":true,"first_name":"r","username":"rack_bot"}}"#.to_vec(),
+                    Some("getUpdates") => {
+                        polls += 1;
+                        if polls > 1 {
+                            continue;
+                        }
+                        data.to_vec()
+                    }
+                    Some("sendMessage") => data.to_vec(),
+                    _ => br#"{"ok":true,"result":true}"#.to_vec(),
+                };
+                now.mono = now.mono + Duration::from_millis(50);
+                let response = HttpResponse {
+                    status: 200,
+                    body,
+                    date_unix_seconds: None,
+                };
+                Event::Http {
+                    ticket: call.ticket,
+                    result: Ok(response),
+                }
+            }
+            _ => continue,
+        };
+        core.step(now, event, &mut effects);
+    }
+}
+
+fn telegram_update_seeds() -> Vec<Vec<u8>> {
+    let from = r#""from":{"id":1,"is_bot":false,"first_name":"Ann"}"#;
+    let message = |id: u32, chat: &str, text: &str| {
+        format!(
+            r#"{{"update_id":{id},"message":{{"message_id":{id},"date":1795204800,{from},"chat":{chat},"text":"{text}"}}}}"#
+        )
+    };
+    let private = r#"{"id":1,"type":"private"}"#;
+    let forum = r#"{"id":-100,"type":"supergroup","title":"<b>&\"rack","is_forum":true}"#;
+    let ok = |updates: &[String]| format!(r#"{{"ok":true,"result":[{}]}}"#, updates.join(","));
+    [
+        ok(&[message(1, private, "/current"), message(2, private, "/mute all 2h \\\"why\\\"")]),
+        ok(&[message(7, forum, "/status@rack_bot"), message(8, forum, "hello")]),
+        ok(&[message(9, private, "/grant telegram:77 operator"), message(10, private, "/permissions")]),
+        ok(&[message(9, private, "/reset alpha")]).replace("\"message\":{", "\"edited_message\":{\"edit_date\":1795204801,"),
+        format!(
+            r#"{{"ok":true,"result":[{{"update_id":3,"callback_query":{{"id":"9","data":"7f3a",{from},"message":{{"message_id":5,"date":0,"chat":{private},"message_thread_id":7}}}}}}]}}"#
+        ),
+        r#"{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 30","parameters":{"retry_after":30}}"#.to_owned(),
+        r#"{"ok":false,"error_code":409,"description":"Conflict: terminated by other getUpdates request"}"#.to_owned(),
+        r#"{"ok":false,"error_code":400,"description":"Bad Request: group chat was upgraded","parameters":{"migrate_to_chat_id":-1001}}"#.to_owned(),
+        r#"{"ok":true,"result":[{"update_id":9223372036854775807},{"update_id":-1,"message":{"chat":{"id":1e30}}},null,[],{"poll":{}}]}"#.to_owned(),
+        "<html>502 Bad Gateway</html>".to_owned(),
+    ]
+    .map(String::into_bytes)
+    .to_vec()
 }

@@ -101,6 +101,11 @@ fn snmp_messages_never_panic() {
 }
 
 #[test]
+fn telegram_updates_never_panic() {
+    drive("telegram_update");
+}
+
+#[test]
 fn configurations_never_panic() {
     drive("configuration");
 }
