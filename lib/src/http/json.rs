@@ -12,8 +12,8 @@ use std::time::Duration;
 /// The version that every answer names: that of this crate, which the agent shares.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// A fresh configuration has no PDU that could age; with one, the snapshot changes with every poll, so one
-/// that is older than this many intervals (and `CORE_SILENCE`) says that the core stands still.
+/// With a PDU to watch the snapshot changes every few seconds, whether the PDU answers or not. One that is
+/// older than this many intervals (and than `CORE_SILENCE`) says that the core stands still.
 const CORE_INTERVALS: u32 = 5;
 const CORE_SILENCE: Duration = Duration::from_secs(10);
 
@@ -39,7 +39,8 @@ pub fn problems(view: &View<'_>) -> Vec<String> {
     let mut problems = view.snapshot.health.problems.clone();
     let patience = (view.snapshot.config.power.interval * CORE_INTERVALS).max(CORE_SILENCE);
     let age = view.now.mono.since(view.snapshot.now.mono);
-    if !view.snapshot.pdus.is_empty() && age > patience {
+    let is_watching = view.snapshot.plugins.contains(&"power") && !view.snapshot.pdus.is_empty();
+    if is_watching && age > patience {
         problems.push(format!(
             "nothing was measured for {} s: the agent is overloaded or stuck",
             age.as_secs()
