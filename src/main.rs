@@ -12,6 +12,7 @@ mod local;
 mod logger;
 mod man;
 mod probe;
+mod profiles;
 mod signals;
 mod simulate;
 mod status;
@@ -42,7 +43,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Demo(_) => absent("demo"),
         Command::Check(options) => check::run(&options),
         Command::Probe(options) => probe::run(&options),
-        Command::Profiles(_) => absent("profiles"),
+        Command::Profiles(options) => profiles::run(&options),
         Command::Simulate(options) => simulate::run(&options),
         Command::Import(options) => import::run(&options),
         Command::Ask(options) => ask::run(&options),

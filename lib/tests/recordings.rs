@@ -146,7 +146,7 @@ fn an_agent_that_takes_few_objects_at_once_is_asked_for_few() {
 fn a_silent_device_is_asked_once() {
     let fault = Fault::new(FaultKind::Timeout, "no answer");
     let mut identify = Identify::new(Options::default());
-    assert!(matches!(identify.next(), Next::Ask(_)));
+    assert!(matches!(identify.ask(), Next::Ask(_)));
     assert!(matches!(identify.handle(Err(&fault)), Next::GaveUp(_)));
 }
 
@@ -336,7 +336,7 @@ impl Agent {
 
     fn identify(&self, options: Options) -> (Identified, usize) {
         let mut identify = Identify::new(options);
-        let mut next = identify.next();
+        let mut next = identify.ask();
         for asks in 0..200 {
             next = match next {
                 Next::Ask(ask) => identify.handle(Ok(&self.answer(&ask, options.version))),

@@ -137,7 +137,7 @@ impl Session {
     /// The device does not answer.
     pub fn identify(&mut self, options: Options) -> Result<Identified, Fault> {
         let mut identify = Identify::new(options);
-        let mut next = identify.next();
+        let mut next = identify.ask();
         loop {
             match next {
                 Next::Ask(ask) => {

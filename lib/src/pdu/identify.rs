@@ -114,7 +114,7 @@ impl Identify {
     }
 
     /// The question that stands, or the result.
-    pub fn next(&mut self) -> Next {
+    pub fn ask(&mut self) -> Next {
         loop {
             let ask = match &mut self.step {
                 Step::System(fetch) | Step::Decide(fetch, _) | Step::Values(fetch, _) => {
@@ -132,7 +132,7 @@ impl Identify {
         }
     }
 
-    /// Takes the outcome of the question that `next` put, and says what comes next.
+    /// Takes the outcome of the question that `ask` put, and says what comes next.
     pub fn handle(&mut self, outcome: Outcome<'_>) -> Next {
         // A device that does not answer the very first question is not there.
         if let (Err(fault), false) = (outcome, self.answered) {
@@ -147,7 +147,7 @@ impl Identify {
             Step::Over => Ok(()),
         };
         match taken {
-            Ok(()) => self.next(),
+            Ok(()) => self.ask(),
             Err(GaveUp(fault)) => Next::GaveUp(fault),
         }
     }

@@ -147,11 +147,7 @@ impl Power {
 
 impl Query {
     fn wants(&self, episode: &Episode) -> bool {
-        let is_named = self.subjects.is_empty()
-            || self
-                .subjects
-                .iter()
-                .any(|subject| *subject == episode.subject);
+        let is_named = self.subjects.is_empty() || self.subjects.contains(&episode.subject);
         is_named && self.since.is_none_or(|since| episode.began >= since)
     }
 }

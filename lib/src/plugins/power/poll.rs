@@ -171,7 +171,7 @@ impl Power {
         });
         device.must_identify = false;
         device.identify_at = ctx.now.mono + IDENTIFY_PAUSE;
-        if let Next::Ask(ask) = identify.next() {
+        if let Next::Ask(ask) = identify.ask() {
             device.stage = Stage::Identifying(Box::new(identify));
             self.ask(ctx, index, ask, out);
         }
