@@ -489,7 +489,7 @@ pub fn telegram_update(data: &[u8]) {
                     Some("sendMessage") => data.to_vec(),
                     _ => br#"{"ok":true,"result":true}"#.to_vec(),
                 };
-                now.mono = now.mono + Duration::from_millis(50);
+                now.mono += Duration::from_millis(50);
                 let response = HttpResponse {
                     status: 200,
                     body,

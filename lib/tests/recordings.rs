@@ -1,5 +1,10 @@
 //! Plays recordings of real devices to `Identify` and compares every value with what was expected of them.
 //! Run with `--nocapture` for the table.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "a test reads its recordings and prints a table"
+)]
 
 use rackwarden_core::fault::{Fault, FaultKind};
 use rackwarden_core::pdu::identify::{Identified, Identify, Next, Options};
