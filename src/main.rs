@@ -1,9 +1,11 @@
 //! The agent's command line. Starts, stops and wires; decisions are made in `rackwarden_core`.
 
+mod agent;
 mod args;
 mod ask;
 mod check;
 mod completions;
+mod demo;
 mod failure;
 mod help;
 mod import;
@@ -13,13 +15,15 @@ mod logger;
 mod man;
 mod probe;
 mod profiles;
+mod run;
 mod signals;
 mod simulate;
 mod status;
 mod subcommands;
+mod terminal;
 
 use args::Command;
-use failure::{Failure, Outcome, print, report};
+use failure::{Outcome, print, report};
 use rackwarden_core::io::clock::Clock;
 use std::process::ExitCode;
 
@@ -39,8 +43,8 @@ fn dispatch(command: Command) -> Outcome {
     match command {
         Command::Help(sub) => print(&help::text(sub)),
         Command::Version => print(concat!("rackwarden ", env!("CARGO_PKG_VERSION"), "\n")),
-        Command::Run(_) => absent("run"),
-        Command::Demo(_) => absent("demo"),
+        Command::Run(options) => run::run(&options),
+        Command::Demo(options) => demo::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Probe(options) => probe::run(&options),
         Command::Profiles(options) => profiles::run(&options),
@@ -51,10 +55,4 @@ fn dispatch(command: Command) -> Outcome {
         Command::Completions(shell) => print(&completions::script(shell)),
         Command::Man => print(&man::page()),
     }
-}
-
-fn absent(name: &str) -> Outcome {
-    Err(Failure::operation(format!(
-        "{name}: not built yet; use a later build"
-    )))
 }

@@ -221,6 +221,14 @@ impl Core {
         Some(Arc::clone(&self.snapshot))
     }
 
+    /// The snapshot to begin with, whatever changed.
+    pub fn first_snapshot(&mut self, now: Now) -> Arc<Snapshot> {
+        self.refresh_snapshot(now);
+        self.published_at = Some(now.mono);
+        self.published_revision = self.current_revision();
+        Arc::clone(&self.snapshot)
+    }
+
     /// True once `Event::Stop` has been taken.
     pub fn is_stopped(&self) -> bool {
         self.is_stopped

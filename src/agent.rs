@@ -1,0 +1,242 @@
+//! The running agent: starts the workers, turns the loop, and ends everything in order.
+
+use crate::terminal::Terminal;
+use rackwarden_core::config::Config;
+use rackwarden_core::core::{Core, Start};
+use rackwarden_core::effect::{Effect, Effects};
+use rackwarden_core::event::Event;
+use rackwarden_core::fault::{Fault, FaultKind};
+use rackwarden_core::io::clock::Clock;
+use rackwarden_core::io::http_client::HttpHandle;
+use rackwarden_core::io::inbox::Inbox;
+use rackwarden_core::io::jobs::Jobs;
+use rackwarden_core::io::local::LocalHandle;
+
+use rackwarden_core::io::net::{Net, Service, Waker};
+use rackwarden_core::io::published::Published;
+use rackwarden_core::io::snmp::{SnmpHandle, SnmpService};
+use rackwarden_core::io::store::{StoreHandle, StoreTask};
+use rackwarden_core::state::Records;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// How long the last records may take to reach the disk when the agent ends.
+const LAST_WRITE: Duration = Duration::from_secs(1);
+/// The net thread decodes SNMP and renders pages.
+const NET_STACK_BYTES: usize = 512 * 1024;
+
+/// What an agent is made of.
+pub(crate) struct Parts {
+    pub(crate) config: Arc<Config>,
+    pub(crate) clock: Clock,
+    pub(crate) inbox: Inbox,
+    pub(crate) records: Records,
+    pub(crate) store: Option<StoreHandle>,
+    pub(crate) http: Option<HttpHandle>,
+    pub(crate) terminal: Option<Terminal>,
+}
+
+/// What lives on the net thread besides SNMP.
+#[derive(Default)]
+pub(crate) struct Services {
+    pub(crate) list: Vec<Box<dyn Service>>,
+    /// Answers callers of the local socket, if that is one of them.
+    pub(crate) local: Option<LocalHandle>,
+}
+
+/// The core and the workers that carry its effects out.
+pub(crate) struct Agent {
+    core: Core,
+    clock: Clock,
+    inbox: Inbox,
+    workers: Workers,
+    published: Arc<Published>,
+    net: NetThread,
+}
+
+struct Workers {
+    snmp: SnmpHandle,
+    store: Option<StoreHandle>,
+    http: Option<HttpHandle>,
+    local: Option<LocalHandle>,
+    terminal: Option<Terminal>,
+    jobs: Jobs,
+    inbox: Inbox,
+}
+
+struct NetThread {
+    is_stopping: Arc<AtomicBool>,
+    waker: Waker,
+    thread: JoinHandle<()>,
+}
+
+impl Agent {
+    /// Starts every part. `make_services` gets what readers see and the waker of the net thread.
+    ///
+    /// # Errors
+    /// Says which socket or thread could not be had.
+    pub(crate) fn start(
+        parts: Parts,
+        make_services: impl FnOnce(&Arc<Published>, Waker) -> Result<Services, String>,
+    ) -> Result<Agent, String> {
+        let Parts {
+            config,
+            clock,
+            inbox,
+            records,
+            store,
+            http,
+            terminal,
+        } = parts;
+        let mut effects = Effects::new();
+        let start = Start {
+            config,
+            records,
+            now: clock.now(),
+            seed: seed(),
+            holds_lines: terminal.is_some(),
+        };
+        let mut core = Core::new(start, &mut effects);
+        let published = Arc::new(Published::new(core.first_snapshot(clock.now())));
+
+        let mut net = Net::new().map_err(|err| format!("cannot start the net thread: {err}"))?;
+        let (snmp_service, snmp) = SnmpService::new(clock, seed(), inbox.clone(), net.waker());
+        net.add(Box::new(snmp_service));
+        let Services { list, local } = make_services(&published, net.waker())?;
+        for service in list {
+            net.add(service);
+        }
+        let net =
+            NetThread::start(net).map_err(|err| format!("cannot start the net thread: {err}"))?;
+        let workers = Workers {
+            snmp,
+            store,
+            http,
+            local,
+            terminal,
+            jobs: Jobs::new(inbox.clone()),
+            inbox: inbox.clone(),
+        };
+        workers.carry_out(&mut effects);
+        Ok(Agent {
+            core,
+            clock,
+            inbox,
+            workers,
+            published,
+            net,
+        })
+    }
+
+    /// Turns the loop until `Event::Stop`, then ends the workers.
+    pub(crate) fn run(mut self) {
+        let mut effects = Effects::new();
+        while !self.core.is_stopped() {
+            let timeout = self
+                .core
+                .poll_timeout()
+                .map(|at| at.since(self.clock.mono()));
+            let event = self.inbox.receive(timeout).unwrap_or(Event::Timeout);
+            self.core.step(self.clock.now(), event, &mut effects);
+            self.workers.carry_out(&mut effects);
+            if let Some(snapshot) = self.core.publish(self.clock.now()) {
+                self.published.publish(snapshot);
+            }
+        }
+        self.end();
+    }
+
+    fn end(self) {
+        self.inbox.close();
+        if let Some(http) = &self.workers.http {
+            http.shutdown();
+        }
+        if let Some(store) = self.workers.store {
+            store.stop(LAST_WRITE);
+        }
+        self.net.stop();
+    }
+}
+
+impl Workers {
+    fn carry_out(&self, effects: &mut Effects) {
+        for effect in effects.drain(..) {
+            self.dispatch(effect);
+        }
+    }
+
+    fn dispatch(&self, effect: Effect) {
+        match effect {
+            Effect::Snmp(requests) => {
+                if let Err(replies) = self.snmp.submit(requests) {
+                    self.inbox.send(Event::Snmp(replies));
+                }
+            }
+            Effect::Http(request) => match &self.http {
+                Some(http) => http.send(request),
+                None => {
+                    let fault = Fault::new(FaultKind::Unreachable, "no HTTP worker runs");
+                    self.inbox.send(Event::Http {
+                        ticket: request.ticket,
+                        result: Err(fault),
+                    });
+                }
+            },
+            Effect::Resolve { ticket, host, port } => self.jobs.resolve(ticket, host, port),
+            Effect::Host(ticket) => self.jobs.host(ticket),
+            Effect::Work { ticket, job } => self.jobs.work(ticket, job),
+            Effect::Store(turn) => match &self.store {
+                Some(store) => store.send(StoreTask::Turn(turn)),
+                None => self.inbox.send(Event::Stored {
+                    seq: turn.seq,
+                    result: Ok(()),
+                }),
+            },
+            Effect::Append { file, line } => {
+                if let Some(store) = &self.store {
+                    store.send(StoreTask::Append { file, line });
+                }
+            }
+            Effect::Reply(reply) => match (&self.terminal, &self.local) {
+                (Some(terminal), _) if Terminal::owns(reply.session) => terminal.reply(reply),
+                (_, Some(local)) => local.reply(reply),
+                _ => log::debug!("a reply without anybody to read it"),
+            },
+        }
+    }
+}
+
+impl NetThread {
+    fn start(net: Net) -> std::io::Result<NetThread> {
+        let is_stopping = Arc::new(AtomicBool::new(false));
+        let waker = net.waker();
+        let flag = Arc::clone(&is_stopping);
+        let thread = thread::Builder::new().name("net".into()).stack_size(NET_STACK_BYTES).spawn(move || {
+            if let Err(err) = net.run(|| flag.load(Ordering::Acquire)) {
+                log::error!("the net thread has ended: {err}; no device is polled until the agent is restarted");
+                std::process::exit(1);
+            }
+        })?;
+        Ok(NetThread {
+            is_stopping,
+            waker,
+            thread,
+        })
+    }
+
+    fn stop(self) {
+        self.is_stopping.store(true, Ordering::Release);
+        self.waker.wake();
+        let _ = self.thread.join();
+    }
+}
+
+/// Randomness for request ids, codes and jitter, from the operating system through the standard library's hasher keys.
+pub(crate) fn seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new()
+        .build_hasher()
+        .finish()
+}

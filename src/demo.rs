@@ -1,0 +1,207 @@
+//! `rackwarden demo`: the whole product with nothing configured and nothing but loopback.
+
+use crate::agent::{Agent, Parts, Services};
+use crate::args::DemoOptions;
+use crate::failure::{Failure, Outcome};
+use crate::signals::{self, Signal};
+use crate::terminal::Terminal;
+use log::LevelFilter;
+use rackwarden_core::chat::Address;
+use rackwarden_core::config::{
+    Config, Host, HttpConfig, Limit, Limits, Listen, PduConfig, TeamConfig,
+};
+use rackwarden_core::event::Event;
+use rackwarden_core::http::auth::Auth;
+use rackwarden_core::io::clock::Clock;
+use rackwarden_core::io::http_server::HttpServer;
+use rackwarden_core::io::inbox::Inbox;
+use rackwarden_core::io::stream::Listener;
+use rackwarden_core::pdu::simulated::Agent as Device;
+use rackwarden_core::secret::Secret;
+use rackwarden_core::snmp::Version;
+use rackwarden_core::state::Records;
+use rackwarden_core::time::Zone;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Limit of each simulated PDU.
+const LIMIT_W: f64 = 3000.0;
+/// When the excess begins and ends, after the start.
+const EXCESS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(24));
+
+/// Name, team, usual power, swing.
+const PDUS: [(&str, usize, f64, f64); 4] = [
+    ("alpha", 0, 2310.0, 90.0),
+    ("bravo", 0, 1480.0, 60.0),
+    ("charlie", 1, 2640.0, 70.0),
+    ("delta", 1, 940.0, 40.0),
+];
+const TEAMS: [&str; 2] = ["Team Alpha", "Team Bravo"];
+
+/// Runs the demo until `/quit`, Ctrl-C or the end of input.
+///
+/// # Errors
+/// Says which socket could not be had.
+pub(crate) fn run(options: &DemoOptions) -> Outcome {
+    start(options).map_err(Failure::operation)
+}
+
+fn start(options: &DemoOptions) -> Result<(), String> {
+    let clock = Clock::start();
+    log::set_max_level(LevelFilter::Warn);
+    let addresses = start_devices(clock)?;
+    let (listener, wished) = bind(options.listen)?;
+    let address = listener
+        .local_addr()
+        .ok_or("cannot read the address of the status page")?;
+    let config = Arc::new(config(&addresses, address));
+    greet(address, wished);
+
+    let inbox = Inbox::new();
+    let terminal = Terminal::new();
+    let parts = Parts {
+        config,
+        clock,
+        inbox: inbox.clone(),
+        records: Records::default(),
+        store: None,
+        http: None,
+        terminal: Some(terminal.clone()),
+    };
+    let agent = Agent::start(parts, |published, waker| {
+        let (server, _) = HttpServer::new(
+            vec![listener],
+            Auth::new(None, &[]),
+            Arc::clone(published),
+            clock,
+            waker,
+        );
+        Ok(Services {
+            list: vec![Box::new(server)],
+            local: None,
+        })
+    })?;
+    let stop = inbox.clone();
+    signals::spawn(move |signal| {
+        if signal == Signal::End {
+            stop.send(Event::Stop);
+        }
+    })
+    .map_err(|err| format!("cannot watch for signals: {err}"))?;
+    terminal
+        .start(inbox)
+        .map_err(|err| format!("cannot read standard input: {err}"))?;
+    agent.run();
+    Ok(())
+}
+
+fn greet(address: SocketAddr, wished: SocketAddr) {
+    println!(
+        "rackwarden demo: four simulated PDUs in two teams, polled over real SNMP on 127.0.0.1 every 2 s."
+    );
+    if address != wished {
+        println!("{wished} is taken; the page has another port this time.");
+    }
+    println!("  page    http://{address}/");
+    println!(
+        "  type    /current   /peaks   /alerts   /exceedings   /reset charlie   /status   /help   /quit"
+    );
+    println!(
+        "  watch   charlie crosses its 3 kW limit after about {} seconds, and recovers",
+        EXCESS.0.as_secs()
+    );
+    println!();
+}
+
+fn start_devices(clock: Clock) -> Result<Vec<SocketAddr>, String> {
+    let devices = PDUS
+        .iter()
+        .map(|&(name, _, base_w, swing_w)| device(name, base_w, swing_w))
+        .collect();
+    rackwarden_core::io::simulator::spawn(
+        clock,
+        SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        devices,
+    )
+    .map_err(|err| format!("cannot start the simulated PDUs: {err}"))
+}
+
+fn device(name: &str, base_w: f64, swing_w: f64) -> Device {
+    let mut device = Device::apc_rpdu2(1);
+    device.set_name(name);
+    device.set_wave(base_w, swing_w, Duration::from_secs(60));
+    if name == "charlie" {
+        device.add_step(EXCESS.0, EXCESS.1, 540.0);
+    }
+    device
+}
+
+fn bind(wished: SocketAddr) -> Result<(Listener, SocketAddr), String> {
+    let listener =
+        Listener::tcp(wished).or_else(|_| Listener::tcp(SocketAddr::new(wished.ip(), 0)));
+    listener
+        .map(|listener| (listener, wished))
+        .map_err(|err| format!("cannot open the status page on {wished}: {err}"))
+}
+
+fn config(addresses: &[SocketAddr], listen: SocketAddr) -> Config {
+    let hard = |on_w: f64| Limits {
+        soft: None,
+        hard: Some(Limit {
+            on_w,
+            off_w: on_w * 0.97,
+        }),
+    };
+    let mut config = Config::empty();
+    config.name = "demo".into();
+    config.http = HttpConfig {
+        listen: Listen::Tcp(listen),
+        token: None,
+    };
+    config.notify.to = vec![Address::Terminal];
+    config.notify.timezone = Zone::system();
+    config.power.site = Limits {
+        soft: Some(Limit {
+            on_w: 8500.0,
+            off_w: 8245.0,
+        }),
+        hard: Some(Limit {
+            on_w: 10_000.0,
+            off_w: 9700.0,
+        }),
+    };
+    config.pdus = PDUS
+        .iter()
+        .zip(addresses)
+        .map(|(&(name, team, ..), &addr)| pdu(name, team, addr, hard(LIMIT_W)))
+        .collect();
+    config.teams = TEAMS
+        .iter()
+        .enumerate()
+        .map(|(index, &name)| TeamConfig {
+            name: name.into(),
+            limits: hard(2.0 * LIMIT_W),
+            members: (0..PDUS.len() as u32)
+                .filter(|&pdu| PDUS[pdu as usize].1 == index)
+                .collect(),
+        })
+        .collect();
+    config
+}
+
+fn pdu(name: &str, team: usize, addr: SocketAddr, limits: Limits) -> PduConfig {
+    PduConfig {
+        name: name.into(),
+        host: Host::Ip(addr),
+        version: Some(Version::V2c),
+        community: Secret::new("public".into()),
+        write_community: Some(Secret::new("private".into())),
+        profile: None,
+        limits,
+        team: Some(team as u32),
+        unit: None,
+        any_source: false,
+        has_v3: false,
+    }
+}

@@ -1,0 +1,234 @@
+//! `rackwarden run`: the agent in the foreground, from its configuration to the last record on disk.
+
+use crate::agent::{Agent, Parts, Services};
+use crate::args::RunOptions;
+use crate::failure::{Failure, Outcome};
+use crate::load;
+use crate::logger;
+use crate::signals::{self, Signal};
+use rackwarden_core::config::Config;
+use rackwarden_core::event::Event;
+use rackwarden_core::http::auth::Auth;
+use rackwarden_core::io::clock::Clock;
+use rackwarden_core::io::http_client::{HttpHandle as ClientHandle, HttpSettings};
+use rackwarden_core::io::http_server::{self, HttpHandle as ServerHandle, HttpServer};
+use rackwarden_core::io::inbox::Inbox;
+use rackwarden_core::io::local::{self, LocalSocket};
+use rackwarden_core::io::store::{FileStorage, LogFiles, StateDir, StoreHandle};
+use rackwarden_core::io::stream::Listener;
+use rackwarden_core::journal::Journal;
+use rackwarden_core::state::Records;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Runs the agent until SIGTERM or SIGINT.
+pub(crate) fn run(options: &RunOptions) -> Outcome {
+    let clock = Clock::start();
+    let (mut config, path) = load::config(options.config.as_deref())?;
+    if let Some(plugins) = &options.plugins {
+        config.restrict_plugins(plugins).map_err(Failure::usage)?;
+    }
+    let source = Source {
+        path,
+        plugins: options.plugins.clone(),
+    };
+    logger::configure(&config).map_err(Failure::operation)?;
+    for warning in &config.warnings {
+        log::warn!("{}: {warning}", source.path.display());
+    }
+    start(clock, config, source).map_err(Failure::operation)
+}
+
+/// Where the configuration comes from, at the start and at every reload.
+struct Source {
+    path: PathBuf,
+    plugins: Option<Vec<String>>,
+}
+
+impl Source {
+    fn load(&self) -> Result<Config, Vec<String>> {
+        let mut config = load::read(&self.path)?;
+        if let Some(plugins) = &self.plugins {
+            config.restrict_plugins(plugins).map_err(|why| vec![why])?;
+        }
+        Ok(config)
+    }
+}
+
+fn start(clock: Clock, config: Config, source: Source) -> Result<(), String> {
+    let listeners = http_server::bind(&config.http.listen).map_err(|err| {
+        format!("cannot open the status page: {err}; choose another address in [http] listen")
+    })?;
+    let page = listeners.first().and_then(Listener::local_addr);
+    let inbox = Inbox::new();
+    let (store, records) = open_state(&config, &inbox)?;
+    let config = Arc::new(config);
+    let client = ClientHandle::new(client_settings(&config), inbox.clone());
+    let parts = Parts {
+        config: Arc::clone(&config),
+        clock,
+        inbox: inbox.clone(),
+        records,
+        store,
+        http: Some(client.clone()),
+        terminal: None,
+    };
+    let mut server_handle = None;
+    let agent = Agent::start(parts, |published, waker| {
+        let (server, handle) = HttpServer::new(
+            listeners,
+            auth(&config),
+            Arc::clone(published),
+            clock,
+            waker.clone(),
+        );
+        server_handle = Some(handle);
+        let mut services = Services {
+            list: vec![Box::new(server)],
+            local: None,
+        };
+        match open_local(&config) {
+            Ok(listener) => {
+                let (socket, handle) =
+                    LocalSocket::new(listener, inbox.clone(), Arc::clone(published), clock, waker);
+                services.list.push(Box::new(socket));
+                services.local = Some(handle);
+            }
+            Err(why) => log::warn!("`ask` and `status` do not reach this agent: {why}"),
+        }
+        Ok(services)
+    })?;
+    let mut reload = Reload {
+        source,
+        config: Arc::clone(&config),
+        inbox: inbox.clone(),
+        server: server_handle,
+        client,
+    };
+    signals::spawn(move |signal| match signal {
+        Signal::End => inbox.send(Event::Stop),
+        Signal::Reload => reload.run(),
+    })
+    .map_err(|err| format!("cannot watch for signals: {err}"))?;
+    match page {
+        Some(page) => log::info!(
+            "{} {}: {} PDUs, status page http://{page}/",
+            config.name,
+            env!("CARGO_PKG_VERSION"),
+            config.pdus.len()
+        ),
+        None => log::info!(
+            "{} {}: {} PDUs",
+            config.name,
+            env!("CARGO_PKG_VERSION"),
+            config.pdus.len()
+        ),
+    }
+    agent.run();
+    log::info!("stopped");
+    Ok(())
+}
+
+fn open_state(config: &Config, inbox: &Inbox) -> Result<(Option<StoreHandle>, Records), String> {
+    let path = config
+        .state_dir
+        .as_deref()
+        .ok_or("no state directory; set state_dir")?;
+    let dir = StateDir::lock(path)?;
+    let journal = Journal::open(FileStorage::new(dir))
+        .map_err(|fault| format!("cannot read the state: {fault}"))?;
+    let records = journal.records().clone();
+    let logs = LogFiles::new(path.to_owned(), config.log.max_size_bytes, config.log.keep);
+    let store = StoreHandle::spawn(journal, logs, inbox.clone())
+        .map_err(|err| format!("cannot start the store thread: {err}"))?;
+    Ok((Some(store), records))
+}
+
+fn open_local(config: &Config) -> Result<Listener, String> {
+    let variable = |name| std::env::var(name).ok();
+    let (runtime, xdg) = (variable("RUNTIME_DIRECTORY"), variable("XDG_RUNTIME_DIR"));
+    let directory = local::directory(
+        runtime.as_deref(),
+        xdg.as_deref(),
+        config.state_dir.as_deref(),
+    );
+    let directory = directory.ok_or("there is no directory for the local socket; set state_dir")?;
+    local::bind(&directory).map_err(|err| {
+        format!(
+            "cannot open {}: {err}",
+            directory.join(local::FILE_NAME).display()
+        )
+    })
+}
+
+fn client_settings(config: &Config) -> HttpSettings {
+    config
+        .telegram
+        .as_ref()
+        .map_or_else(HttpSettings::default, |telegram| HttpSettings {
+            proxy: telegram.proxy.clone(),
+            ca_file: telegram.ca_file.clone(),
+        })
+}
+
+fn auth(config: &Config) -> Auth {
+    Auth::new(config.http.token.clone(), &[&config.name])
+}
+
+/// SIGHUP: a valid file is swapped in as a whole, an invalid one is reported and the old one stays.
+struct Reload {
+    source: Source,
+    config: Arc<Config>,
+    inbox: Inbox,
+    server: Option<ServerHandle>,
+    client: ClientHandle,
+}
+
+impl Reload {
+    fn run(&mut self) {
+        match self.source.load() {
+            Ok(config) => {
+                if let Err(why) = self.swap(config) {
+                    log::error!("the configuration was not reloaded, the old one stays: {why}");
+                }
+            }
+            Err(errors) => {
+                for error in &errors {
+                    log::error!("{error}");
+                }
+                log::error!(
+                    "the configuration was not reloaded, the old one stays: {} errors",
+                    errors.len()
+                );
+            }
+        }
+    }
+
+    fn swap(&mut self, mut config: Config) -> Result<(), String> {
+        let listeners = if config.http.listen == self.config.http.listen {
+            None
+        } else {
+            let bind = |err| format!("cannot open the new address of the status page: {err}");
+            Some(http_server::bind(&config.http.listen).map_err(bind)?)
+        };
+        logger::configure(&config)?;
+        if config.state_dir != self.config.state_dir {
+            log::warn!("state_dir is another one; that needs a restart");
+            config.state_dir.clone_from(&self.config.state_dir);
+        }
+        if config.plugins != self.config.plugins {
+            log::warn!("the list of plugins is another one; that needs a restart");
+            config.plugins.clone_from(&self.config.plugins);
+        }
+        for warning in &config.warnings {
+            log::warn!("{}: {warning}", self.source.path.display());
+        }
+        if let Some(server) = &self.server {
+            server.reload(listeners, auth(&config));
+        }
+        self.client.reload(client_settings(&config));
+        self.config = Arc::new(config.clone());
+        self.inbox.send(Event::Reload(Box::new(config)));
+        Ok(())
+    }
+}
