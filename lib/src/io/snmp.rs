@@ -147,20 +147,16 @@ impl SnmpService {
         (service, handle)
     }
 
-    /// Sends what is due and fits, and reads on while that makes room for more.
+    /// Sends what is due and fits, hands over what has come.
     fn pump(&mut self, registry: &Registry<'_>, now: Mono) {
-        loop {
-            self.send(registry, now);
-            let may_go_on = self.engine.unsent() > 0 && self.blocked.is_none();
-            if !may_go_on || self.drain(now) == 0 {
-                break;
-            }
-        }
+        self.send(registry, now);
         self.deliver(now);
+        self.watch(registry);
     }
 
     fn send(&mut self, registry: &Registry<'_>, now: Mono) {
-        while self.pace.has_room(now) {
+        self.pace.fill(now);
+        while self.pace.has_room() {
             let transmit = match self.blocked.take() {
                 Some(transmit) => transmit,
                 None => match self.engine.poll_transmit(now, &mut self.outgoing) {
@@ -195,7 +191,6 @@ impl SnmpService {
                 match socket.udp.recv_from(&mut self.incoming) {
                     Ok((len, from)) => {
                         count += 1;
-                        self.pace.received();
                         self.engine
                             .handle_datagram(now, from, &self.incoming[..len]);
                     }
@@ -220,7 +215,8 @@ impl SnmpService {
             return;
         }
         let since = *self.held_since.get_or_insert(now);
-        let is_amid_burst = self.engine.unsent() > 0 || self.pace.is_busy(now);
+        let is_amid_burst =
+            self.engine.unsent() > 0 || self.look.is_streaming(self.engine.outstanding());
         if is_amid_burst && now.since(since) < SLOT {
             return;
         }
@@ -269,10 +265,9 @@ impl Service for SnmpService {
         let now = self.clock.mono();
         // What is left over from earlier must not take the room of the answers to come.
         self.drain(now);
+        self.look.burst_sent(now, requests.len());
         self.engine.submit(now, requests);
         self.pump(registry, now);
-        self.look.burst_sent(now, self.pace.under_way(now));
-        self.watch(registry);
     }
 
     fn handle_ready(&mut self, registry: &Registry<'_>, _token: u32, ready: Ready) {
@@ -283,7 +278,6 @@ impl Service for SnmpService {
             self.look.woken(now, count, outstanding);
         }
         self.pump(registry, now);
-        self.watch(registry);
     }
 
     fn handle_timeout(&mut self, registry: &Registry<'_>, _now: Instant) {
@@ -293,15 +287,9 @@ impl Service for SnmpService {
             return;
         }
         let count = self.drain(now);
-        self.look.looked(
-            now,
-            count,
-            self.pace.under_way(now),
-            self.engine.outstanding(),
-        );
+        self.look.looked(now, count, self.engine.outstanding());
         self.engine.handle_timeout(now);
         self.pump(registry, now);
-        self.watch(registry);
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

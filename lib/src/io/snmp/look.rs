@@ -46,16 +46,12 @@ impl Look {
         self.at.is_none()
     }
 
-    /// A burst has gone out, and so many answers are expected at once.
-    pub(super) fn burst_sent(&mut self, now: Mono, under_way: u32) {
+    /// A burst of new questions has gone out.
+    pub(super) fn burst_sent(&mut self, now: Mono, count: usize) {
         self.burst = now;
         self.pause = SOONEST;
-        self.is_first = under_way > 1;
-        let wait = if under_way as usize > MANY {
-            SOONEST
-        } else {
-            self.first
-        };
+        self.is_first = count > 1;
+        let wait = if count > MANY { SOONEST } else { self.first };
         self.at = self.is_first.then(|| now + wait);
     }
 
@@ -75,7 +71,7 @@ impl Look {
     }
 
     /// A look at a time of our own choice has been taken.
-    pub(super) fn looked(&mut self, now: Mono, count: usize, under_way: u32, outstanding: usize) {
+    pub(super) fn looked(&mut self, now: Mono, count: usize, outstanding: usize) {
         if self.at.is_none_or(|at| at > now) {
             return;
         }
@@ -87,8 +83,13 @@ impl Look {
         } else {
             self.learn(now, count);
         }
-        let is_streaming = under_way as usize > MANY;
+        let is_streaming = count > 0 && outstanding > MANY;
         self.at = is_streaming.then(|| now + SOONEST);
+    }
+
+    /// More answers of a large burst are about to come.
+    pub(super) fn is_streaming(&self, outstanding: usize) -> bool {
+        self.at.is_some() && outstanding > MANY
     }
 
     /// Answers that a burst's first look missed move it back.
@@ -122,7 +123,7 @@ mod tests {
         let mut look = Look::default();
         look.burst_sent(at(0), 4);
         assert_eq!(look.at(), Some(at(4)));
-        look.looked(at(4), 3, 1, 1);
+        look.looked(at(4), 3, 1);
         assert!(look.is_watching(), "the dead one may answer late");
     }
 
@@ -130,18 +131,17 @@ mod tests {
     fn stragglers_are_gathered_and_the_next_burst_waits_for_them() {
         let mut look = Look::default();
         look.burst_sent(at(0), 4);
-        look.looked(at(4), 0, 4, 4);
+        look.looked(at(4), 0, 4);
         look.woken(at(10), 1, 3);
         assert_eq!(look.at(), Some(at(14)));
-        look.looked(at(14), 1, 0, 2);
+        look.looked(at(14), 1, 2);
         assert!(look.is_watching());
         look.woken(at(15), 2, 0);
         look.burst_sent(at(2000), 4);
         assert_eq!(look.at(), Some(at(2015)));
         for round in 2..200 {
-            let sent = round * 2000;
-            look.looked(look.at().unwrap(), 4, 0, 0);
-            look.burst_sent(at(sent), 4);
+            look.looked(look.at().unwrap(), 4, 0);
+            look.burst_sent(at(round * 2000), 4);
         }
         assert!(look.at().unwrap().since(at(199 * 2000)) < Duration::from_millis(5));
     }
@@ -150,7 +150,7 @@ mod tests {
     fn a_slow_card_costs_one_wake_up() {
         let mut look = Look::default();
         look.burst_sent(at(0), 4);
-        look.looked(at(4), 3, 0, 1);
+        look.looked(at(4), 3, 1);
         look.woken(at(1500), 1, 0);
         assert!(look.is_watching());
         look.burst_sent(at(2000), 4);
@@ -160,11 +160,13 @@ mod tests {
     #[test]
     fn many_answers_do_not_wake_us_one_by_one() {
         let mut look = Look::default();
-        look.burst_sent(at(0), 88);
-        look.looked(at(4), 10, 78, 246);
+        look.burst_sent(at(0), 256);
+        look.looked(at(4), 10, 246);
         assert_eq!(look.at(), Some(at(8)));
-        look.looked(at(8), 10, 10, 200);
-        look.woken(at(1000), 1, 200);
+        assert!(look.is_streaming(246));
+        look.looked(at(8), 0, 246);
+        assert!(look.is_watching(), "the rest may be dead");
+        look.woken(at(1000), 1, 245);
         assert_eq!(look.at(), Some(at(1008)));
     }
 }

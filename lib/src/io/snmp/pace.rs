@@ -1,65 +1,65 @@
-//! Keeps the number of answers that may be under way below what a receive buffer of default size holds.
-//! A device that does not answer must not hold the others up, so a request counts for 5 to 10 ms only;
-//! after that time its answer no longer comes together with those of its burst.
+//! How fast requests leave: so that their answers, should all come together, fit into a receive buffer of
+//! default size, however long we get no CPU. Whether devices answer plays no part: many dead ones hold
+//! nobody up.
 
 use crate::time::Mono;
 use std::time::Duration;
 
-/// `net.core.rmem_default` is 212,992 bytes, and the kernel charges up to 2,304 of them for a datagram in a
-/// page of its own. That leaves 92.
-const WINDOW: u32 = 88;
-const GENERATION: Duration = Duration::from_millis(5);
-/// A burst of this size is worth to be handed over as a whole.
-const BUSY: u32 = 64;
+/// `net.core.rmem_default` is 212,992 bytes, and the kernel charges 1,280 of them for a datagram of usual
+/// size. That leaves 166; a burst stays well below.
+const BURST: u64 = 128;
+/// What is allowed anew in a millisecond. 10,000 devices take half a second, and as many dead ones can be
+/// asked twice in a second.
+const PER_MS: u64 = 22;
+/// A full bucket's next portion is worth to wake up for.
+const PAUSE: Duration = Duration::from_millis(4);
 
-/// Requests of the last two generations without an answer.
-#[derive(Debug, Default)]
+/// A bucket of permissions to send.
+#[derive(Debug)]
 pub(super) struct Pace {
-    older: u32,
-    newer: u32,
-    /// When `newer` began.
-    began: Mono,
+    /// In thousandths, as it fills by microseconds.
+    level: u64,
+    filled: Mono,
+    /// When it was found empty.
+    emptied: Mono,
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace {
+            level: BURST * 1000,
+            filled: Mono::ZERO,
+            emptied: Mono::ZERO,
+        }
+    }
 }
 
 impl Pace {
-    pub(super) fn has_room(&mut self, now: Mono) -> bool {
-        if now.since(self.began) >= GENERATION {
-            let is_stale = now.since(self.began) >= 2 * GENERATION;
-            self.older = if is_stale { 0 } else { self.newer };
-            self.newer = 0;
-            self.began = now;
+    /// Takes what the time since the last call allows.
+    pub(super) fn fill(&mut self, now: Mono) {
+        let passed_us = u64::try_from(now.since(self.filled).as_micros()).unwrap_or(u64::MAX);
+        self.level = passed_us
+            .saturating_mul(PER_MS)
+            .saturating_add(self.level)
+            .min(BURST * 1000);
+        self.filled = now;
+    }
+
+    pub(super) fn has_room(&mut self) -> bool {
+        if self.level < 1000 {
+            self.emptied = self.filled;
+            return false;
         }
-        self.older + self.newer < WINDOW
+        true
     }
 
     pub(super) fn sent(&mut self) {
-        self.newer += 1;
+        self.level = self.level.saturating_sub(1000);
     }
 
-    pub(super) fn received(&mut self) {
-        if self.older > 0 {
-            self.older -= 1;
-        } else {
-            self.newer = self.newer.saturating_sub(1);
-        }
-    }
-
-    /// Requests whose answer may come any moment.
-    pub(super) fn under_way(&self, now: Mono) -> u32 {
-        match now.since(self.began) {
-            age if age < GENERATION => self.older + self.newer,
-            age if age < 2 * GENERATION => self.newer,
-            _ => 0,
-        }
-    }
-
-    pub(super) fn is_busy(&self, now: Mono) -> bool {
-        self.under_way(now) > BUSY
-    }
-
-    /// When a full window has room again, even if nothing arrives.
+    /// When an empty bucket holds the next portion.
     pub(super) fn turn(&self) -> Mono {
-        self.began + GENERATION
+        self.emptied + PAUSE
     }
 }
 
@@ -71,9 +71,10 @@ mod tests {
         Mono::new(Duration::from_millis(ms))
     }
 
-    fn fill(pace: &mut Pace, now: Mono) -> u32 {
+    fn send_all(pace: &mut Pace, now: Mono) -> u64 {
+        pace.fill(now);
         let mut count = 0;
-        while pace.has_room(now) {
+        while pace.has_room() {
             pace.sent();
             count += 1;
         }
@@ -81,23 +82,19 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_a_window_is_under_way() {
+    fn a_burst_and_then_a_portion_every_few_milliseconds() {
         let mut pace = Pace::default();
-        assert_eq!(fill(&mut pace, at(100)), WINDOW);
-        assert_eq!(fill(&mut pace, at(104)), 0);
-        pace.received();
-        assert_eq!(fill(&mut pace, at(104)), 1);
+        assert_eq!(send_all(&mut pace, at(100)), BURST);
+        assert_eq!(pace.turn(), at(104));
+        assert_eq!(send_all(&mut pace, at(104)), 88);
+        assert_eq!(send_all(&mut pace, at(104)), 0);
+        assert_eq!(send_all(&mut pace, at(105)), 22);
     }
 
     #[test]
-    fn dead_devices_give_their_room_back() {
+    fn after_a_long_time_without_cpu_no_more_than_a_burst_leaves() {
         let mut pace = Pace::default();
-        fill(&mut pace, at(100));
-        assert_eq!(pace.turn(), at(105));
-        assert_eq!(fill(&mut pace, at(105)), 0, "its answers may still come");
-        let turn = pace.turn();
-        assert_eq!(fill(&mut pace, turn), WINDOW);
-        assert_eq!(pace.under_way(at(111)), WINDOW);
-        assert_eq!(pace.under_way(at(130)), 0);
+        send_all(&mut pace, at(100));
+        assert_eq!(send_all(&mut pace, at(5000)), BURST);
     }
 }
