@@ -329,3 +329,128 @@ impl WalkColumn {
 pub fn instance(oid: &Oid, base: &Oid) -> Option<Vec<u32>> {
     oid.strip_prefix(base).map(Iterator::collect)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn oid(text: &str) -> Oid {
+        text.parse().expect("an OID")
+    }
+
+    fn bind(text: &str, value: i64) -> VarBind {
+        VarBind {
+            oid: oid(text),
+            value: Value::Integer(value),
+        }
+    }
+
+    fn asked(ask: Option<SnmpAsk>) -> Vec<String> {
+        match ask {
+            Some(SnmpAsk::Get(oids) | SnmpAsk::GetNext(oids) | SnmpAsk::GetBulk { oids, .. }) => {
+                oids.iter().map(ToString::to_string).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn error(status: ErrorStatus, index: u32) -> SnmpAnswer {
+        SnmpAnswer::Error { status, index }
+    }
+
+    fn silence() -> Fault {
+        Fault::new(FaultKind::Timeout, "no answer")
+    }
+
+    #[test]
+    fn a_missing_object_is_dropped_by_its_index_and_the_rest_asked_again() {
+        let mut fetch = Fetch::get(&[oid("1.1"), oid("1.2"), oid("1.3")], 20);
+        let missing = error(ErrorStatus::NO_SUCH_NAME, 2);
+        fetch.handle(Ok(&missing)).expect("it goes on");
+        assert_eq!(asked(fetch.ask()), ["1.1", "1.3"]);
+        let values = SnmpAnswer::Values([Value::Integer(7), Value::NoSuchInstance].into());
+        fetch.handle(Ok(&values)).expect("it goes on");
+        assert!(fetch.ask().is_none());
+        assert_eq!(fetch.value(&oid("1.1")), Some(&Value::Integer(7)));
+        assert_eq!(fetch.value(&oid("1.3")), None);
+        assert_eq!(fetch.largest_batch(), 20);
+    }
+
+    #[test]
+    fn a_request_that_is_too_big_or_breaks_the_agent_is_halved() {
+        let all = ["1.1", "1.2", "1.3", "1.4"].map(oid);
+        let mut fetch = Fetch::get(&all, 4);
+        fetch
+            .handle(Ok(&error(ErrorStatus::TOO_BIG, 0)))
+            .expect("it goes on");
+        assert_eq!(asked(fetch.ask()), ["1.1", "1.2"]);
+        assert_eq!(fetch.largest_batch(), 2);
+        fetch
+            .handle(Ok(&error(ErrorStatus::GEN_ERR, 0)))
+            .expect("it goes on");
+        assert_eq!(asked(fetch.ask()), ["1.1"]);
+        fetch
+            .handle(Ok(&error(ErrorStatus::GEN_ERR, 0)))
+            .expect("the culprit is dropped");
+        assert_eq!(asked(fetch.ask()), ["1.2"]);
+    }
+
+    #[test]
+    fn an_agent_that_stays_silent_is_given_up() {
+        let mut fetch = Fetch::get(&[oid("1.1"), oid("1.2"), oid("1.3")], 1);
+        let fault = silence();
+        assert_eq!(fetch.handle(Err(&fault)), Ok(()));
+        assert_eq!(fetch.handle(Err(&fault)), Ok(()));
+        assert_eq!(fetch.handle(Err(&fault)), Err(GaveUp(silence())));
+    }
+
+    #[test]
+    fn columns_are_walked_side_by_side_and_end_where_another_begins() {
+        let mut walk = Walk::new([(oid("1.1"), 10), (oid("1.2"), 10)], true);
+        assert_eq!(asked(walk.ask()), ["1.1", "1.2"]);
+        let first = SnmpAnswer::Binds([bind("1.1.1", 5), bind("1.3.1", 0)].into());
+        walk.handle(Ok(&first)).expect("it goes on");
+        assert!(matches!(walk.ask(), Some(SnmpAsk::GetBulk { .. })));
+        let rest = SnmpAnswer::Binds([bind("1.1.2", 6), bind("1.2.1", 0)].into());
+        walk.handle(Ok(&rest)).expect("it goes on");
+        assert!(walk.ask().is_none());
+        let rows = walk.rows(&oid("1.1")).expect("a column");
+        assert_eq!(rows.keys().cloned().collect::<Vec<_>>(), [[1], [2]]);
+        assert!(walk.rows(&oid("1.2")).is_some_and(BTreeMap::is_empty));
+    }
+
+    #[test]
+    fn an_agent_that_repeats_itself_ends_the_walk() {
+        let mut walk = Walk::new([(oid("1.1"), 100)], true);
+        let row = SnmpAnswer::Binds([bind("1.1.1", 5)].into());
+        for _ in 0..10 {
+            if walk.ask().is_none() {
+                return;
+            }
+            walk.handle(Ok(&row)).expect("it answers");
+        }
+        panic!("the walk goes round in circles");
+    }
+
+    #[test]
+    fn a_walk_stops_at_its_cap() {
+        let mut walk = Walk::new([(oid("1.1"), 2)], false);
+        for row in 1..=2 {
+            assert!(walk.ask().is_some());
+            let answer = SnmpAnswer::Binds([bind(&format!("1.1.{row}"), 0)].into());
+            walk.handle(Ok(&answer)).expect("it answers");
+        }
+        assert!(walk.ask().is_none());
+    }
+
+    #[test]
+    fn an_agent_without_getbulk_is_walked_with_getnext() {
+        let mut walk = Walk::new([(oid("1.1"), 10)], true);
+        walk.ask();
+        let row = SnmpAnswer::Binds([bind("1.1.1", 5)].into());
+        walk.handle(Ok(&row)).expect("it answers");
+        assert!(matches!(walk.ask(), Some(SnmpAsk::GetBulk { .. })));
+        assert_eq!(walk.handle(Err(&silence())), Ok(()));
+        assert!(matches!(walk.ask(), Some(SnmpAsk::GetNext(_))));
+    }
+}

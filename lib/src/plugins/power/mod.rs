@@ -149,6 +149,51 @@ impl Power {
         resume(ctx, Subject::Site, Level::Soft, self.site.soft.as_mut());
     }
 
+    /// Ends alerts and deletes peaks of what was removed from the configuration while the agent did not run.
+    fn clean_up(&mut self, ctx: &mut Ctx<'_>, records: &Records) {
+        let config = Arc::clone(ctx.config);
+        let mut alerts = std::collections::BTreeSet::new();
+        for (index, device) in (0u32..).zip(&self.devices) {
+            let subject = Subject::Pdu(index);
+            let watched = [
+                (Level::Hard, device.hard.is_some()),
+                (Level::Soft, device.soft.is_some()),
+            ];
+            alerts.extend(watched_names(&config, subject, watched));
+            alerts.insert(format!("power.unreachable:{}", pdu_name(&config, index)));
+        }
+        let sums = (0u32..).map(Subject::Team).zip(&self.teams);
+        for (subject, sum) in sums.chain([(Subject::Site, &self.site)]) {
+            let watched = [
+                (Level::Hard, sum.hard.is_some()),
+                (Level::Soft, sum.soft.is_some()),
+            ];
+            alerts.extend(watched_names(&config, subject, watched));
+        }
+        let gone: Vec<(String, String, crate::alert::Severity)> = ctx
+            .alerts
+            .entries()
+            .filter(|entry| entry.name.starts_with("power.") && !alerts.contains(&*entry.name))
+            .map(|entry| {
+                (
+                    entry.name.to_string(),
+                    entry.subject.clone(),
+                    entry.severity,
+                )
+            })
+            .collect();
+        for (name, subject, severity) in gone {
+            report_removed(ctx, name, subject, severity);
+        }
+        let known: std::collections::BTreeSet<&str> =
+            config.pdus.iter().map(|pdu| &*pdu.name).collect();
+        for (name, _) in records.all::<SavedPeak>("power.peak") {
+            if !known.contains(name.as_str()) {
+                ctx.state.delete("power.peak", &name);
+            }
+        }
+    }
+
     /// Writes the peak of a device; the device's own as it was just read, or as it was read last.
     fn save_peak(&mut self, ctx: &mut Ctx<'_>, index: u32, device_w: Option<f64>) {
         let Some(device) = self.devices.get_mut(index as usize) else {
@@ -375,6 +420,7 @@ impl super::Plugin for Power {
     fn start(&mut self, ctx: &mut Ctx<'_>, records: &Records) {
         self.make_devices(ctx);
         self.restore(ctx, records);
+        self.clean_up(ctx, records);
         self.schedule = Schedule::new(ctx.config, ctx.now.mono, 0);
         self.save_at = Some(ctx.now.mono + SAVE_EVERY);
         let max_series = ctx.config.history.max_series;
@@ -469,6 +515,17 @@ impl super::Plugin for Power {
     fn publish(&mut self, snapshot: &mut Snapshot) {
         self.publish_to(snapshot);
     }
+}
+
+fn watched_names(
+    config: &Config,
+    subject: Subject,
+    watched: [(Level, bool); 2],
+) -> impl Iterator<Item = String> {
+    watched
+        .into_iter()
+        .filter(|(_, is_watched)| *is_watched)
+        .map(move |(level, _)| subject.alert(config, level))
 }
 
 fn restore_sum(sum: &mut Sum, saved: Option<SavedPeak>) {

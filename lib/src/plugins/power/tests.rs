@@ -428,3 +428,30 @@ fn a_lost_answer_costs_a_reading_and_no_more() {
     let counters = sim.snapshot().expect("a publication").counters;
     assert_eq!(counters.polls_failed, 1);
 }
+
+#[test]
+fn what_is_kept_of_a_device_is_small() {
+    assert!(
+        size_of::<PduView>() <= 256,
+        "{} bytes",
+        size_of::<PduView>()
+    );
+    let device = size_of::<super::device::Device>();
+    assert!(device <= 768, "{device} bytes");
+}
+
+#[test]
+fn the_alert_of_a_pdu_that_was_removed_while_the_agent_did_not_run_ends() {
+    let mut sim = Sim::new(&[("alpha", 3000.0), ("bravo", 3000.0)]);
+    sim.device("bravo").set_power(3120.0);
+    sim.run_for(seconds(5));
+    sim.reload(Sim::config(&[("alpha", 3000.0)]));
+    sim.kill_and_restart();
+    sim.run_for(seconds(10));
+    assert_eq!(alert_state(&sim, "power.limit:bravo"), "ok");
+    assert!(
+        sim.transcript().contains("removed from the configuration"),
+        "{}",
+        sim.transcript()
+    );
+}
