@@ -1,94 +1,16 @@
 //! The status server on real sockets: ordinary use, and clients that are slow, rude or too many.
 
+mod status_server;
+
 use rackwarden_core::config::Listen;
 use rackwarden_core::http::Auth;
-use rackwarden_core::http::sample::{self, Sample};
-use rackwarden_core::io::clock::Clock;
-use rackwarden_core::io::http_server::{HttpHandle, HttpServer, bind};
-use rackwarden_core::io::net::{Net, Waker};
-use rackwarden_core::io::published::Published;
+use rackwarden_core::http::sample::Sample;
+use rackwarden_core::io::http_server::bind;
 use rackwarden_core::secret::Secret;
+use status_server::{HEALTH, Server};
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
-
-const HEALTH: &str = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
-
-struct Server {
-    address: SocketAddr,
-    handle: HttpHandle,
-    waker: Waker,
-    is_stopping: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Server {
-    fn start(sample: Sample) -> Server {
-        Server::start_with(sample, Auth::new(None, &[]))
-    }
-
-    fn start_with(sample: Sample, auth: Auth) -> Server {
-        let listen = Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)));
-        let listeners = bind(&listen).expect("a free port");
-        let address = listeners[0].local_addr().expect("bound");
-        let mut snapshot = sample::snapshot(sample);
-        snapshot.now.mono += Duration::from_secs(1 << 30);
-        let published = Arc::new(Published::new(Arc::new(snapshot)));
-        let mut net = Net::new().expect("epoll");
-        let waker = net.waker();
-        let (server, handle) =
-            HttpServer::new(listeners, auth, published, Clock::start(), waker.clone());
-        net.add(Box::new(server));
-        let is_stopping = Arc::new(AtomicBool::new(false));
-        let stop = Arc::clone(&is_stopping);
-        let thread = std::thread::spawn(move || {
-            net.run(|| stop.load(Ordering::SeqCst)).expect("runs");
-        });
-        Server {
-            address,
-            handle,
-            waker,
-            is_stopping,
-            thread: Some(thread),
-        }
-    }
-
-    fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).expect("connects");
-        stream
-            .set_read_timeout(Some(Duration::from_secs(10)))
-            .expect("timeout");
-        stream
-    }
-
-    /// Sends this and reads until the server closes.
-    fn exchange(&self, text: &str) -> String {
-        let mut stream = self.connect();
-        stream.write_all(text.as_bytes()).expect("sent");
-        let _ = stream.shutdown(Shutdown::Write);
-        let mut answer = String::new();
-        let _ = stream.read_to_string(&mut answer);
-        answer
-    }
-
-    fn is_healthy(&self) -> bool {
-        let answer = self.exchange(HEALTH);
-        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("{\"status\":\"ok\"}")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.is_stopping.store(true, Ordering::SeqCst);
-        self.waker.wake();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
 
 /// Reads one answer with a `Content-Length` and leaves the connection open.
 fn read_answer(stream: &mut TcpStream) -> String {

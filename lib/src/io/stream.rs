@@ -1,6 +1,7 @@
 //! Stream sockets that never block: what the status server and the local socket share.
 
 use crate::http::Peer;
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketAddrAny, SocketAddrUnix,
@@ -89,8 +90,12 @@ impl Listener {
             match rustix::net::acceptfrom_with(self, flags) {
                 Ok((stream, address)) => return Accepted::Stream(stream, self.peer(address)),
                 Err(Errno::AGAIN) => return Accepted::Drained,
+                // The kernel says so before it looks whether anybody waits.
                 Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
-                    return Accepted::Exhausted;
+                    return match self.is_waited_for() {
+                        true => Accepted::Exhausted,
+                        false => Accepted::Drained,
+                    };
                 }
                 Err(Errno::INTR) => {}
                 // What else accept reports is an error of the connection that it took off the queue.
@@ -98,6 +103,11 @@ impl Listener {
                 Err(_) => {}
             }
         }
+    }
+
+    fn is_waited_for(&self) -> bool {
+        let mut watched = [PollFd::new(self, PollFlags::IN)];
+        rustix::event::poll(&mut watched, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
     }
 
     fn peer(&self, address: Option<SocketAddrAny>) -> Peer {
