@@ -184,7 +184,6 @@ mod unit {
 
     const KNOWN: &[&str] = &["W", "VA", "A", "V", "kWh", "s", "%", "°C", "B"];
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
     pub(super) fn serialize<S: Serializer>(unit: &&'static str, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(unit)
     }
