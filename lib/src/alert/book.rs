@@ -166,10 +166,12 @@ impl AlertBook {
         entry.summary = report.summary;
         entry.fired = fired;
         entry.value = report.value;
-        entry.worst = report.worst.or(entry.worst);
+        entry.worst = fired.and(report.worst.or(entry.worst));
         entry.unit = report.unit;
         entry.rule = report.rule.or(entry.rule);
-        entry.reason = report.reason;
+        if !report.reason.is_empty() {
+            entry.reason = report.reason;
+        }
         entry.remember(report.at, report.value);
         self.revision += 1;
     }

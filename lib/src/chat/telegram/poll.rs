@@ -18,6 +18,8 @@ const QUICK: Duration = Duration::from_secs(1);
 const QUICK_WAIT: Duration = Duration::from_millis(500);
 /// When nobody listened for this long, presses may be old; their time is not told.
 const DEAF: Duration = Duration::from_secs(120);
+/// What has waited at the service comes at once, even over a slow link; what takes longer happened during the poll.
+const AT_ONCE: Duration = Duration::from_secs(10);
 /// Telegram: after a quiet week update numbers begin anew anywhere. Numbers that lie further back than this
 /// are new ones; nearer ones were seen.
 const RENUMBERED: i64 = 100_000;
@@ -136,7 +138,8 @@ impl Poll {
         updates: &[Value],
     ) -> Vec<Happening> {
         let now = env.now;
-        let was_deaf = self.last_answer.is_none_or(|at| now.mono.since(at) > DEAF);
+        let was_deaf = now.mono.since(since) < AT_ONCE
+            && self.last_answer.is_none_or(|at| now.mono.since(at) > DEAF);
         self.last_answer = Some(now.mono);
         // The service's clock less ours; a message's age is judged by the difference.
         let ahead = date.map_or(0, |date| date - now.wall.unix_seconds());
