@@ -1,293 +1,16 @@
-//! Judges what was read: limits with their excesses, restarts, peaks that came and went between two readings.
+//! Judges what was read: restarts, peaks that came and went between two readings, silence. What limits mean is
+//! in `limits`, and what sums are in `sums`.
 
 use super::Power;
 use super::device::{Before, Figures};
-use super::excess::{
-    Episode, Excess, Level, SavedExcess, Subject, Watch, Watts, pdu_name, pdu_words,
-};
-use super::sums::Known;
-use crate::alert::{AlertState, Report, ReportKind, RuleState, Sample, Severity};
-use crate::config::Config;
+use super::excess::{Episode, Level, Subject, Watch, Watts, pdu_name, pdu_words};
+use super::limits::{judge_limit, log_line};
+use crate::alert::{AlertState, Report, ReportKind, Sample, Severity};
 use crate::ctx::Ctx;
-use crate::effect::LogFile;
 use crate::pdu::DeviceTime;
 use crate::snapshot::PduState;
 use crate::time::{Human, Now, Wall};
-use std::collections::VecDeque;
 use std::time::Duration;
-
-/// Excesses that `/exceedings` remembers.
-const MAX_EPISODES: usize = 1000;
-
-/// The excesses of the past.
-#[derive(Debug, Default)]
-pub(super) struct Episodes {
-    /// Oldest first, with the number of their record.
-    pub(super) list: VecDeque<(u64, Episode)>,
-    next: u64,
-}
-
-impl Episodes {
-    /// Takes what was on disk.
-    pub(super) fn restore(&mut self, saved: Vec<(String, Episode)>) {
-        let mut list: Vec<(u64, Episode)> = saved
-            .into_iter()
-            .filter_map(|(key, episode)| Some((key.parse().ok()?, episode)))
-            .collect();
-        list.sort_by_key(|(number, _)| *number);
-        self.next = list.last().map_or(0, |(number, _)| number + 1);
-        self.list = list.into();
-    }
-
-    /// Remembers one more; the oldest makes room.
-    pub(super) fn push(&mut self, ctx: &mut Ctx<'_>, episode: Episode) {
-        let number = self.next;
-        self.next += 1;
-        ctx.state
-            .put("power.exceeding", &number.to_string(), &episode);
-        self.list.push_back((number, episode));
-        while self.list.len() > MAX_EPISODES {
-            if let Some((oldest, _)) = self.list.pop_front() {
-                ctx.state.delete("power.exceeding", &oldest.to_string());
-            }
-        }
-    }
-}
-
-/// Appends a line of `exceedings.log`.
-pub(super) fn log_line(ctx: &mut Ctx<'_>, at: Wall, subject: &str, words: &str) {
-    let time = at.local(&ctx.config.notify.timezone);
-    ctx.append(
-        LogFile::Exceedings,
-        format!("{time} --- {subject}: {words}"),
-    );
-}
-
-/// Judges one sample by one limit: the rule, the excess, the log, the report.
-pub(super) fn judge_limit(
-    ctx: &mut Ctx<'_>,
-    episodes: &mut Episodes,
-    subject: Subject,
-    level: Level,
-    watch: &mut Watch,
-    sample: Sample,
-    at: Now,
-) {
-    let rule = watch.rule();
-    let fired_for = watch.state.firing_for(at);
-    let transition = watch.state.evaluate(&rule, at, sample);
-    let value = match sample {
-        Sample::Value(value) | Sample::LowerBound(value) => Some(value),
-        Sample::NoData => None,
-    };
-    if transition.is_none() && !watch.is_open() {
-        return;
-    }
-    let config = std::sync::Arc::clone(ctx.config);
-    let ended = transition.is_some_and(|transition| transition.is_end());
-    let mut summary = String::new();
-    if let Some(power_w) = value {
-        if let Some(excess) = watch.excess.as_mut() {
-            excess.add(at, power_w);
-        } else if watch.is_open() && power_w > watch.limit.on_w {
-            begin_excess(ctx, subject, level, watch, power_w, at);
-        }
-        if let Some(excess) = &watch.excess {
-            summary = excess.began_words(subject, level, power_w);
-        }
-    }
-    if ended {
-        summary = match watch.excess.take() {
-            Some(excess) => end_excess(ctx, episodes, subject, level, &excess, at),
-            None => format!(
-                "back below limit after {}: peak {}",
-                Human(fired_for.unwrap_or_default()),
-                Watts(watch.state.worst().unwrap_or(watch.limit.on_w))
-            ),
-        };
-    } else if summary.is_empty() {
-        summary = words_of_state(watch, sample);
-    }
-    let excess_peak = watch.excess.as_ref().map(|excess| excess.peak_w);
-    ctx.report(Report {
-        name: subject.alert(&config, level).into(),
-        subject: subject.words(&config, level),
-        severity: level.severity(),
-        state: watch.state.state,
-        summary,
-        value,
-        worst: excess_peak.or(watch.state.worst()),
-        unit: "W",
-        at: at.wall,
-        kind: match transition {
-            Some(_) => ReportKind::State,
-            None => ReportKind::Update,
-        },
-        rule: Some(rule),
-        reason: transition.map_or("", |transition| transition.reason),
-    });
-}
-
-fn words_of_state(watch: &Watch, sample: Sample) -> String {
-    match (watch.state.state, sample) {
-        (AlertState::Unknown, Sample::LowerBound(sum_w)) => {
-            format!("at least {}, a member is missing", Watts(sum_w))
-        }
-        (AlertState::Unknown, _) => "no reading".to_owned(),
-        (_, Sample::Value(power_w) | Sample::LowerBound(power_w)) if watch.is_open() => {
-            format!(
-                "not yet back below {}: {}",
-                Watts(watch.limit.off_w),
-                Watts(power_w)
-            )
-        }
-        (_, Sample::Value(power_w) | Sample::LowerBound(power_w)) => {
-            format!("{} of {}", Watts(power_w), Watts(watch.limit.on_w))
-        }
-        (_, Sample::NoData) => String::new(),
-    }
-}
-
-fn begin_excess(
-    ctx: &mut Ctx<'_>,
-    subject: Subject,
-    level: Level,
-    watch: &mut Watch,
-    power_w: f64,
-    at: Now,
-) {
-    let excess = Excess::begin(at, power_w, watch.limit.on_w);
-    let name = subject.words(ctx.config, level);
-    log_line(
-        ctx,
-        at.wall,
-        &name,
-        &excess.began_words(subject, level, power_w),
-    );
-    save_excess(ctx, subject, level, &excess);
-    ctx.state.require_durable();
-    watch.excess = Some(Box::new(excess));
-}
-
-/// Notes how far an excess has got, for the case that the agent stops.
-pub(super) fn save_excess(ctx: &mut Ctx<'_>, subject: Subject, level: Level, excess: &Excess) {
-    let saved = SavedExcess::of(excess, ctx.config, subject, level);
-    let key = subject.alert(ctx.config, level);
-    ctx.state.put("power.excess", &key, &saved);
-}
-
-fn end_excess(
-    ctx: &mut Ctx<'_>,
-    episodes: &mut Episodes,
-    subject: Subject,
-    level: Level,
-    excess: &Excess,
-    at: Now,
-) -> String {
-    let words = excess.ended_words(subject, level);
-    let name = subject.words(ctx.config, level);
-    log_line(ctx, at.wall, &name, &words);
-    let key = subject.alert(ctx.config, level);
-    ctx.state.delete("power.excess", &key);
-    let saved = SavedExcess::of(excess, ctx.config, subject, level);
-    episodes.push(ctx, Episode::of(saved, false));
-    words
-}
-
-/// Ends what the stop of the agent cut off: one line each, and an entry among the excesses.
-pub(super) fn end_cut_off(
-    ctx: &mut Ctx<'_>,
-    episodes: &mut Episodes,
-    saved: Vec<(String, SavedExcess)>,
-) {
-    for (key, saved) in saved {
-        let words = saved.cut_off_words();
-        log_line(ctx, saved.last, &saved.subject, &words);
-        ctx.state.delete("power.excess", &key);
-        episodes.push(ctx, Episode::of(saved, true));
-    }
-}
-
-/// Ends the alerts of a limit that the configuration no longer holds.
-pub(super) fn end_removed(
-    ctx: &mut Ctx<'_>,
-    episodes: &mut Episodes,
-    old: &Config,
-    subject: Subject,
-    level: Level,
-    watch: &mut Watch,
-) {
-    let key = subject.alert(old, level);
-    let name = subject.words(old, level);
-    if let Some(excess) = watch.excess.take() {
-        let words = format!(
-            "{} (removed from the configuration)",
-            excess.ended_words(subject, level)
-        );
-        log_line(ctx, ctx.now.wall, &name, &words);
-        ctx.state.delete("power.excess", &key);
-        let saved = SavedExcess::of(&excess, old, subject, level);
-        episodes.push(ctx, Episode::of(saved, true));
-    }
-    if watch.is_reported() {
-        report_removed(ctx, key, name, level.severity());
-    }
-}
-
-pub(super) fn report_removed(ctx: &mut Ctx<'_>, name: String, subject: String, severity: Severity) {
-    let at = ctx.now.wall;
-    ctx.report(Report {
-        name: name.into(),
-        subject,
-        severity,
-        state: AlertState::Ok,
-        summary: "removed from the configuration".into(),
-        value: None,
-        worst: None,
-        unit: "",
-        at,
-        kind: ReportKind::Removed,
-        rule: None,
-        reason: "removed from the configuration",
-    });
-}
-
-/// Continues a limit where the book of alerts stands.
-pub(super) fn resume(ctx: &Ctx<'_>, subject: Subject, level: Level, watch: Option<&mut Watch>) {
-    let Some(watch) = watch else {
-        return;
-    };
-    if let Some(entry) = ctx.alerts.get(&subject.alert(ctx.config, level)) {
-        watch.state = RuleState::resume(entry);
-    }
-}
-
-/// Something that happened once.
-fn event(
-    ctx: &mut Ctx<'_>,
-    name: String,
-    index: u32,
-    severity: Severity,
-    summary: String,
-    value: Option<f64>,
-    at: Wall,
-) {
-    let subject = pdu_words(ctx.config, index);
-    ctx.report(Report {
-        name: name.into(),
-        subject,
-        severity,
-        state: AlertState::Firing,
-        summary,
-        value,
-        worst: value,
-        unit: if value.is_some() { "W" } else { "" },
-        at,
-        kind: ReportKind::Event,
-        rule: None,
-        reason: "seen in a reading",
-    });
-}
 
 impl Power {
     /// Takes a reading of a device: everything about it is judged in this very step.
@@ -572,112 +295,6 @@ impl Power {
             self.note_cycle(ctx, index, device_cycle, power_w, at);
         }
     }
-
-    /// Counts the end of a device's poll in the sums of a cycle. Once for each device and cycle.
-    pub(super) fn note_cycle(
-        &mut self,
-        ctx: &mut Ctx<'_>,
-        index: u32,
-        cycle: u64,
-        power_w: Option<f64>,
-        at: Now,
-    ) {
-        let team = ctx.config.pdus.get(index as usize).and_then(|pdu| pdu.team);
-        if let Some(team) = team {
-            self.note_sum(ctx, Subject::Team(team), cycle, power_w, at);
-        }
-        self.note_sum(ctx, Subject::Site, cycle, power_w, at);
-    }
-
-    fn note_sum(
-        &mut self,
-        ctx: &mut Ctx<'_>,
-        subject: Subject,
-        cycle: u64,
-        power_w: Option<f64>,
-        at: Now,
-    ) {
-        let sum = match subject {
-            Subject::Team(team) => match self.teams.get_mut(team as usize) {
-                Some(sum) => sum,
-                None => return,
-            },
-            _ => &mut self.site,
-        };
-        let Some(known) = sum.note(cycle, power_w) else {
-            return;
-        };
-        let sample = match known {
-            // Waiting for the rest cannot make it less: an excess is told now.
-            Known::SoFar(sum_w) => {
-                let is_news = |watch: &Watch| !watch.is_open() && sum_w > watch.limit.on_w;
-                if !sum.watches().any(is_news) {
-                    return;
-                }
-                Sample::LowerBound(sum_w)
-            }
-            Known::Whole {
-                sum_w: Some(sum_w),
-                is_exact: true,
-            } => Sample::Value(sum_w),
-            Known::Whole {
-                sum_w: Some(sum_w), ..
-            } => Sample::LowerBound(sum_w),
-            Known::Whole { sum_w: None, .. } => Sample::NoData,
-        };
-        for (level, watch) in [(Level::Hard, &mut sum.hard), (Level::Soft, &mut sum.soft)] {
-            if let Some(watch) = watch {
-                judge_limit(ctx, &mut self.episodes, subject, level, watch, sample, at);
-            }
-        }
-        if let Known::Whole { sum_w, is_exact } = known {
-            if let Some(sum_w) = sum_w {
-                sum.raise_peak(sum_w, at.wall);
-            }
-            let firing = |watch: &Watch| watch.state.state == AlertState::Firing;
-            sum.view.power_w = sum_w;
-            sum.view.state = match is_exact {
-                _ if sum.watches().any(firing) => PduState::OverLimit,
-                true => PduState::Ok,
-                false => PduState::Unknown,
-            };
-            self.note_missing(ctx.config, subject, cycle, is_exact);
-        }
-    }
-
-    fn note_missing(&mut self, config: &Config, subject: Subject, cycle: u64, is_exact: bool) {
-        let devices = &self.devices;
-        let is_missing = |index: &u32| {
-            devices
-                .get(*index as usize)
-                .is_none_or(|device| !device.has_read_in(cycle))
-        };
-        let (view, members) = match subject {
-            Subject::Team(team) => {
-                let (Some(sum), Some(team)) = (
-                    self.teams.get_mut(team as usize),
-                    config.teams.get(team as usize),
-                ) else {
-                    return;
-                };
-                (&mut sum.view, Some(team.members.as_slice()))
-            }
-            _ => (&mut self.site.view, None),
-        };
-        if is_exact {
-            if !view.missing.is_empty() {
-                view.missing = [].into();
-            }
-            return;
-        }
-        let missing: Vec<u32> = match members {
-            Some(members) => members.iter().copied().filter(is_missing).collect(),
-            None => (0..devices.len() as u32).filter(is_missing).collect(),
-        };
-        if *view.missing != *missing {
-            view.missing = missing.into();
-        }
-    }
 }
 
 /// sysUpTime wraps after 497 days; a jump from the last hour before that is no restart.
@@ -713,5 +330,32 @@ fn report_unreachable(
         kind: ReportKind::State,
         rule: None,
         reason,
+    });
+}
+
+/// Something that happened once.
+fn event(
+    ctx: &mut Ctx<'_>,
+    name: String,
+    index: u32,
+    severity: Severity,
+    summary: String,
+    value: Option<f64>,
+    at: Wall,
+) {
+    let subject = pdu_words(ctx.config, index);
+    ctx.report(Report {
+        name: name.into(),
+        subject,
+        severity,
+        state: AlertState::Firing,
+        summary,
+        value,
+        worst: value,
+        unit: if value.is_some() { "W" } else { "" },
+        at,
+        kind: ReportKind::Event,
+        rule: None,
+        reason: "seen in a reading",
     });
 }

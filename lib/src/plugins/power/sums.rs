@@ -1,8 +1,13 @@
 //! Sums over a team or the site, of readings of one cycle. A sum with a missing member is a lower bound.
 
-use super::excess::Watch;
-use crate::snapshot::SumView;
-use crate::time::Wall;
+use super::Power;
+use super::excess::{Level, Subject, Watch};
+use super::limits::judge_limit;
+use crate::alert::{AlertState, Sample};
+use crate::config::Config;
+use crate::ctx::Ctx;
+use crate::snapshot::{PduState, SumView};
+use crate::time::{Now, Wall};
 
 /// The sum over a team or all PDUs.
 #[derive(Debug, Default)]
@@ -101,6 +106,114 @@ impl Sum {
             self.peak = Some((sum_w, at));
             self.view.peak = self.peak;
             self.is_dirty = true;
+        }
+    }
+}
+
+impl Power {
+    /// Counts the end of a device's poll in the sums of a cycle. Once for each device and cycle.
+    pub(super) fn note_cycle(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        index: u32,
+        cycle: u64,
+        power_w: Option<f64>,
+        at: Now,
+    ) {
+        let team = ctx.config.pdus.get(index as usize).and_then(|pdu| pdu.team);
+        if let Some(team) = team {
+            self.note_sum(ctx, Subject::Team(team), cycle, power_w, at);
+        }
+        self.note_sum(ctx, Subject::Site, cycle, power_w, at);
+    }
+
+    fn note_sum(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        subject: Subject,
+        cycle: u64,
+        power_w: Option<f64>,
+        at: Now,
+    ) {
+        let sum = match subject {
+            Subject::Team(team) => match self.teams.get_mut(team as usize) {
+                Some(sum) => sum,
+                None => return,
+            },
+            _ => &mut self.site,
+        };
+        let Some(known) = sum.note(cycle, power_w) else {
+            return;
+        };
+        let sample = match known {
+            // Waiting for the rest cannot make it less: an excess is told now.
+            Known::SoFar(sum_w) => {
+                let is_news = |watch: &Watch| !watch.is_open() && sum_w > watch.limit.on_w;
+                if !sum.watches().any(is_news) {
+                    return;
+                }
+                Sample::LowerBound(sum_w)
+            }
+            Known::Whole {
+                sum_w: Some(sum_w),
+                is_exact: true,
+            } => Sample::Value(sum_w),
+            Known::Whole {
+                sum_w: Some(sum_w), ..
+            } => Sample::LowerBound(sum_w),
+            Known::Whole { sum_w: None, .. } => Sample::NoData,
+        };
+        for (level, watch) in [(Level::Hard, &mut sum.hard), (Level::Soft, &mut sum.soft)] {
+            if let Some(watch) = watch {
+                judge_limit(ctx, &mut self.episodes, subject, level, watch, sample, at);
+            }
+        }
+        if let Known::Whole { sum_w, is_exact } = known {
+            if let Some(sum_w) = sum_w {
+                sum.raise_peak(sum_w, at.wall);
+            }
+            let firing = |watch: &Watch| watch.state.state == AlertState::Firing;
+            sum.view.power_w = sum_w;
+            sum.view.state = match is_exact {
+                _ if sum.watches().any(firing) => PduState::OverLimit,
+                true => PduState::Ok,
+                false => PduState::Unknown,
+            };
+            self.note_missing(ctx.config, subject, cycle, is_exact);
+        }
+    }
+
+    fn note_missing(&mut self, config: &Config, subject: Subject, cycle: u64, is_exact: bool) {
+        let devices = &self.devices;
+        let is_missing = |index: &u32| {
+            devices
+                .get(*index as usize)
+                .is_none_or(|device| !device.has_read_in(cycle))
+        };
+        let (view, members) = match subject {
+            Subject::Team(team) => {
+                let (Some(sum), Some(team)) = (
+                    self.teams.get_mut(team as usize),
+                    config.teams.get(team as usize),
+                ) else {
+                    return;
+                };
+                (&mut sum.view, Some(team.members.as_slice()))
+            }
+            _ => (&mut self.site.view, None),
+        };
+        if is_exact {
+            if !view.missing.is_empty() {
+                view.missing = [].into();
+            }
+            return;
+        }
+        let missing: Vec<u32> = match members {
+            Some(members) => members.iter().copied().filter(is_missing).collect(),
+            None => (0..devices.len() as u32).filter(is_missing).collect(),
+        };
+        if *view.missing != *missing {
+            view.missing = missing.into();
         }
     }
 }
