@@ -328,3 +328,6 @@ impl Config {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,6 +66,7 @@ pub fn parse(text: &str, file: &str, env: &Environment) -> Result<Config, Vec<Co
         for reader in root.tables("pdu") {
             builder.pdu(reader);
         }
+        root.finish();
     }
     for reader in root.tables("team") {
         builder.team(reader);

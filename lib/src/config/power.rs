@@ -19,6 +19,8 @@ pub(super) struct Builder<'a> {
     config: &'a mut Config,
     scope: &'a Scope<'a>,
     clearing: Clearing,
+    /// How many tables were taken.
+    tables: usize,
     /// Every PDU name.
     pdus: BTreeSet<Arc<str>>,
     /// Teams by name, with their index in the order of mention in this run.
@@ -73,6 +75,7 @@ impl<'a> Builder<'a> {
             config,
             scope,
             clearing,
+            tables: 0,
             pdus: BTreeSet::new(),
             teams: BTreeMap::new(),
             drafts: Vec::new(),
@@ -81,7 +84,10 @@ impl<'a> Builder<'a> {
     }
 
     /// Takes one `[[pdu]]`.
-    pub(super) fn pdu(&mut self, mut reader: Reader<'_>) {
+    pub(super) fn pdu(&mut self, reader: Reader<'_>) {
+        // Each table was parsed alone, so its own path always says that it is the first.
+        let mut reader = reader.renamed(format!("pdu[{}]", self.tables));
+        self.tables += 1;
         let name = reader
             .need("name", "\"alpha\"")
             .and_then(|item| self.pdu_name(&item));
@@ -308,18 +314,17 @@ fn power(config: &mut Config, mut reader: Reader<'_>) -> Clearing {
 /// `clear` belongs to the hard `limit` beside it; other limits end at the same share of themselves. Without a `limit`
 /// beside it, it is the end of every limit.
 fn clearing(limit: Option<&Item<'_>>, clear: Option<&Item<'_>>) -> Clearing {
-    let Some(off_w) = clear.and_then(|item| item.read(units::power_w)) else {
+    let Some(item) = clear else {
         return Clearing::DEFAULT;
     };
-    let Some(limit) = limit else {
-        return Clearing::Fixed(off_w);
+    let Some(off_w) = item.read(units::power_w) else {
+        return Clearing::DEFAULT;
     };
-    match limits(limit, Clearing::DEFAULT).and_then(|limits| limits.hard) {
+    let limits = limit.and_then(|limit| limits(limit, Clearing::DEFAULT));
+    match limits.and_then(|limits| limits.hard) {
         Some(hard) if off_w >= hard.on_w => {
             let on = units::format_power(hard.on_w);
-            limit.error(format!(
-                "is not above `clear`; the limit of {on} could never end"
-            ));
+            item.error(format!("is not below the limit of {on}"));
             Clearing::DEFAULT
         }
         Some(hard) => Clearing::Ratio(off_w / hard.on_w),

@@ -48,6 +48,12 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The same table under another path.
+    pub(super) fn renamed(mut self, path: String) -> Reader<'a> {
+        self.path = path;
+        self
+    }
+
     /// The value of a key, if it is there.
     pub(super) fn get(&mut self, key: &'static str) -> Option<Item<'a>> {
         self.known.push(key);
@@ -82,8 +88,20 @@ impl<'a> Reader<'a> {
 
     /// The tables of an array of tables.
     pub(super) fn tables(&mut self, key: &'static str) -> Vec<Reader<'a>> {
-        let items = self.get(key).map(|item| item.items()).unwrap_or_default();
-        items.into_iter().filter_map(|item| item.table()).collect()
+        let Some(item) = self.get(key) else {
+            return Vec::new();
+        };
+        if item.is_table() {
+            item.error(format!(
+                "can stand here several times; write [[{}]]",
+                item.path
+            ));
+            return Vec::new();
+        }
+        item.items()
+            .into_iter()
+            .filter_map(|item| item.table())
+            .collect()
     }
 
     /// A table, if it is there.
