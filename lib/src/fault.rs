@@ -11,6 +11,8 @@ pub enum FaultKind {
     Timeout,
     /// The peer could not be reached (refused, no route, no name).
     Unreachable,
+    /// The connection ended before the answer did; the peer may have done what was asked.
+    Interrupted,
     /// The peer answered with something that is not its protocol.
     Malformed,
     /// The peer refused us (credentials, rights).

@@ -121,8 +121,8 @@ impl Chat {
         }
         let config = env.config;
         for mut made in make_transports(config) {
-            let is_there = |there: &Box<dyn Transport>| there.name() == made.name();
-            if !self.transports.iter().any(is_there) {
+            let mut names = self.transports.iter().map(|transport| transport.name());
+            if !names.any(|name| name == made.name()) {
                 made.start(env, &Records::default());
                 self.transports.push(made);
             }

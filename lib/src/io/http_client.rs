@@ -281,11 +281,19 @@ fn exchange(
 fn classify(err: &ureq::Error) -> Fault {
     use std::io::ErrorKind;
     let kind = match err {
+        // Before these two have ended nothing was sent.
+        ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect) => {
+            FaultKind::Unreachable
+        }
         ureq::Error::Timeout(_) => FaultKind::Timeout,
         ureq::Error::Io(err) => match err.kind() {
             ErrorKind::TimedOut | ErrorKind::WouldBlock => FaultKind::Timeout,
             ErrorKind::NotConnected => FaultKind::Stopped,
             ErrorKind::InvalidData => FaultKind::Tls,
+            ErrorKind::UnexpectedEof
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe => FaultKind::Interrupted,
             _ => FaultKind::Unreachable,
         },
         ureq::Error::Tls(_) | ureq::Error::Pem(_) | ureq::Error::Rustls(_) => FaultKind::Tls,

@@ -95,7 +95,10 @@ impl Refusal {
     pub(super) fn failure(&self) -> Failure {
         match self {
             Refusal::Fault(fault) => Failure::Retry {
-                maybe_arrived: matches!(fault.kind, FaultKind::Timeout | FaultKind::Malformed),
+                maybe_arrived: matches!(
+                    fault.kind,
+                    FaultKind::Timeout | FaultKind::Interrupted | FaultKind::Malformed
+                ),
             },
             Refusal::Garbled(_) => Failure::Retry {
                 maybe_arrived: true,
