@@ -1,0 +1,246 @@
+//! The command line of the real binary: exit codes, what goes to which stream, and that nothing it is given makes it
+//! print more than one clear line.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+const SAMPLE: &str = include_str!("../examples/rackwarden.toml");
+
+/// A folder that goes away with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path =
+            std::env::temp_dir().join(format!("rackwarden-cli-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).expect("a temporary folder");
+        Folder(path)
+    }
+
+    /// Writes a file that only its owner may read.
+    fn file(&self, name: &str, content: &str) -> String {
+        let path = self.0.join(name);
+        fs::write(&path, content).expect("a temporary file");
+        set_mode(&path, 0o600);
+        path.display().to_string()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("own file");
+}
+
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rackwarden"));
+    command.args(args).stdin(Stdio::null());
+    for variable in [
+        "RACKWARDEN_CONFIG",
+        "RACKWARDEN_TELEGRAM_TOKEN",
+        "CREDENTIALS_DIRECTORY",
+        "RUST_LOG",
+    ] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+/// Exit code, standard output, standard error.
+fn run(args: &[&str]) -> (Option<i32>, String, String) {
+    unpack(command(args).output().expect("the binary runs"))
+}
+
+fn unpack(output: Output) -> (Option<i32>, String, String) {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[test]
+fn help_is_short_and_on_standard_output() {
+    for args in [&["--help"][..], &["-h"], &["help"]] {
+        let (code, out, err) = run(args);
+        assert_eq!((code, err.as_str()), (Some(0), ""));
+        assert!(out.lines().count() < 40);
+        assert!(
+            out.find("Examples:").expect("examples") < out.find("Commands:").expect("commands")
+        );
+    }
+    let (code, out, _) = run(&["help", "probe"]);
+    assert_eq!(code, Some(0));
+    assert!(out.contains("--snmp-version"));
+    assert_eq!(run(&["probe", "--help"]).1, out);
+}
+
+#[test]
+fn version_is_that_of_the_package() {
+    let want = format!("rackwarden {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(run(&["--version"]), (Some(0), want, String::new()));
+}
+
+#[test]
+fn usage_errors_are_one_line_and_end_with_2() {
+    for (args, want) in [
+        (
+            &["chekc"][..],
+            "rackwarden: chekc: unknown command; did you mean `check`?\n",
+        ),
+        (
+            &["--confg", "x"],
+            "rackwarden: --confg: unknown option; did you mean --config?\n",
+        ),
+        (
+            &["doctor"],
+            "rackwarden: doctor: not in this version; see `rackwarden --help` for what is\n",
+        ),
+        (
+            &["audit", "verify"],
+            "rackwarden: audit: not in this version; see `rackwarden --help` for what is\n",
+        ),
+        (
+            &["a\u{1b}[31m\nb"],
+            "rackwarden: a[31m ⏎ b: unknown command; see `rackwarden --help`\n",
+        ),
+    ] {
+        assert_eq!(
+            run(args),
+            (Some(2), String::new(), want.to_owned()),
+            "{args:?}"
+        );
+    }
+}
+
+#[test]
+fn check_accepts_the_sample() {
+    let folder = Folder::new("sample");
+    let path = folder.file("rackwarden.toml", SAMPLE);
+    let (code, out, err) = run(&["check", "--config", &path]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert_eq!(out, format!("{path}: ok, 0 PDUs, 0 teams\n"));
+    // The variable names the file as well.
+    let output = command(&["check"]).env("RACKWARDEN_CONFIG", &path).output();
+    assert_eq!(unpack(output.expect("runs")).0, Some(0));
+}
+
+#[test]
+fn check_prints_every_error_and_ends_with_2() {
+    let folder = Folder::new("wrong");
+    let path = folder.file("r.toml", "[power]\nintervall = \"2s\"\nlimit = 3000\n");
+    let (code, out, err) = run(&["check", "--config", &path]);
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    let want = [
+        format!("rackwarden: {path}:2:1: power.intervall: unknown key; did you mean `interval`?"),
+        format!("rackwarden: {path}:3:9: power.limit: needs a unit; write \"3000 W\""),
+        format!("rackwarden: {path}: 2 errors; correct them and try `rackwarden check` again"),
+    ];
+    assert_eq!(err.lines().collect::<Vec<_>>(), want);
+    let (code, _, err) = run(&["check", "--config", "/nowhere/r.toml"]);
+    assert_eq!(code, Some(2));
+    assert_eq!(
+        err,
+        "rackwarden: /nowhere/r.toml: cannot be read: no such file\n"
+    );
+}
+
+#[test]
+fn the_effective_configuration_masks_secrets_and_is_accepted() {
+    let folder = Folder::new("effective");
+    folder.file("token", "12345:s3cr3t\n");
+    let path = folder.file(
+        "r.toml",
+        "[telegram]\ntoken_file = 'token'\nproxy = 'socks5://joe:s3cr3t@127.0.0.1:1080'\n[monitor]\n\
+         [[pdu]]\nname = 'a'\naddress = 'h'\ncommunity = 's3cr3t'\nwrite_community = 's3cr3t'\n",
+    );
+    let (code, out, err) = run(&["check", "--config", &path, "--effective"]);
+    assert_eq!(code, Some(0));
+    assert!(!out.contains("s3cr3t"), "{out}");
+    assert_eq!(err.lines().count(), 1, "one warning for the monitor: {err}");
+    let again = folder.file("again.toml", &out);
+    assert_eq!(run(&["check", "--config", &again, "--effective"]).1, out);
+}
+
+#[test]
+fn a_secret_that_others_can_read_is_an_error() {
+    let folder = Folder::new("exposed");
+    let token = folder.file("token", "12345:s3cr3t\n");
+    let path = folder.file("r.toml", "[telegram]\ntoken_file = 'token'\n");
+    assert_eq!(run(&["check", "--config", &path]).0, Some(0));
+    set_mode(Path::new(&token), 0o644);
+    let (code, _, err) = run(&["check", "--config", &path]);
+    assert_eq!(code, Some(2));
+    assert!(
+        err.contains("2:14: telegram.token_file:") && err.contains("readable by others"),
+        "{err}"
+    );
+    assert!(!err.contains("s3cr3t"), "{err}");
+}
+
+#[test]
+fn an_iscbot_configuration_is_taken_over() {
+    let folder = Folder::new("import");
+    let access = folder.file(
+        "accesslist.conf",
+        "-1001234 rack group\n424242424 Anna\n133742241\n",
+    );
+    let pdus = folder.file(
+        "ips.csv",
+        "101,alpha,Team Alpha\n102,bravo,Team Alpha\n103,charlie\n",
+    );
+    let (code, out, err) = run(&["import", "iscbot", &access, &pdus]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    folder.file("token", "12345:abc\n");
+    let filled = out.replace("/etc/rackwarden/telegram.token", "token");
+    let path = folder.file("r.toml", &filled);
+    let (code, out, err) = run(&["check", "--config", &path]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert_eq!(out, format!("{path}: ok, 3 PDUs, 1 team\n"));
+}
+
+#[test]
+fn an_iscbot_line_that_cannot_be_read_is_named() {
+    let folder = Folder::new("malformed");
+    let access = folder.file("accesslist.conf", "0\n");
+    let pdus = folder.file("ips.csv", "101,alpha\nabc,x\n");
+    let (code, out, err) = run(&["import", "iscbot", &access, &pdus]);
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert!(
+        err.contains(&format!("{access}:1: ")) && err.contains(&format!("{pdus}:2: ")),
+        "{err}"
+    );
+}
+
+#[test]
+fn completions_and_the_manual_page_are_printed() {
+    for (args, want) in [
+        (&["completions", "bash"][..], "complete -F"),
+        (&["completions", "zsh"], "#compdef rackwarden"),
+        (&["completions", "fish"], "complete -c rackwarden"),
+        (&["man"], ".TH RACKWARDEN 1"),
+    ] {
+        let (code, out, err) = run(args);
+        assert_eq!((code, err.as_str()), (Some(0), ""));
+        assert!(out.contains(want), "{args:?}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let mut child = command(&["man"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("runs");
+    drop(child.stdout.take());
+    let (code, _, err) = unpack(child.wait_with_output().expect("ends"));
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+}
