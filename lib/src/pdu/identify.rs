@@ -317,10 +317,14 @@ impl Identify {
         let mut identified = self.describe(kind, |_| None);
         identified.profile = None;
         identified.vendor = maker.or(identified.vendor);
-        identified.note = self.note.take().or(Some(match kind {
-            Kind::NotAPdu => "no profile fits this device".into(),
-            _ => "the device is known, but no profile finds a reading in it".into(),
-        }));
+        identified.note = self
+            .note
+            .take()
+            .or(Some(match (self.options.profile, kind) {
+                (Some(profile), _) => format!("the device does not answer as {profile} devices do"),
+                (None, Kind::NotAPdu) => "no profile fits this device".into(),
+                _ => "the device is known, but no profile finds a reading in it".into(),
+            }));
         identified
     }
 
@@ -418,4 +422,86 @@ fn over() -> Fault {
         crate::fault::FaultKind::Malformed,
         "the identification is over",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::FaultKind;
+    use crate::rng::Rng;
+    use crate::snmp::{ErrorStatus, SnmpAnswer, VarBind};
+
+    /// Anything that an agent could say, right or wrong.
+    fn nonsense(rng: &mut Rng, asked: &[Oid]) -> Result<SnmpAnswer, Fault> {
+        let value = |rng: &mut Rng| match rng.below(8) {
+            0 => Value::Null,
+            1 => Value::NoSuchInstance,
+            2 => Value::OctetString(rng.next_u64().to_le_bytes().into()),
+            3 => Value::Integer(rng.next_u64() as i64),
+            4 => Value::Gauge32(rng.next_u64() as u32),
+            5 => Value::ObjectId(Oid::from_arcs(&[1, 3, 6, 1, 4, 1, 318, 1, 3, 4, 6])),
+            6 => Value::EndOfMibView,
+            _ => Value::Integer(rng.below(5) as i64 - 1),
+        };
+        match rng.below(12) {
+            0 => Err(Fault::new(FaultKind::Timeout, "no answer")),
+            1 => Ok(SnmpAnswer::Error {
+                status: ErrorStatus(rng.below(20) as u32),
+                index: rng.below(30) as u32,
+            }),
+            2..5 => Ok(SnmpAnswer::Values(
+                (0..rng.below(30)).map(|_| value(rng)).collect(),
+            )),
+            _ => Ok(SnmpAnswer::Binds(
+                asked
+                    .iter()
+                    .cycle()
+                    .take(rng.below(40) as usize)
+                    .map(|oid| VarBind {
+                        oid: oid.child(
+                            &[rng.below(4) as u32, rng.below(300) as u32][..rng.below(3) as usize],
+                        ),
+                        value: value(rng),
+                    })
+                    .collect(),
+            )),
+        }
+    }
+
+    #[test]
+    fn whatever_an_agent_says_identification_ends() {
+        for seed in 0..2000 {
+            let mut rng = Rng::new(seed);
+            let mut identify = Identify::new(Options::default());
+            let mut next = identify.ask();
+            let mut asks = 0;
+            while let Next::Ask(ask) = next {
+                let asked = match &ask {
+                    SnmpAsk::Get(oids) | SnmpAsk::GetNext(oids) | SnmpAsk::GetBulk { oids, .. } => {
+                        oids.to_vec()
+                    }
+                    SnmpAsk::Set(_) => panic!("identification never writes"),
+                };
+                let answer = nonsense(&mut rng, &asked);
+                next = identify.handle(answer.as_ref());
+                asks += 1;
+                assert!(asks < 3000, "seed {seed} goes round in circles");
+            }
+        }
+    }
+
+    #[test]
+    fn makers_are_known_by_their_number_and_ups_are_no_pdus() {
+        assert_eq!(maker("1.3.6.1.4.1.13742.6"), Some("Raritan"));
+        assert_eq!(maker("1.3.6.1.4.1.318.1.3.2.7"), None);
+        assert_eq!(maker("1.3.6.1.4.1.9.1.1"), None);
+    }
+
+    #[test]
+    fn a_models_name_stands_between_its_marks() {
+        let descr = "APC Metered Rack PDU (MN:AP7820 HR:B2)";
+        assert_eq!(between(descr, "MN:", " ").as_deref(), Some("AP7820"));
+        assert_eq!(between(descr, "XX:", " "), None);
+        assert_eq!(between("MN:AP1", "MN:", " ").as_deref(), Some("AP1"));
+    }
 }

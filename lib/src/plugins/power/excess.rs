@@ -217,7 +217,7 @@ fn ended_words(limit: &str, duration: Duration, peak_w: f64, energy_kwh: f64) ->
     let limit = limit.replace("power ", "");
     format!(
         "back below {limit} after {}: peak {}, {energy_kwh:.4} kWh above",
-        Human(duration),
+        Human(Duration::from_secs_f64(duration.as_secs_f64().round())),
         Watts(peak_w)
     )
 }
