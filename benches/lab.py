@@ -144,7 +144,7 @@ class Pdu:
     def objects(self):
         power = self.watts // 10
         return {
-            (1, 3, 6, 1, 2, 1, 1, 1, 0): ber(4, b"APC Web/SNMP Management Card (MN:AP8959EU3)"),
+            (1, 3, 6, 1, 2, 1, 1, 1, 0): ber(4, b"APC Web/SNMP Management Card (MN:AP8959EU3 HR:02)"),
             (1, 3, 6, 1, 2, 1, 1, 2, 0): ber_oid((1, 3, 6, 1, 4, 1, 318, 1, 3, 4, 6)),
             UPTIME: ber_integer(int(time.monotonic() * 100) & 0x7FFFFFFF, 0x43),
             RPDU2 + (2, 1, 3, 1): ber(4, b"bench"),

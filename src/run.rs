@@ -56,12 +56,12 @@ impl Source {
 }
 
 fn start(clock: Clock, config: Config, source: Source) -> Result<(), String> {
+    let inbox = Inbox::new();
+    let (store, records) = open_state(&config, &inbox)?;
     let listeners = http_server::bind(&config.http.listen).map_err(|err| {
         format!("cannot open the status page: {err}; choose another address in [http] listen")
     })?;
     let page = listeners.first().and_then(Listener::local_addr);
-    let inbox = Inbox::new();
-    let (store, records) = open_state(&config, &inbox)?;
     let config = Arc::new(config);
     let client = ClientHandle::new(client_settings(&config), inbox.clone());
     let parts = Parts {

@@ -1,6 +1,7 @@
 //! The core: owns all state, takes one event at a time, and answers with effects. It never waits, never
 //! reads a clock, and cannot fail; what goes wrong outside arrives as a `Fault` inside an event.
 
+mod replies;
 mod turn;
 
 use crate::alert::AlertBook;
@@ -18,6 +19,7 @@ use crate::snapshot::{Health, Snapshot};
 use crate::snmp::SnmpReply;
 use crate::state::{Pending, Records};
 use crate::time::{Mono, Now};
+use replies::Replies;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +49,7 @@ pub struct Core {
     next_ticket: u64,
     audit: AuditTail,
     notices: Vec<Notice>,
+    replies: Replies,
     /// Lines that wait for the first complete cycle.
     held: Option<Vec<Asked>>,
     host: Option<(Mono, HostOverview)>,
@@ -119,6 +122,7 @@ impl Core {
             next_ticket: 0,
             audit: AuditTail::restore(&records),
             notices: Vec::new(),
+            replies: Replies::default(),
             held: holds_lines.then(Vec::new),
             host: None,
             waiting_for_host: Vec::new(),
@@ -191,6 +195,7 @@ impl Core {
     pub fn poll_timeout(&self) -> Option<Mono> {
         let mut next = earlier(self.chat.poll_timeout(), self.notifier.poll_timeout());
         next = earlier(next, self.book.poll_timeout());
+        next = earlier(next, self.replies.poll_timeout());
         for plugin in &self.plugins {
             next = earlier(next, plugin.poll_timeout());
         }

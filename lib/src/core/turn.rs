@@ -147,7 +147,15 @@ impl Core {
             }
         }
         self.with_chat(now, effects, |chat, env| chat.flush(env));
-        if let Some(turn) = self.pending.take() {
+        let turn = self.pending.take();
+        self.replies.hold(now.mono, turn.as_ref(), effects);
+        let stored = if self.is_stopped {
+            u64::MAX
+        } else {
+            self.journal_records
+        };
+        self.replies.release(now.mono, stored, effects);
+        if let Some(turn) = turn {
             effects.push(Effect::Store(turn));
         }
     }

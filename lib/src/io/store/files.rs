@@ -51,7 +51,7 @@ impl StateDir {
                 format!("process {holder}")
             };
             return Err(format!(
-                "the state directory {} is in use by {holder}",
+                "the state directory {} is in use by {holder}; stop that one, or give this one a state_dir of its own",
                 path.display()
             ));
         }

@@ -1,0 +1,121 @@
+//! Replies to the terminal and the local socket. As a message does, a reply waits until what it says was done is on
+//! disk, or for 250 ms; a reply without such a change does not wait, unless one before it does.
+
+use crate::effect::{Effect, Effects, SessionReply};
+use crate::state::Turn;
+use crate::time::Mono;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// A disk that takes longer keeps nobody waiting.
+const STORE_PATIENCE: Duration = Duration::from_millis(250);
+
+#[derive(Debug, Default)]
+pub(super) struct Replies {
+    held: VecDeque<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    /// The journal record that it waits for.
+    seq: u64,
+    until: Mono,
+    reply: SessionReply,
+}
+
+impl Replies {
+    /// Holds back the replies of a turn that has to be stored first.
+    pub(super) fn hold(&mut self, now: Mono, turn: Option<&Turn>, effects: &mut Effects) {
+        let seq = match (turn, self.held.back()) {
+            (Some(turn), _) if turn.durable => turn.seq,
+            (_, Some(last)) => last.seq,
+            _ => return,
+        };
+        let until = now + STORE_PATIENCE;
+        for effect in std::mem::take(effects) {
+            match effect {
+                Effect::Reply(reply) => self.held.push_back(Held { seq, until, reply }),
+                effect => effects.push(effect),
+            }
+        }
+    }
+
+    /// Lets go what is stored up to `stored`, and what has waited for long enough.
+    pub(super) fn release(&mut self, now: Mono, stored: u64, effects: &mut Effects) {
+        while let Some(first) = self.held.front() {
+            if first.seq > stored && first.until > now {
+                return;
+            }
+            effects.extend(self.held.pop_front().map(|held| Effect::Reply(held.reply)));
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Mono> {
+        self.held.front().map(|held| held.until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::SessionId;
+
+    fn reply(text: &str) -> Effect {
+        Effect::Reply(SessionReply {
+            session: SessionId(1),
+            text: text.to_owned(),
+            document: None,
+            last: true,
+        })
+    }
+
+    fn turn(seq: u64, durable: bool) -> Turn {
+        Turn {
+            seq,
+            durable,
+            changes: Vec::new(),
+        }
+    }
+
+    fn texts(effects: &Effects) -> Vec<&str> {
+        effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Reply(reply) => Some(reply.text.as_str()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_reply_to_a_durable_change_waits_and_none_overtakes_it() {
+        let mut replies = Replies::default();
+        let mut effects = vec![reply("granted")];
+        replies.hold(Mono::ZERO, Some(&turn(7, true)), &mut effects);
+        effects.push(reply("later"));
+        replies.hold(Mono::ZERO, None, &mut effects);
+        replies.release(Mono::ZERO, 6, &mut effects);
+        assert_eq!(texts(&effects), Vec::<&str>::new());
+        replies.release(Mono::ZERO, 7, &mut effects);
+        assert_eq!(texts(&effects), ["granted", "later"]);
+        assert_eq!(replies.poll_timeout(), None);
+    }
+
+    #[test]
+    fn a_disk_that_does_not_answer_keeps_nobody_waiting() {
+        let mut replies = Replies::default();
+        let mut effects = vec![reply("granted")];
+        replies.hold(Mono::ZERO, Some(&turn(7, true)), &mut effects);
+        let until = replies.poll_timeout().expect("it waits");
+        replies.release(until, 0, &mut effects);
+        assert_eq!(texts(&effects), ["granted"]);
+    }
+
+    #[test]
+    fn a_reply_without_a_durable_change_leaves_at_once() {
+        let mut replies = Replies::default();
+        let mut effects = vec![reply("2310 W")];
+        replies.hold(Mono::ZERO, Some(&turn(7, false)), &mut effects);
+        assert_eq!(texts(&effects), ["2310 W"]);
+    }
+}

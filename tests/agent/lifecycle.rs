@@ -1,0 +1,229 @@
+//! Start, reload, stop and restart of the agent, and an alert's way to the chat.
+
+use crate::bot_api::BotApi;
+use crate::device::Device;
+use crate::support::{Agent, PATIENCE, Process, Scratch, outcome, rackwarden, wait_for};
+use rustix::process::Signal;
+use std::time::{Duration, Instant};
+
+const POWER: &str = "[power]\ninterval = \"2s\"\nlimit = \"3 kW\"\n";
+
+#[test]
+fn an_excess_reaches_the_chat_in_time() {
+    let (api, device) = (BotApi::start(), Device::start(1000));
+    let agent = Agent::start(&format!("{}{POWER}{}", api.config(), device.table("alpha")));
+    agent.wait_for_power("alpha", 1000.0);
+    api.wait_for_poll();
+    let shown = device.set_power(3120);
+    let call = api.wait_for_message("above power limit: 3120 W > 3000 W");
+    let latency = call.at - shown;
+    assert!(latency < Duration::from_millis(2500), "it took {latency:?}");
+    device.set_power(1000);
+    api.wait_for_message("back below limit after");
+}
+
+#[test]
+fn people_are_answered_in_the_chat() {
+    let (api, device) = (BotApi::start(), Device::start(1230));
+    let agent = Agent::start(&format!("{}{POWER}{}", api.config(), device.table("alpha")));
+    agent.wait_for_power("alpha", 1230.0);
+    api.say("/current");
+    let text = api.wait_for_message("alpha").body["text"].to_string();
+    assert!(text.contains("1230 W"), "{text}");
+}
+
+#[test]
+fn a_stop_takes_less_than_two_seconds_during_a_long_poll() {
+    let (api, device) = (BotApi::start(), Device::start(1000));
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut agent = Agent::start(&format!("{}{POWER}{}", api.config(), device.table("alpha")));
+        api.wait_for_poll();
+        let asked = Instant::now();
+        agent.process.signal(signal);
+        let status = agent.process.ended(PATIENCE).expect("it ends");
+        assert!(
+            asked.elapsed() < Duration::from_secs(2),
+            "it took {:?}",
+            asked.elapsed()
+        );
+        assert!(status.success(), "{status:?}");
+    }
+}
+
+#[test]
+fn a_reload_takes_a_valid_file_and_refuses_another() {
+    let (one, two) = (Device::start(1000), Device::start(2000));
+    let agent = Agent::start(&format!("{POWER}{}", one.table("alpha")));
+    agent.wait_for_power("alpha", 1000.0);
+
+    agent.reconfigure(&format!(
+        "{POWER}{}{}",
+        one.table("alpha"),
+        two.table("bravo")
+    ));
+    agent.process.signal(Signal::HUP);
+    agent.wait_for_power("bravo", 2000.0);
+
+    agent.reconfigure("[power]\nintervall = \"2s\"\n");
+    agent.process.signal(Signal::HUP);
+    wait_for("the complaint about the misspelt key", || {
+        agent.process.printed().contains("intervall").then_some(())
+    });
+    two.set_power(2100);
+    agent.wait_for_power("bravo", 2100.0);
+}
+
+#[test]
+fn a_removed_device_is_gone_after_a_reload() {
+    let (one, two) = (Device::start(1000), Device::start(2000));
+    let both = format!("{POWER}{}{}", one.table("alpha"), two.table("bravo"));
+    let agent = Agent::start(&both);
+    agent.wait_for_power("bravo", 2000.0);
+    agent.reconfigure(&format!("{POWER}{}", one.table("alpha")));
+    agent.process.signal(Signal::HUP);
+    wait_for("bravo to be gone", || {
+        agent.pdu("bravo").is_none().then_some(())
+    });
+    agent.wait_for_power("alpha", 1000.0);
+}
+
+#[test]
+fn what_people_decided_survives_a_restart() {
+    let device = Device::start(3500);
+    let config = format!("{POWER}{}", device.table("alpha"));
+    let agent = Agent::start(&config);
+    wait_for("the alert", || {
+        agent.ask("/alerts").contains("alpha").then_some(())
+    });
+    agent.ask("/ack power.limit:alpha");
+    agent.ask("/mute power.limit:alpha 2h maintenance");
+    agent.ask("/grant telegram:77 operator");
+    device.set_power(3700);
+    agent.wait_for_power("alpha", 3700.0);
+    wait_for("the peak", || {
+        agent.ask("/peaks").contains("3700 W").then_some(())
+    });
+    device.set_power(3300);
+    agent.wait_for_power("alpha", 3300.0);
+
+    let agent = agent.restart(&config);
+    agent.wait_for_power("alpha", 3300.0);
+    assert!(
+        agent.ask("/peaks").contains("3700 W"),
+        "{}",
+        agent.ask("/peaks")
+    );
+    assert!(
+        agent.ask("/permissions").contains("telegram:77"),
+        "{}",
+        agent.ask("/permissions")
+    );
+    let why = agent.ask("/why power.limit:alpha");
+    assert!(why.contains("maintenance"), "{why}");
+}
+
+#[test]
+fn a_kill_loses_nothing_that_was_answered() {
+    let device = Device::start(1000);
+    let config = format!("{POWER}{}", device.table("alpha"));
+    let mut agent = Agent::start(&config);
+    agent.ask("/grant telegram:77 operator");
+    agent.process.signal(Signal::KILL);
+    agent.process.ended(PATIENCE).expect("it is killed");
+    let Agent {
+        process, scratch, ..
+    } = agent;
+    drop(process);
+    let agent = Agent::spawn(scratch, &config);
+    agent.wait_until_it_answers();
+    assert!(
+        agent.ask("/permissions").contains("telegram:77"),
+        "{}",
+        agent.ask("/permissions")
+    );
+}
+
+#[test]
+fn a_firing_alert_is_not_told_again_after_a_restart() {
+    let (api, device) = (BotApi::start(), Device::start(3500));
+    let config = format!("{}{POWER}{}", api.config(), device.table("alpha"));
+    let agent = Agent::start(&config);
+    api.wait_for_message("above power limit");
+    let agent = agent.restart(&config);
+    agent.wait_for_power("alpha", 3500.0);
+    device.set_power(1000);
+    api.wait_for_message("back below limit");
+    assert_eq!(api.count("above power limit: 3500 W"), 1);
+}
+
+#[test]
+fn a_second_instance_names_the_first() {
+    let agent = Agent::start(POWER);
+    let second = agent.beside(&["run"]);
+    assert_eq!(second.code, Some(1), "{}", second.stderr);
+    let pid = agent.process.id().to_string();
+    assert!(
+        second.stderr.contains(&pid),
+        "it does not name process {pid}: {}",
+        second.stderr
+    );
+    assert_eq!(second.stderr.lines().count(), 1, "{}", second.stderr);
+}
+
+#[test]
+fn a_dead_device_is_told_and_delays_nobody() {
+    let (api, device) = (BotApi::start(), Device::start(1000));
+    let dead = "[[pdu]]\nname = \"zulu\"\naddress = \"127.0.0.1:9\"\n";
+    let agent = Agent::start(&format!(
+        "{}{POWER}{}{dead}",
+        api.config(),
+        device.table("alpha")
+    ));
+    agent.wait_for_power("alpha", 1000.0);
+    api.wait_for_message("zulu");
+    let current = agent.ask("/current");
+    assert!(
+        current.contains("1000 W") && current.contains("zulu") && !current.contains(" -1"),
+        "{current}"
+    );
+}
+
+#[test]
+fn a_demo_answers_what_is_piped_in() {
+    let scratch = Scratch::new();
+    let mut command = rackwarden(&scratch);
+    command.args(["demo", "--listen", "127.0.0.1:0"]);
+    let outcome = outcome(command, "/current\n/alerts\n/quit\n");
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    for name in ["alpha", "bravo", "Team Alpha"] {
+        assert!(outcome.stdout.contains(name), "{}", outcome.stdout);
+    }
+    assert!(outcome.stdout.contains(" W"), "{}", outcome.stdout);
+}
+
+#[test]
+fn a_demo_shows_an_alert_within_half_a_minute_and_its_end() {
+    let scratch = Scratch::new();
+    let mut command = rackwarden(&scratch);
+    command.args(["demo", "--listen", "127.0.0.1:0"]);
+    let mut demo = Process::start_with_open_input(command, &scratch, "demo");
+    let started = Instant::now();
+    wait_for("the alert of the demo", || {
+        demo.printed().contains("above power limit").then_some(())
+    });
+    assert!(
+        started.elapsed() < Duration::from_secs(30),
+        "it took {:?}",
+        started.elapsed()
+    );
+    wait_for("its end", || {
+        demo.printed().contains("back below limit").then_some(())
+    });
+    demo.signal(Signal::INT);
+    assert!(
+        demo.ended(Duration::from_secs(5))
+            .is_some_and(|status| status.success()),
+        "{}",
+        demo.printed()
+    );
+}

@@ -1,0 +1,11 @@
+//! The real binary over real sockets: on its own, with simulated devices, and with independent programs.
+//!
+//! Tests that need another program are ignored with the reason; `tests/run` gets the programs and runs them.
+
+mod bot_api;
+mod device;
+mod lifecycle;
+mod peers;
+mod snmpd;
+mod snmpsim;
+mod support;
