@@ -110,17 +110,16 @@ impl<S: Storage> Journal<S> {
             }
         }
         let journal = stored.journal.unwrap_or_default();
-        let good = replay(&journal, &mut records);
-        if good < journal.len() {
+        let read = replay(&journal, &mut records);
+        if let Some(what) = read.damage() {
             needs_rewrite = true;
-            repairs.push(if good == 0 {
-                set_aside(&mut storage, FileKind::Journal, "the journal is damaged")
-            } else {
-                format!(
-                    "the last {} bytes of the journal were incomplete and have been cut off",
-                    journal.len() - good
-                )
-            });
+            repairs.push(set_aside(&mut storage, FileKind::Journal, &what));
+        } else if read.tail > 0 {
+            needs_rewrite = true;
+            repairs.push(format!(
+                "the last {} bytes of the journal were incomplete and have been cut off",
+                read.tail
+            ));
         }
         records.repairs = repairs;
         Ok(Journal {
@@ -142,7 +141,10 @@ impl<S: Storage> Journal<S> {
     /// Takes a turn in. It is on disk after the next successful `commit`.
     pub fn push(&mut self, turn: &Turn) {
         if !self.needs_rewrite {
+            let begin = self.unwritten.len();
             encode_record(turn, &mut self.unwritten);
+            // Too long to be told from damage: it goes into a snapshot instead.
+            self.needs_rewrite = self.unwritten.len() - begin > LONGEST_RECORD;
         }
         self.records.apply(turn);
         self.is_dirty = true;
@@ -259,18 +261,58 @@ fn decode_snapshot(bytes: &[u8]) -> Option<Records> {
     })
 }
 
-/// Applies every whole record after the snapshot's; returns how many bytes were good.
-fn replay(journal: &[u8], records: &mut Records) -> usize {
-    let Some(mut rest) = journal.strip_prefix(JOURNAL_MAGIC) else {
-        return 0;
-    };
-    while let Some((turn, after)) = decode_record(rest) {
-        if turn.seq > records.seq {
-            records.apply(&turn);
+/// What was found in a journal.
+#[derive(Debug, Default)]
+struct Replay {
+    is_foreign: bool,
+    /// Records with a wrong checksum that are followed by good ones: no crash does that.
+    damaged: u32,
+    /// Bytes of an incomplete record at the end.
+    tail: usize,
+}
+
+impl Replay {
+    fn damage(&self) -> Option<String> {
+        match self.damaged {
+            _ if self.is_foreign => Some("the journal is damaged".to_owned()),
+            0 => None,
+            count => Some(format!(
+                "{count} records in the middle of the journal are damaged and have been left out"
+            )),
         }
-        rest = after;
     }
-    journal.len() - rest.len()
+}
+
+/// Applies every whole record after the snapshot's. Damage in the middle costs the damaged record alone.
+fn replay(journal: &[u8], records: &mut Records) -> Replay {
+    let mut found = Replay::default();
+    let Some(mut rest) = journal.strip_prefix(JOURNAL_MAGIC) else {
+        found.is_foreign = !journal.is_empty();
+        return found;
+    };
+    while !rest.is_empty() {
+        if let Some((turn, after)) = decode_record(rest) {
+            if turn.seq > records.seq {
+                records.apply(&turn);
+            }
+            rest = after;
+        } else if let Some(after) = skip_record(rest).filter(|after| decode_record(after).is_some())
+        {
+            found.damaged += 1;
+            rest = after;
+        } else {
+            found.tail = rest.len();
+            break;
+        }
+    }
+    found
+}
+
+/// What follows a record, by its length alone.
+fn skip_record(bytes: &[u8]) -> Option<&[u8]> {
+    let length = u32::from_le_bytes(*bytes.first_chunk::<4>()?);
+    let length = usize::try_from(length).ok()?.checked_add(RECORD_HEADER)?;
+    bytes.get(length..)
 }
 
 fn decode_record(bytes: &[u8]) -> Option<(Turn, &[u8])> {
@@ -317,15 +359,25 @@ fn decode_entries(mut bytes: &[u8]) -> Option<Vec<Change>> {
 
 /// CRC-32 as in Ethernet and gzip (polynomial 0xEDB88320).
 fn crc32(bytes: &[u8]) -> u32 {
-    let mut crc = !0u32;
-    for byte in bytes {
-        crc ^= u32::from(*byte);
-        for _ in 0..8 {
-            crc = (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg());
-        }
-    }
-    !crc
+    let step = |crc: u32, byte: &u8| (crc >> 8) ^ CRC_OF_BYTE[usize::from(crc as u8 ^ byte)];
+    !bytes.iter().fold(!0, step)
 }
+
+const CRC_OF_BYTE: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut index = 0;
+    while index < 256 {
+        let mut crc = index as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg());
+            bit += 1;
+        }
+        table[index] = crc;
+        index += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {
@@ -370,6 +422,48 @@ mod tests {
     }
 
     #[test]
+    fn damage_in_the_middle_costs_one_record_and_keeps_the_evidence() {
+        let mut bytes = JOURNAL_MAGIC.to_vec();
+        let mut ends = Vec::new();
+        for seq in 1..=5 {
+            encode_record(&turn(seq), &mut bytes);
+            ends.push(bytes.len());
+        }
+        bytes[ends[2] - 1] ^= 1;
+        let mut storage = MemoryStorage::default();
+        storage.replace(FileKind::Journal, &bytes).expect("replace");
+        let mut journal = open(storage);
+        let mut want = Records::default();
+        [1, 2, 4, 5].iter().for_each(|seq| want.apply(&turn(*seq)));
+        assert_eq!(journal.records().map, want.map);
+        assert!(journal.records().repairs[0].starts_with("1 records in the middle"));
+        journal.push(&turn(6));
+        journal.commit().expect("commit");
+        want.apply(&turn(6));
+        assert_eq!(open(journal.into_storage()).records().map, want.map);
+    }
+
+    #[test]
+    fn a_turn_that_is_too_long_for_the_journal_goes_into_the_snapshot() {
+        let mut journal = open(MemoryStorage::default());
+        journal.commit().expect("commit");
+        let long = Turn {
+            seq: 1,
+            durable: true,
+            changes: vec![Change {
+                key: "big/one".into(),
+                value: Some(vec![b'x'; LONGEST_RECORD + 1]),
+            }],
+        };
+        journal.push(&long);
+        journal.push(&turn(2));
+        journal.commit().expect("commit");
+        let after = open(journal.into_storage());
+        assert!(after.records().repairs.is_empty() && after.records().seq == 2);
+        assert!(after.records().map.contains_key("big/one"));
+    }
+
+    #[test]
     fn damaged_files_are_set_aside_and_never_stop_a_start() {
         for (file, bytes) in [
             (FileKind::Snapshot, &b"RWSNAP1\nrubbish"[..]),
@@ -390,9 +484,7 @@ mod tests {
     #[test]
     fn the_journal_is_folded_into_a_snapshot() {
         let mut journal = open(MemoryStorage::default());
-        let mut seq = 0;
-        for _ in 0..200 {
-            seq += 1;
+        for seq in 1..=200 {
             let value = Some(vec![b'x'; 4000]);
             journal.push(&Turn {
                 seq,

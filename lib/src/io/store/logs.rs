@@ -4,7 +4,7 @@ use crate::effect::LogFile;
 use crate::fault::{Fault, FaultKind};
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -74,8 +74,12 @@ impl RotatingFile {
     /// # Errors
     /// The operating system's error.
     pub fn open(path: &Path, max_size_bytes: u64, keep: u32) -> io::Result<RotatingFile> {
-        let file = open_append(path)?;
-        let size = file.metadata()?.len();
+        let mut file = open_append(path)?;
+        let mut size = file.metadata()?.len();
+        if size > 0 && !ends_with_newline(path)? {
+            file.write_all(b"\n")?;
+            size += 1;
+        }
         Ok(RotatingFile {
             path: path.to_owned(),
             file,
@@ -99,7 +103,11 @@ impl RotatingFile {
         if self.size > 0 && self.size + bytes.len() as u64 > self.max_size_bytes {
             self.rotate()?;
         }
-        self.file.write_all(&bytes)?;
+        if let Err(err) = self.file.write_all(&bytes) {
+            // What was written of it would stand before the next line.
+            let _ = self.file.set_len(self.size);
+            return Err(err);
+        }
         self.size += bytes.len() as u64;
         Ok(())
     }
@@ -137,6 +145,15 @@ fn open_append(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
+/// A power cut in the middle of a line must not join it with the next one.
+fn ends_with_newline(path: &Path) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,6 +182,19 @@ mod tests {
             "line 14 with more\nline 15 with more\n"
         );
         assert!(!dir.join("exceedings.log.3").exists());
+        fs::remove_dir_all(&dir).expect("clean up");
+    }
+
+    #[test]
+    fn a_line_that_a_power_cut_tore_stands_alone() {
+        let dir = std::env::temp_dir().join(format!("rackwarden-torn-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&dir);
+        fs::create_dir_all(&dir).expect("directory");
+        fs::write(dir.join("audit.log"), "one\ntw").expect("write");
+        let mut logs = LogFiles::new(dir.clone(), 1000, 1);
+        logs.append(LogFile::Audit, "three").expect("append");
+        let text = fs::read_to_string(dir.join("audit.log")).expect("read");
+        assert_eq!(text, "one\ntw\nthree\n");
         fs::remove_dir_all(&dir).expect("clean up");
     }
 }
