@@ -2,6 +2,7 @@
 //! reads a clock, and cannot fail; what goes wrong outside arrives as a `Fault` inside an event.
 
 mod replies;
+mod storage;
 mod turn;
 
 use crate::alert::AlertBook;
@@ -277,12 +278,14 @@ impl Core {
                     self.revision += 1;
                 }
                 self.journal_records = seq;
+                self.report_storage(now, None);
                 self.with_chat(now, effects, |chat, env| chat.handle_stored(env, seq));
             }
             Err(fault) => {
                 if self.storage_fault.is_none() {
                     log::error!("state: cannot write: {fault}; the agent goes on in memory");
                 }
+                self.report_storage(now, Some(&fault));
                 self.storage_fault = Some(fault);
                 self.revision += 1;
             }

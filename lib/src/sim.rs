@@ -94,6 +94,8 @@ pub struct Sim {
     service: Service,
     records: Records,
     storage_works: bool,
+    /// Turns that a storage which does not work has not taken yet.
+    unsaved: Vec<crate::state::Turn>,
     logs: BTreeMap<LogFile, Vec<String>>,
     transcript: Vec<String>,
     snapshot: Option<Arc<Snapshot>>,
@@ -193,6 +195,7 @@ impl Sim {
             service: Service::default(),
             records: Records::default(),
             storage_works: true,
+            unsaved: Vec::new(),
             logs: BTreeMap::new(),
             transcript: Vec::new(),
             snapshot: None,
@@ -294,6 +297,7 @@ impl Sim {
 
     /// Ends the agent without any warning and starts it again from what was stored.
     pub fn kill_and_restart(&mut self) {
+        self.unsaved.clear();
         self.queue
             .retain(|_, delivery| matches!(delivery, Delivery::Action(_)));
         self.engine = Engine::new(Rng::new(2));
@@ -454,8 +458,11 @@ impl Sim {
                 }
                 Effect::Store(turn) => {
                     let seq = turn.seq;
+                    self.unsaved.push(turn);
                     let result = if self.storage_works {
-                        self.records.apply(&turn);
+                        for turn in std::mem::take(&mut self.unsaved) {
+                            self.records.apply(&turn);
+                        }
                         Ok(())
                     } else {
                         Err(crate::fault::Fault::new(

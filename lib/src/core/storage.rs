@@ -1,0 +1,47 @@
+//! The agent's alert about itself: the state directory cannot be written. Messages still leave, from memory.
+
+use super::Core;
+use crate::alert::{AlertState, Report, ReportKind, Severity};
+use crate::ctx::Notice;
+use crate::fault::Fault;
+use crate::time::Now;
+
+const NAME: &str = "agent.storage:state";
+
+impl Core {
+    /// Says that the state cannot be written, or that it can again. Once each.
+    pub(super) fn report_storage(&mut self, now: Now, fault: Option<&Fault>) {
+        let is_firing = self.book.get(NAME).is_some();
+        if is_firing == fault.is_some() {
+            return;
+        }
+        let (state, summary, reason) = match fault {
+            Some(fault) => (
+                AlertState::Firing,
+                format!(
+                    "cannot be written: {fault}; going on in memory, a restart would forget what is new"
+                ),
+                "a write failed",
+            ),
+            None => (
+                AlertState::Ok,
+                "can be written again, and nothing is missing".to_owned(),
+                "a write succeeded",
+            ),
+        };
+        self.notices.push(Notice::Report(Report {
+            name: NAME.into(),
+            subject: "state directory".to_owned(),
+            severity: Severity::Warning,
+            state,
+            summary,
+            value: None,
+            worst: None,
+            unit: "",
+            at: now.wall,
+            kind: ReportKind::State,
+            rule: None,
+            reason,
+        }));
+    }
+}
