@@ -232,11 +232,11 @@ fn comment(text: &str) -> String {
 
 fn toml(access: &AccessList, pdus: &Pdus) -> String {
     let mut text = String::from(
-        "# Imported from ISCBot. Put the bot's token into the file below (mode 0600), look over the rest,
-# and try it with `rackwarden check`.
+        "# Imported from ISCBot. Put the bot's token into the file below (mode 0600) and take the `#` off these two lines, or
+# give it as $RACKWARDEN_TELEGRAM_TOKEN. Look over the rest, and try it with `rackwarden check`.
 
-[telegram]
-token_file = \"/etc/rackwarden/telegram.token\"   # or give $RACKWARDEN_TELEGRAM_TOKEN and remove this line
+#[telegram]
+#token_file = \"/etc/rackwarden/telegram.token\"
 ",
     );
     people(&mut text, access);

@@ -200,6 +200,9 @@ fn an_iscbot_configuration_is_taken_over() {
     assert_eq!((code, err.as_str()), (Some(0), ""));
     folder.file("token", "12345:abc\n");
     let filled = out.replace("/etc/rackwarden/telegram.token", "token");
+    let filled = filled
+        .replace("#[telegram]", "[telegram]")
+        .replace("#token_file", "token_file");
     let path = folder.file("r.toml", &filled);
     let (code, out, err) = run(&["check", "--config", &path]);
     assert_eq!((code, err.as_str()), (Some(0), ""));

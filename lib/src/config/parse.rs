@@ -7,6 +7,7 @@ use super::reader::{Item, Part, Reader};
 use super::source::{Source, original};
 use super::{Config, HistoryConfig, HttpConfig, Listen, LogConfig, TelegramConfig};
 use super::{people, power, unbuilt, units};
+use crate::chat::Address;
 use crate::secret::Secret;
 use log::LevelFilter;
 use std::net::{IpAddr, SocketAddr};
@@ -115,6 +116,13 @@ fn general(config: &mut Config, root: &mut Reader<'_>, scope: &Scope<'_>) -> boo
     }
     if let Some(reader) = notify {
         people::notify(&mut config.notify, reader);
+    }
+    let needs_telegram = |to: &Address| matches!(to, Address::Telegram { .. });
+    let audiences = config.notify.routes.iter().flat_map(|route| &route.to);
+    if config.telegram.is_none() && config.notify.to.iter().chain(audiences).any(needs_telegram) {
+        root.warn(
+            "[notify]: names Telegram chats, but there is no bot token; nothing is sent to them",
+        );
     }
     if let Some(reader) = root.table("http") {
         http(config, reader, scope);
