@@ -5,13 +5,17 @@ use crate::effect::{HttpLane, HttpRequest};
 use crate::event::{Event, HttpResponse};
 use crate::fault::{Fault, FaultKind};
 use crate::io::inbox::Inbox;
+use crate::io::tls::{self, TlsConnector};
 use crate::secret::Secret;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{
+    ConnectProxyConnector, Connector, SocksConnector, TcpConnector,
+};
 use ureq::{Agent, Proxy};
 
 /// Calls that wait for a lane; one more is answered with `Overload` at once.
@@ -22,13 +26,6 @@ const STACK_BYTES: usize = 512 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection that was idle for longer is not used again.
 const IDLE_CONNECTION: Duration = Duration::from_secs(75);
-/// Where distributions keep the system's certificate authorities.
-const SYSTEM_BUNDLES: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/cert.pem",
-    "/etc/ssl/ca-bundle.pem",
-];
 
 /// How to reach the outside.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -182,48 +179,18 @@ fn new_agent(settings: &HttpSettings) -> Result<Agent, Fault> {
         .output_buffer_size(8 * 1024)
         .user_agent(concat!("rackwarden/", env!("CARGO_PKG_VERSION")))
         .proxy(proxy)
-        .tls_config(
-            TlsConfig::builder()
-                .root_certs(roots(settings.ca_file.as_deref())?)
-                .build(),
-        );
-    Ok(config.build().new_agent())
-}
-
-/// The given authorities, else the system's, else those that are built in.
-fn roots(ca_file: Option<&Path>) -> Result<RootCerts, Fault> {
-    if let Some(path) = ca_file {
-        let read = |err: &dyn std::fmt::Display| {
-            Fault::new(
-                FaultKind::Tls,
-                format!("cannot use ca_file {}: {err}", path.display()),
-            )
-        };
-        let pem = std::fs::read(path).map_err(|err| read(&err))?;
-        let certificates = certificates(&pem).map_err(|err| read(&err))?;
-        if certificates.is_empty() {
-            return Err(read(&"it holds no certificate"));
-        }
-        return Ok(certificates.into());
-    }
-    let system = SYSTEM_BUNDLES.iter().find_map(|path| {
-        std::fs::read(path)
-            .ok()
-            .and_then(|pem| certificates(&pem).ok())
-    });
-    Ok(system
-        .filter(|certificates| !certificates.is_empty())
-        .map_or(RootCerts::WebPki, RootCerts::from))
-}
-
-fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, ureq::Error> {
-    let mut certificates = Vec::new();
-    for item in ureq::tls::parse_pem(pem) {
-        if let PemItem::Certificate(certificate) = item? {
-            certificates.push(certificate);
-        }
-    }
-    Ok(certificates)
+        .build();
+    let tls = TlsConnector::new(tls::client_config(settings.ca_file.as_deref())?);
+    let connector =
+        ().chain(SocksConnector::default())
+            .chain(ConnectProxyConnector::default())
+            .chain(TcpConnector::default())
+            .chain(tls);
+    Ok(Agent::with_parts(
+        config,
+        connector,
+        DefaultResolver::default(),
+    ))
 }
 
 fn call(agent: &Agent, request: HttpRequest) -> Result<HttpResponse, Fault> {
@@ -296,7 +263,7 @@ fn classify(err: &ureq::Error) -> Fault {
             | ErrorKind::BrokenPipe => FaultKind::Interrupted,
             _ => FaultKind::Unreachable,
         },
-        ureq::Error::Tls(_) | ureq::Error::Pem(_) | ureq::Error::Rustls(_) => FaultKind::Tls,
+        ureq::Error::Tls(_) => FaultKind::Tls,
         ureq::Error::Protocol(_) | ureq::Error::Http(_) | ureq::Error::BodyExceedsLimit(_) => {
             FaultKind::Malformed
         }

@@ -18,3 +18,4 @@ pub mod simulator;
 pub mod snmp;
 pub mod store;
 pub mod stream;
+mod tls;
