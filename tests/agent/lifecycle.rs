@@ -149,11 +149,14 @@ fn a_firing_alert_is_not_told_again_after_a_restart() {
     let config = format!("{}{POWER}{}", api.config(), device.table("alpha"));
     let agent = Agent::start(&config);
     api.wait_for_message("above power limit");
+    // A cycle later the acknowledgement of that message is on disk; before, it may be repeated, and says so.
+    device.set_power(3600);
+    agent.wait_for_power("alpha", 3600.0);
     let agent = agent.restart(&config);
-    agent.wait_for_power("alpha", 3500.0);
+    agent.wait_for_power("alpha", 3600.0);
     device.set_power(1000);
     api.wait_for_message("back below limit");
-    assert_eq!(api.count("above power limit: 3500 W"), 1);
+    assert_eq!(api.count("above power limit"), 1);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 'use strict';
 const path = require('path');
 const peers = path.join(__dirname, '../../target/peers/telegram/node_modules/');
-const { TelegramServer } = require(path.join(peers, 'telegram-test-api'));
+const TelegramServer = require(path.join(peers, 'telegram-test-api'));
 
 async function main() {
   const [port, token, ...lines] = process.argv.slice(2);
