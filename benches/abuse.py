@@ -110,17 +110,17 @@ def keep_alive_cost(port, path, process, requests=20_000):
     question = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
     with socket.create_connection(("127.0.0.1", port), 5) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        length = None
+        length = 0
         before = None
         for number in range(requests + 100):
             if number == 100:
                 before = lab.cpu_seconds(process.pid)
             client.sendall(question)
+            # The length changes with the values, so it is read from every answer.
             answer = client.recv(1 << 20)
-            if length is None:
-                head, _, _ = answer.partition(b"\r\n\r\n")
-                lines = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
-                length = len(head) + 4 + int(lines[b"content-length"])
+            head, _, _ = answer.partition(b"\r\n\r\n")
+            lines = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
+            length = len(head) + 4 + int(lines[b"content-length"])
             got = len(answer)
             while got < length:
                 got += len(client.recv(1 << 20))

@@ -15,6 +15,9 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+/// Connections that wait to be accepted; the system may allow fewer.
+const BACKLOG: i32 = 1024;
+
 /// A bound socket that waits for connections.
 #[derive(Debug)]
 pub struct Listener {
@@ -46,6 +49,9 @@ impl Listener {
     pub fn tcp(address: SocketAddr) -> io::Result<Listener> {
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
+        // A longer queue than the standard library's: while it is full, the kernel drops connections and
+        // honest clients wait a second for their next try.
+        rustix::net::listen(&listener, BACKLOG)?;
         // Accepted connections inherit it, which saves a call for each.
         rustix::net::sockopt::set_tcp_nodelay(&listener, true)?;
         Ok(Listener {
