@@ -262,17 +262,17 @@ impl Inner {
             .partition(|repeated| is_over(repeated));
         self.repeated = kept;
         for repeated in over {
-            match repeated.more {
-                0 => {}
-                1 => self.write(now, repeated.level, &repeated.target, &repeated.message),
-                more => {
-                    let line = format!("{} … repeated {more} times", repeated.message);
-                    self.write(now, repeated.level, &repeated.target, &line);
-                }
-            }
+            let times = match repeated.more {
+                0 => continue,
+                1 => "once".to_owned(),
+                more => format!("{more} times"),
+            };
+            let line = format!("{} … repeated {times}", repeated.message);
+            self.write(now, repeated.level, &repeated.target, &line);
         }
     }
 
+    /// Ends all counting, so that the next of each message is written again.
     fn flush(&mut self, now: Now) {
         self.write_counts(now, |_| true);
     }

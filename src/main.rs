@@ -30,6 +30,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     logger::start(Clock::start());
     let outcome = args::parse(std::env::args_os().skip(1)).and_then(dispatch);
+    log::logger().flush();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

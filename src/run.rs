@@ -186,6 +186,8 @@ struct Reload {
 
 impl Reload {
     fn run(&mut self) {
+        // Who corrects a file wants to see each error again, not how often it was seen.
+        log::logger().flush();
         match self.source.load() {
             Ok(config) => {
                 if let Err(why) = self.swap(config) {
@@ -197,7 +199,7 @@ impl Reload {
                     log::error!("{error}");
                 }
                 log::error!(
-                    "the configuration was not reloaded, the old one stays: {} errors",
+                    "the configuration was not reloaded, the old one stays: {} error(s)",
                     errors.len()
                 );
             }

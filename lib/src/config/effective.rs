@@ -58,7 +58,7 @@ fn telegram(writer: &mut Writer, config: &Config) {
         None => writer.text("token", Some(MASK)),
     }
     writer.text("api_url", Some(&telegram.api_url));
-    let proxy = telegram.proxy.as_ref().map(|proxy| without_user(proxy));
+    let proxy = telegram.proxy.as_ref().map(without_user);
     writer.text("proxy", proxy.as_deref());
     writer.text(
         "ca_file",

@@ -17,7 +17,7 @@ pub fn environment() -> Environment {
         hostname: hostname(),
         zone: Zone::system(),
         variable: Box::new(|name| std::env::var(name).ok()),
-        read_file: Box::new(|path| read_file(path)),
+        read_file: Box::new(read_file),
     }
 }
 

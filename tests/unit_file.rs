@@ -1,0 +1,43 @@
+//! The systemd unit: what it promises about security, measured with systemd's own tool where that is installed.
+
+use std::process::Command;
+
+const UNIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/rackwarden.service");
+
+/// Below this, systemd calls a service OK; services of the field stand above 8.
+const MOST_EXPOSURE: f64 = 1.5;
+
+#[test]
+fn the_service_can_do_little_besides_talking_to_the_network() {
+    let unit = std::fs::read_to_string(UNIT).expect("the unit");
+    for line in [
+        "DynamicUser=yes",
+        "StateDirectory=rackwarden",
+        "CapabilityBoundingSet=",
+        "NoNewPrivileges=yes",
+        "ProtectSystem=strict",
+        "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
+        "ExecReload=/bin/kill -HUP $MAINPID",
+        "LoadCredential=telegram.token:/etc/rackwarden/telegram.token",
+    ] {
+        assert!(unit.lines().any(|found| found == line), "{line}");
+    }
+}
+
+#[test]
+fn systemd_finds_the_service_hardly_exposed() {
+    let output = Command::new("systemd-analyze")
+        .args(["security", "--offline=true", "--no-pager", UNIT])
+        .output();
+    let Ok(output) = output else {
+        eprintln!("systemd-analyze is not installed; the score was not measured");
+        return;
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    let score = text
+        .lines()
+        .find_map(|line| line.split_once("Overall exposure level for rackwarden.service: "))
+        .and_then(|(_, rest)| rest.split(' ').next()?.parse::<f64>().ok());
+    let score = score.unwrap_or_else(|| panic!("no score in {text}"));
+    assert!(score <= MOST_EXPOSURE, "{score}");
+}
