@@ -249,10 +249,14 @@ impl SnmpService {
         let send = (self.engine.unsent() > 0 && self.blocked.is_none()).then(|| self.pace.turn());
         let look = self.look.at().filter(|_| self.engine.outstanding() > 0);
         let deliver = self.held_since.map(|since| since + SLOT);
-        earlier(
-            earlier(self.engine.poll_timeout(), send),
-            earlier(look, deliver),
-        )
+        // With many requests out there is a slot's wake-up soon, and it serves the timers as well.
+        let slack = if self.engine.outstanding() > look::MANY {
+            SLOT
+        } else {
+            Duration::ZERO
+        };
+        let timer = self.engine.poll_timeout().map(|due| due + slack);
+        earlier(earlier(timer, send), earlier(look, deliver))
     }
 }
 
@@ -265,6 +269,7 @@ impl Service for SnmpService {
         let now = self.clock.mono();
         // What is left over from earlier must not take the room of the answers to come.
         self.drain(now);
+        self.engine.handle_timeout(now);
         self.look.burst_sent(now, requests.len());
         self.engine.submit(now, requests);
         self.pump(registry, now);
@@ -276,6 +281,7 @@ impl Service for SnmpService {
             let count = self.drain(now);
             let outstanding = self.engine.outstanding();
             self.look.woken(now, count, outstanding);
+            self.engine.handle_timeout(now);
         }
         self.pump(registry, now);
     }

@@ -11,7 +11,7 @@ const LATEST: Duration = Duration::from_millis(20);
 /// How long stragglers of a burst are gathered; what comes later is a slow device's.
 const GATHER: Duration = Duration::from_millis(40);
 /// With more requests out than this, answers keep coming, and readiness would wake us for each.
-const MANY: usize = 64;
+pub(super) const MANY: usize = 64;
 
 /// The plan for the next look.
 #[derive(Debug)]
