@@ -134,6 +134,9 @@ impl Text {
                 Style::Code => ("<code>", "</code>"),
                 Style::Pre => ("<pre>", "</pre>"),
             };
+            if span.style == Style::Pre && !out.is_empty() && !out.ends_with('\n') {
+                out.push('\n');
+            }
             out.push_str(open);
             escape_html(&span.text, &mut out);
             out.push_str(close);

@@ -1,7 +1,7 @@
 //! The chat from end to end in virtual time: commands in groups and alone, rights, old commands, and the weather
 //! that a chat service can make.
 
-use rackwarden_core::chat::{Role, Subject};
+use rackwarden_core::chat::{Role, Subject, TRANSPORTS};
 use rackwarden_core::config::{Config, GrantConfig};
 use rackwarden_core::effect::LogFile;
 use rackwarden_core::sim::{Sim, Weather};
@@ -357,4 +357,70 @@ fn a_long_answer_arrives_as_pages_or_as_a_file() {
     sim.run_for(seconds(10));
     assert_eq!(count(&sim, "telegram:1 #"), 2, "{}", sim.transcript());
     assert!(sim.transcript().contains("telegram:1039"));
+}
+
+/// What every transport must do. A new one needs a row here: an address, and how the transcript names it.
+#[test]
+fn every_transport_tells_once_in_order_and_survives_a_kill() {
+    let addresses = [
+        ("telegram", "telegram:-100", "telegram:-100 "),
+        ("telegram", "telegram:-100/7", "telegram:-100 "),
+        ("terminal", "terminal", "terminal]"),
+    ];
+    for (name, _) in TRANSPORTS {
+        let has_row = addresses.iter().any(|(row, ..)| row == name);
+        assert!(has_row, "{name} needs a row in this test");
+    }
+    for (name, address, seen_as) in addresses {
+        let mut config = config();
+        config.notify.to = vec![address.parse().expect(address)];
+        config.pdus[0].name = "<b>alpha & \"x\"_*[".into();
+        let mut sim = Sim::with_config(config);
+        sim.run_for(seconds(20));
+        sim.clear_transcript();
+        let alpha = "<b>alpha & \"x\"_*[";
+        sim.device(alpha).set_power(3500.0);
+        sim.run_for(seconds(60));
+        sim.kill_and_restart();
+        sim.run_for(seconds(60));
+        sim.device(alpha).set_power(1000.0);
+        sim.run_for(seconds(60));
+        let transcript = sim.transcript();
+        assert!(
+            transcript.contains(&format!("({alpha})")),
+            "{name}: {transcript}"
+        );
+        assert!(transcript.contains(seen_as), "{name}: {transcript}");
+        let begin = transcript.find("above power limit").expect("it fired");
+        let end = transcript.rfind("back below limit").expect("it ended");
+        assert!(begin < end, "{name}: {transcript}");
+        assert!(
+            !transcript.contains("maybe repeated"),
+            "{name}: {transcript}"
+        );
+        let rang = transcript.matches("🔴").count();
+        assert_eq!(rang, 1, "{name}: {transcript}");
+    }
+}
+
+/// Whoever guesses, forwards or writes in a chat's name gets nothing done.
+#[test]
+fn a_crowd_of_strangers_changes_nothing_and_delays_nobody() {
+    let mut sim = sim();
+    for stranger in 0..2000 {
+        sim.post(10_000 + stranger, 10_000 + stranger, "/mute all 1h");
+    }
+    sim.run_for(seconds(2));
+    sim.clear_transcript();
+    sim.post(OWNER, OWNER, "/version");
+    sim.run_for(seconds(2));
+    assert_eq!(count(&sim, "telegram:1 "), 1, "{}", sim.transcript());
+    sim.run_for(seconds(600));
+    let audit = sim.log(LogFile::Audit);
+    assert!(!audit.is_empty() && audit.len() < 200, "{}", audit.len());
+    assert!(
+        audit
+            .iter()
+            .all(|line| line.contains("refused") || line.contains("telegram:1 "))
+    );
 }

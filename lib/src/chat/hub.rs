@@ -78,8 +78,12 @@ pub(super) struct Refusals {
     pub(super) to_strangers: Limiter,
     /// What everybody may ask (`/id`).
     pub(super) small_talk: Limiter,
-    /// Lines in the audit log.
+    /// All strangers together, so that a crowd of them delays nobody.
+    pub(super) to_crowd: Limiter,
+    /// Lines in the audit log, for each person.
     pub(super) audited: Limiter,
+    /// The same for all strangers together.
+    pub(super) audited_crowd: Limiter,
 }
 
 impl Chat {
@@ -94,7 +98,9 @@ impl Chat {
                 to_known: Limiter::new(3, Duration::from_secs(20)),
                 to_strangers: Limiter::new(1, Duration::from_secs(60)),
                 small_talk: Limiter::new(3, Duration::from_secs(20)),
+                to_crowd: Limiter::new(20, Duration::from_secs(3)),
                 audited: Limiter::new(5, Duration::from_secs(60)),
+                audited_crowd: Limiter::new(20, Duration::from_secs(3)),
             },
             transports: make_transports(config),
             menu_revision: 0,
@@ -371,6 +377,6 @@ impl Chat {
 fn make_transports(config: &Config) -> Vec<Box<dyn Transport>> {
     super::TRANSPORTS
         .iter()
-        .filter_map(|make| make(config))
+        .filter_map(|(_, make)| make(config))
         .collect()
 }

@@ -39,8 +39,9 @@ const GROUPS: &[Group] = &[
 /// The rows of a group, and the function that runs one of them (false when the command is not in it).
 type Group = (&'static [Spec], fn(&mut Desk<'_>, &Invocation) -> bool);
 
-/// Every transport. A further one is one file and one line here.
-const TRANSPORTS: &[transport::Make] = &[telegram::make, terminal::make];
+/// Every transport, by name. A further one is one file and one line here.
+pub const TRANSPORTS: &[(&str, transport::Make)] =
+    &[("telegram", telegram::make), ("terminal", terminal::make)];
 
 /// The rows of all commands that belong to no plugin.
 pub fn builtin_specs() -> Vec<&'static Spec> {

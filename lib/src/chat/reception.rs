@@ -87,8 +87,16 @@ impl Chat {
                 self.receive_line(env, visit, &command)
             }
             Press::Gone => {
+                let is_known =
+                    visit.caller.is_owner || self.access.knows(env.now.wall, &visit.caller);
+                if !is_known {
+                    self.counters.refused += 1;
+                    self.note_refusal(env, &visit, "a button", "nobody handed it out");
+                }
                 let line = "This button has expired. Please write the command again.";
-                self.say_to_presser(env, &visit, line);
+                if is_known || self.may_small_talk(env, &visit) {
+                    self.say_to_presser(env, &visit, line);
+                }
                 None
             }
             Press::NotYours { command } => {
@@ -190,13 +198,15 @@ impl Chat {
         } else {
             caller.address.to_string()
         };
-        let limiter = if is_known {
-            &mut self.refusals.to_known
-        } else {
-            &mut self.refusals.to_strangers
-        };
-        let may_answer =
-            visit.reply_to.session.is_some() || limiter.take(env.now.mono, &key).is_some();
+        let now = env.now.mono;
+        let may_answer = visit.reply_to.session.is_some()
+            || match is_known {
+                true => self.refusals.to_known.take(now, &key).is_some(),
+                false => {
+                    self.refusals.to_strangers.take(now, &key).is_some()
+                        && self.refusals.to_crowd.take(now, "").is_some()
+                }
+            };
         let text = match (is_known, caller.is_private) {
             (true, _) => format!("You may not do that: {because}."),
             (false, true) => {
@@ -214,13 +224,16 @@ impl Chat {
 
     fn note_refusal(&mut self, env: &mut ChatEnv<'_>, visit: &Visit, line: &str, because: &str) {
         let caller = &visit.caller;
-        let Some(held_back) = self
-            .refusals
-            .audited
-            .take(env.now.mono, &caller.who.to_string())
-        else {
+        let (now, who) = (env.now.mono, caller.who.to_string());
+        let Some(mut held_back) = self.refusals.audited.take(now, &who) else {
             return;
         };
+        if !self.access.knows(env.now.wall, caller) {
+            match self.refusals.audited_crowd.take(now, "") {
+                Some(of_others) => held_back += of_others,
+                None => return,
+            }
+        }
         let more = match held_back {
             0 => String::new(),
             count => format!("; {count} more refusals before this one"),
@@ -242,7 +255,8 @@ impl Chat {
     fn may_small_talk(&mut self, env: &mut ChatEnv<'_>, visit: &Visit) -> bool {
         let key = visit.caller.address.to_string();
         visit.reply_to.session.is_some()
-            || self.refusals.small_talk.take(env.now.mono, &key).is_some()
+            || (self.refusals.small_talk.take(env.now.mono, &key).is_some()
+                && self.refusals.to_crowd.take(env.now.mono, "").is_some())
     }
 
     /// Answers a line that is no command.

@@ -374,3 +374,6 @@ fn rename(address: &mut Address, old: i64, new: i64) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

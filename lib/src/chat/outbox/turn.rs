@@ -9,16 +9,9 @@ use crate::effect::earlier;
 use crate::state::Pending;
 use crate::text::{Style, Text};
 use crate::time::{Mono, Now};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-const LANES: [Lane; 5] = [
-    Lane::Critical,
-    Lane::Reply,
-    Lane::Warning,
-    Lane::Job,
-    Lane::Digest,
-];
 /// From so many waiting messages on, they leave together (critical alerts and answers never do).
 const MERGE_FROM: usize = 3;
 /// Messages that one message may stand for.
@@ -181,71 +174,74 @@ impl Outbox {
 
     /// The next item in order of lane and age; notes when the earliest of the others may leave.
     fn pick(&mut self, now: Mono, service: Service<'_>) -> Option<ItemId> {
-        let order = self.order();
+        let mut open: BTreeMap<(ChatKey<'_>, Lane), Option<Mono>> = BTreeMap::new();
+        let mut order = None;
         let mut wake = None;
-        for lane in LANES {
-            let of_lane = self
-                .items
-                .iter()
-                .filter(|(_, item)| item.record.lane == lane);
-            for (id, item) in of_lane {
-                match self.leaves_at(*id, item, &order, now, service) {
-                    Some(at) if at <= now => return Some(*id),
-                    at => wake = earlier(wake, at),
-                }
+        let mut best: Option<(Lane, ItemId)> = None;
+        for (id, item) in &self.items {
+            let (to, lane) = (&item.record.to, item.record.lane);
+            let opens_at = open
+                .entry((chat_key(to), lane))
+                .or_insert_with(|| self.opens_at(to, lane, now, service));
+            let Some(opens_at) = *opens_at else { continue };
+            if opens_at > now || best.is_some_and(|(best, _)| best <= lane) {
+                wake = earlier(wake, Some(opens_at).filter(|at| *at > now));
+                continue;
+            }
+            let order = order.get_or_insert_with(|| self.order(now));
+            match self.leaves_at(*id, item, order) {
+                Some(at) if at <= now => best = Some((lane, *id)),
+                at => wake = earlier(wake, at),
             }
         }
         self.wake = wake;
-        None
+        best.map(|(_, id)| id)
+    }
+
+    /// When a chat takes a message of this lane; `None` when its transport does not.
+    fn opens_at(&self, to: &Address, lane: Lane, now: Mono, service: Service<'_>) -> Option<Mono> {
+        let (Readiness::Ready, limits) = service(to)? else {
+            return None;
+        };
+        Some(match limits.pace {
+            Some(_) => self.paces.next(now, to, lane),
+            None => Mono::ZERO,
+        })
     }
 
     /// What must go first, looked up once for all items.
-    fn order(&self) -> Order {
+    fn order(&self, now: Mono) -> Order<'_> {
         let mut order = Order::default();
         for (id, item) in &self.items {
-            let chat = without_topic(&item.record.to);
+            let chat = chat_key(&item.record.to);
             if let Some(alert) = &item.record.alert {
-                order
-                    .first_of_alert
-                    .entry((chat.clone(), alert.clone()))
-                    .or_insert(*id);
+                order.first_of_alert.entry((chat, alert)).or_insert(*id);
             }
-            if item.phase == Phase::Sending {
-                order.busy.insert(chat);
+            match item.phase {
+                Phase::Sending => {
+                    order.claimed.insert(chat, *id);
+                }
+                Phase::Journaling { since, .. }
+                    if item.record.sending && now < since + STORE_PATIENCE =>
+                {
+                    order.claimed.entry(chat).or_insert(*id);
+                }
+                _ => {}
             }
         }
         order
     }
 
-    /// When an item may leave; `None` when it waits for something else than time.
-    fn leaves_at(
-        &self,
-        id: ItemId,
-        item: &Item,
-        order: &Order,
-        now: Mono,
-        service: Service<'_>,
-    ) -> Option<Mono> {
-        let (Readiness::Ready, limits) = service(&item.record.to)? else {
-            return None;
-        };
+    /// When an item of an open chat may leave; `None` when it waits for something else than time.
+    fn leaves_at(&self, id: ItemId, item: &Item, order: &Order<'_>) -> Option<Mono> {
         let stored_at = match item.phase {
             Phase::Sending => return None,
             Phase::Ready => Mono::ZERO,
             Phase::Journaling { since, .. } => since + STORE_PATIENCE,
         };
-        if order.is_ahead_of(id, item) {
-            return None;
-        }
-        if matches!(item.record.edit, Some(EditOf::Item(target)) if self.items.contains_key(&target))
-        {
-            return None;
-        }
-        let paced_at = match limits.pace {
-            Some(_) => self.paces.next(now, &item.record.to, item.record.lane),
-            None => Mono::ZERO,
-        };
-        Some(stored_at.max(paced_at))
+        let waits_for_its_message = matches!(item.record.edit, Some(EditOf::Item(target)) if self.items.contains_key(&target));
+        let must_wait = waits_for_its_message || order.is_ahead_of(id, item);
+        (!must_wait).then_some(stored_at)
     }
 
     /// The items that leave as one message with this one; itself alone in most cases.
@@ -405,7 +401,7 @@ impl Outbox {
             EditOf::Message(message) => Some(message),
             EditOf::Item(id) => {
                 let sent = self.sent.get(&id)?;
-                (without_topic(&sent.to) == without_topic(to)).then_some(sent.message)
+                (chat_key(&sent.to) == chat_key(to)).then_some(sent.message)
             }
         }
     }
@@ -415,12 +411,10 @@ impl Outbox {
         let Some(head) = self.items.get(&id) else {
             return Vec::new();
         };
-        let chat = without_topic(&head.record.to);
+        let chat = chat_key(&head.record.to);
         self.items
             .iter()
-            .filter(|(_, item)| {
-                item.phase == Phase::Sending && without_topic(&item.record.to) == chat
-            })
+            .filter(|(_, item)| item.phase == Phase::Sending && chat_key(&item.record.to) == chat)
             .map(|(id, _)| *id)
             .collect()
     }
@@ -456,25 +450,37 @@ impl Outbox {
     }
 }
 
-/// One message at a time in a chat, and the messages about one alert in their order.
-#[derive(Default)]
-struct Order {
-    busy: BTreeSet<Address>,
-    first_of_alert: BTreeMap<(Address, String), ItemId>,
+/// A chat, whatever the topic, without copying anything.
+type ChatKey<'a> = (u8, i64, &'a str);
+
+fn chat_key(address: &Address) -> ChatKey<'_> {
+    match address {
+        Address::Telegram { chat, .. } => (0, *chat, ""),
+        Address::Mail(address) => (1, 0, address),
+        Address::Local(uid) => (2, i64::from(*uid), ""),
+        Address::Terminal => (3, 0, ""),
+    }
 }
 
-impl Order {
+/// One message at a time in a chat, and the messages about one alert in their order.
+#[derive(Default)]
+struct Order<'a> {
+    /// By chat: what is under way, or about to leave as soon as it is stored.
+    claimed: BTreeMap<ChatKey<'a>, ItemId>,
+    first_of_alert: BTreeMap<(ChatKey<'a>, &'a str), ItemId>,
+}
+
+impl Order<'_> {
     fn is_ahead_of(&self, id: ItemId, item: &Item) -> bool {
-        let chat = without_topic(&item.record.to);
-        if self.busy.contains(&chat) {
+        let chat = chat_key(&item.record.to);
+        if self.claimed.get(&chat).is_some_and(|claim| *claim != id) {
             return true;
         }
-        let Some(alert) = item.record.alert.clone() else {
-            return false;
-        };
-        self.first_of_alert
-            .get(&(chat, alert))
-            .is_some_and(|first| *first < id)
+        let alert = item.record.alert.as_deref();
+        alert.is_some_and(|alert| {
+            let first = self.first_of_alert.get(&(chat, alert));
+            first.is_some_and(|first| *first < id)
+        })
     }
 }
 
