@@ -31,8 +31,9 @@ const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 64 * 1024;
 /// Without a descriptor for another connection, and nobody to make room.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Connections taken in one go, so that SNMP gets its turn.
-const ACCEPT_BATCH: usize = 64;
+/// Connections taken in one go: a part of the places only, so that a burst cannot push out those whose request
+/// has arrived meanwhile, and that SNMP gets its turn.
+const ACCEPT_BATCH: usize = 16;
 /// Permissions of a unix socket: the group may, so that a web server in front can be let in.
 const SOCKET_MODE: u32 = 0o660;
 /// Tokens of listeners; below are those of connections.
@@ -191,6 +192,8 @@ impl HttpServer {
             is_last: false,
             is_refused: false,
         });
+        // The request has usually come with the connection.
+        self.serve(registry, index);
     }
 
     /// Ends the connection that can best be spared. False when there is none.
