@@ -4,7 +4,7 @@ use crate::args::ProfilesOptions;
 use crate::failure::{Failure, Outcome, print};
 use rackwarden_core::pdu::vendor::{Evidence, Field, Quantity, RowKind, Scope};
 use rackwarden_core::pdu::{VENDORS, Vendor};
-use std::collections::BTreeMap;
+use rackwarden_core::small::SmallMap;
 use std::fmt::Write as _;
 
 /// Prints the list, or one profile.
@@ -83,7 +83,7 @@ fn show(vendor: &Vendor) -> String {
         };
         line(quantity_name(*quantity), format!("{}{scope}", column.oid));
     }
-    let mut fields: BTreeMap<RowKind, Vec<&str>> = BTreeMap::new();
+    let mut fields: SmallMap<RowKind, Vec<&str>> = SmallMap::new();
     for table in vendor.tables {
         let known = fields.entry(table.kind).or_default();
         for (field, ..) in table.columns {

@@ -16,12 +16,12 @@ use crate::event::{Event, HostOverview};
 use crate::fault::Fault;
 use crate::plugins::{Make, PLUGINS, Plugin, PluginReply};
 use crate::rng::Rng;
+use crate::small::SmallMap;
 use crate::snapshot::{Health, Snapshot};
 use crate::snmp::SnmpReply;
 use crate::state::{Pending, Records};
 use crate::time::{Mono, Now};
 use replies::Replies;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -252,7 +252,7 @@ impl Core {
         if replies.iter().all(|reply| reply.ticket.owner() == first) {
             return self.to_owner(now, first, PluginReply::Snmp(replies), effects);
         }
-        let mut by_owner: BTreeMap<u8, Vec<SnmpReply>> = BTreeMap::new();
+        let mut by_owner: SmallMap<u8, Vec<SnmpReply>> = SmallMap::new();
         for reply in replies {
             by_owner
                 .entry(reply.ticket.owner())

@@ -19,6 +19,7 @@ pub mod plugins;
 pub mod rng;
 pub mod secret;
 pub mod sim;
+pub mod small;
 pub mod snapshot;
 pub mod snmp;
 pub mod state;

@@ -9,11 +9,12 @@ pub use entry::{Ack, AlertEntry, Change, ChangeKind, Mute, Unit};
 
 use super::{AlertState, Report, ReportKind, Severity};
 use crate::effect::earlier;
+use crate::small::{SmallMap, SmallSet};
 use crate::snapshot::AlertView;
 use crate::state::{Pending, Records};
 use crate::time::{Mono, Now, Wall};
 use entry::change;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,9 +34,9 @@ const SAVE_EVERY: Duration = Duration::from_secs(60);
 /// Every alert that is not `ok`, and every mute.
 #[derive(Debug, Default)]
 pub struct AlertBook {
-    entries: BTreeMap<Arc<str>, AlertEntry>,
-    numbers: BTreeSet<u32>,
-    mutes: BTreeMap<String, Mute>,
+    entries: SmallMap<Arc<str>, AlertEntry>,
+    numbers: SmallSet<u32>,
+    mutes: SmallMap<String, Mute>,
     last_number: u32,
     /// Changes that came from commands and wait for the next time-out.
     queued: Vec<Change>,
@@ -285,7 +286,7 @@ impl AlertBook {
         let wanted = prefix.to_lowercase();
         let mut found = Vec::new();
         let muted = self.mutes.keys().map(String::as_str);
-        let names: BTreeSet<&str> = self
+        let names: SmallSet<&str> = self
             .entries
             .keys()
             .map(|name| &**name)

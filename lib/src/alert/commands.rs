@@ -129,7 +129,9 @@ fn called(caller: &Caller) -> String {
 
 fn list(book: &AlertBook, config: &Config, now: Now) -> Text {
     let mut entries: Vec<&AlertEntry> = book.entries().collect();
-    entries.sort_by_key(|entry| (!entry.is_open(), Reverse(entry.severity), entry.number));
+    crate::small::sort_by_key(&mut entries, |entry| {
+        (!entry.is_open(), Reverse(entry.severity), entry.number)
+    });
     let mut out = match entries.iter().filter(|entry| entry.is_open()).count() {
         0 => "Nothing fires.".to_owned(),
         1 => "1 alert fires:".to_owned(),

@@ -13,12 +13,12 @@ mod told;
 use super::{AlertBook, Change, ChangeKind, Severity, book};
 use crate::chat::outbox::{Draft, ItemId, Outbox};
 use crate::config::Config;
+use crate::small::{SmallMap, SmallSet};
 
 use crate::state::{Pending, Records};
 use crate::time::{Mono, Now, Wall};
 pub(super) use message::clock;
 use message::{Message, Status};
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use told::{Cause, Held, Note, Queued, Told};
@@ -67,8 +67,8 @@ pub struct NotifyEnv<'a> {
 #[derive(Debug, Default)]
 pub struct Notifier {
     shift: Option<i64>,
-    told: BTreeMap<Arc<str>, Told>,
-    messages: BTreeMap<u64, Message>,
+    told: SmallMap<Arc<str>, Told>,
+    messages: SmallMap<u64, Message>,
     /// When what is queued leaves.
     flush_at: Option<i64>,
     /// When messages about ends left lately.
@@ -76,8 +76,8 @@ pub struct Notifier {
     wake: Option<i64>,
     /// When the quiet hours end that this turn lies in.
     quiet: Option<Wall>,
-    changed_told: BTreeSet<Arc<str>>,
-    changed_messages: BTreeSet<u64>,
+    changed_told: SmallSet<Arc<str>>,
+    changed_messages: SmallSet<u64>,
 }
 
 impl Notifier {

@@ -3,17 +3,17 @@
 
 use super::{Caller, Role, Spec, Subject};
 use crate::config::AccessConfig;
+use crate::small::SmallMap;
 use crate::state::{Pending, Records};
 use crate::time::Wall;
-use std::collections::BTreeMap;
 
 /// The rights in force.
 #[derive(Debug, Default)]
 pub struct Access {
-    file: BTreeMap<Subject, Vec<Entry>>,
-    chat: BTreeMap<Subject, Vec<Entry>>,
+    file: SmallMap<Subject, Vec<Entry>>,
+    chat: SmallMap<Subject, Vec<Entry>>,
     /// New id of a group that became a supergroup → the ids it had before.
-    aliases: BTreeMap<i64, i64>,
+    aliases: SmallMap<i64, i64>,
     revision: u64,
 }
 
@@ -349,7 +349,7 @@ impl Access {
 
     /// Everybody with rights, and these: from the configuration first.
     pub fn list(&self, only: Option<&Subject>) -> Vec<(Subject, Vec<(Entry, bool)>)> {
-        let mut all: BTreeMap<Subject, Vec<(Entry, bool)>> = BTreeMap::new();
+        let mut all: SmallMap<Subject, Vec<(Entry, bool)>> = SmallMap::new();
         for (map, is_file) in [(&self.file, true), (&self.chat, false)] {
             for (who, entries) in map {
                 let list = all.entry(who.clone()).or_default();

@@ -3,9 +3,10 @@
 
 use super::{Address, Bound, Button, Subject};
 use crate::rng::Rng;
+use crate::small::SmallMap;
 use crate::state::{Pending, Records};
 use crate::time::Mono;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// A confirmation dies after this time.
@@ -22,7 +23,7 @@ const CODE_LENGTH: usize = 12;
 /// Every button that may still be pressed.
 #[derive(Debug)]
 pub struct Buttons {
-    entries: BTreeMap<String, Entry>,
+    entries: SmallMap<String, Entry>,
     kept: VecDeque<String>,
     others: VecDeque<String>,
     rng: Rng,
@@ -74,7 +75,7 @@ struct Entry {
 impl Default for Buttons {
     fn default() -> Buttons {
         Buttons {
-            entries: BTreeMap::new(),
+            entries: SmallMap::new(),
             kept: VecDeque::new(),
             others: VecDeque::new(),
             rng: Rng::new(0),
@@ -87,7 +88,7 @@ impl Buttons {
     pub fn restore(&mut self, records: &Records, rng: &mut Rng) {
         self.rng = Rng::new(rng.next_u64());
         let mut kept: Vec<(String, Entry)> = records.all("button");
-        kept.sort_by_key(|(_, entry)| entry.order);
+        crate::small::sort_by_key(&mut kept, |(_, entry)| entry.order);
         self.kept = kept.iter().map(|(code, _)| code.clone()).collect();
         self.entries.extend(kept);
     }

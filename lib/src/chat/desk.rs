@@ -91,7 +91,7 @@ impl AuditTail {
             .into_iter()
             .filter_map(|(key, line)| Some((key.parse().ok()?, line)))
             .collect();
-        lines.sort_unstable_by_key(|(number, _)| *number);
+        crate::small::sort_by_key(&mut lines, |(number, _)| *number);
         AuditTail {
             next: lines.last().map_or(0, |(number, _)| number + 1),
             lines: lines.into(),

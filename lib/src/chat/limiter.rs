@@ -1,7 +1,7 @@
 //! Says how often something may be said to one person: a bucket of tokens for each key.
 
+use crate::small::SmallMap;
 use crate::time::Mono;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Buckets by key.
@@ -9,7 +9,7 @@ use std::time::Duration;
 pub(super) struct Limiter {
     burst: f64,
     refill: Duration,
-    buckets: BTreeMap<String, Bucket>,
+    buckets: SmallMap<String, Bucket>,
 }
 
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl Limiter {
         Limiter {
             burst: f64::from(burst),
             refill,
-            buckets: BTreeMap::new(),
+            buckets: SmallMap::new(),
         }
     }
 

@@ -2,12 +2,12 @@
 
 use super::{Address, Answer, SessionId, Subject};
 use crate::effect::SessionReply;
-use std::collections::BTreeMap;
+use crate::small::SmallMap;
 
 /// The buttons of the last answer of each session, so that a bare number presses one.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
-    last_codes: BTreeMap<SessionId, Vec<String>>,
+    last_codes: SmallMap<SessionId, Vec<String>>,
 }
 
 /// Sessions whose buttons are remembered by number; the oldest (lowest) go first, the terminal's stay.

@@ -2,8 +2,8 @@
 
 use super::{Config, Host, Limit, Limits, Listen, NotifyConfig, PduConfig, TeamConfig, units};
 use crate::secret::Secret;
+use crate::small::SmallMap;
 use crate::snmp::Version;
-use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
 /// What stands where a secret is.
@@ -269,7 +269,7 @@ impl Writer {
             "reset_after",
             Some(&units::format_duration(notify.reset_after)),
         );
-        let repeat = BTreeMap::from([
+        let repeat = SmallMap::from([
             ("critical", notify.repeat.critical),
             ("warning", notify.repeat.warning),
             ("info", notify.repeat.info),

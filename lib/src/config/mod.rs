@@ -19,9 +19,9 @@ pub use problem::ConfigError;
 use crate::alert::Severity;
 use crate::chat::{Address, Role, Subject};
 use crate::secret::Secret;
+use crate::small::SmallMap;
 use crate::snmp::Version;
 use crate::time::{Wall, Zone};
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -74,7 +74,7 @@ pub struct Extra {
     /// Sections without a feature, in TOML, secrets masked.
     pub unbuilt: String,
     /// `snmp_v3` and `write_v3` of PDUs by their index, in TOML.
-    pub v3: BTreeMap<usize, String>,
+    pub v3: SmallMap<usize, String>,
 }
 
 /// `[log]`

@@ -235,7 +235,9 @@ impl<'a> Builder<'a> {
     /// Puts the teams into the order of the file.
     pub(super) fn finish(mut self) {
         let mut order: Vec<usize> = (0..self.drafts.len()).collect();
-        order.sort_by_key(|index| self.drafts.get(*index).map(|draft| draft.at));
+        crate::small::sort_by_key(&mut order, |index| {
+            self.drafts.get(*index).map(|draft| draft.at)
+        });
         let mut place = vec![0; order.len()];
         for (to, from) in order.into_iter().enumerate() {
             if let Some(slot) = place.get_mut(from) {
@@ -245,7 +247,7 @@ impl<'a> Builder<'a> {
         for pdu in &mut self.config.pdus {
             pdu.team = pdu.team.and_then(|team| place.get(team as usize).copied());
         }
-        self.drafts.sort_by_key(|draft| draft.at);
+        crate::small::sort_by_key(&mut self.drafts, |draft| draft.at);
         self.config.teams = self.drafts.into_iter().map(|draft| draft.team).collect();
     }
 }

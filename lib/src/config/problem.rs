@@ -109,7 +109,7 @@ impl Problems {
             .filter(|problem| problem.kind == Kind::Syntax)
             .map(|problem| lines.position(problem.at).0)
             .collect();
-        problems.sort_by_key(|problem| problem.at);
+        crate::small::sort_by_key(&mut problems, |problem| problem.at);
         let mut errors: Vec<ConfigError> = Vec::with_capacity(problems.len());
         for problem in problems {
             let (line, column) = lines.position(problem.at);

@@ -8,8 +8,8 @@
 use super::head::{Request, percent_decoded};
 use crate::digest;
 use crate::secret::{Secret, constant_time_eq};
+use crate::small::SmallMap;
 use crate::time::{Mono, Now};
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -51,7 +51,7 @@ pub enum Verdict {
 pub struct Auth {
     token: Option<Secret>,
     names: Vec<String>,
-    failures: BTreeMap<Peer, Failures>,
+    failures: SmallMap<Peer, Failures>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +67,7 @@ impl Auth {
         Auth {
             token: token.filter(|token| !token.expose().is_empty()),
             names: names.iter().map(|name| name.to_ascii_lowercase()).collect(),
-            failures: BTreeMap::new(),
+            failures: SmallMap::new(),
         }
     }
 

@@ -7,8 +7,8 @@ use super::schema::{Object, Schema};
 use super::shapes::ERROR;
 use super::write::Writer;
 use super::{View, routes};
+use crate::small::{SmallMap, SmallSet};
 use crate::text::escape_html;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Answers that any route may give beside its own.
 const COMMON: &[(u16, &str)] = &[
@@ -29,7 +29,7 @@ pub(super) fn document() -> String {
             json.key("description").text(ABOUT);
         });
         json.key("paths").object(|json| {
-            let paths: BTreeSet<&str> = ROUTES.iter().map(|route| route.path).collect();
+            let paths: SmallSet<&str> = ROUTES.iter().map(|route| route.path).collect();
             for path in paths {
                 json.key(path).object(|json| {
                     for route in ROUTES.iter().filter(|route| route.path == path) {
@@ -135,8 +135,8 @@ fn operation_id(route: &Route) -> String {
     format!("{}_{words}", route.method.to_ascii_lowercase())
 }
 
-fn objects() -> BTreeMap<&'static str, &'static Object> {
-    let mut found = BTreeMap::new();
+fn objects() -> SmallMap<&'static str, &'static Object> {
+    let mut found = SmallMap::new();
     ERROR.objects(&mut found);
     for answer in ROUTES.iter().flat_map(|route| route.answers) {
         if let Some(schema) = &answer.schema {

@@ -2,7 +2,7 @@
 //! a test holds every rendered body against them.
 
 use super::write::Writer;
-use std::collections::BTreeMap;
+use crate::small::SmallMap;
 
 /// The shape of a value.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +80,7 @@ impl Schema {
     }
 
     /// Adds every object in it to `found`.
-    pub fn objects(&self, found: &mut BTreeMap<&'static str, &'static Object>) {
+    pub fn objects(&self, found: &mut SmallMap<&'static str, &'static Object>) {
         match self {
             Schema::OrNull(inner) | Schema::List(inner) => inner.objects(found),
             Schema::Object(object) => {

@@ -3,9 +3,9 @@
 //! smol's reactor wakes a helper thread on every event (docs/measurements.md has the figures), so this loop
 //! drives epoll itself; smol serves the simulator, where nobody counts wake-ups.
 
+use crate::small::SmallMap;
 use rustix::event::epoll;
 use rustix::event::{EventfdFlags, Timespec, eventfd};
-use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -129,7 +129,7 @@ const WAKE: u64 = u64::MAX;
 pub struct Net {
     epoll: OwnedFd,
     wake: Arc<OwnedFd>,
-    services: BTreeMap<u32, Box<dyn Service>>,
+    services: SmallMap<u32, Box<dyn Service>>,
 }
 
 impl Net {
@@ -149,7 +149,7 @@ impl Net {
         Ok(Net {
             epoll,
             wake,
-            services: BTreeMap::new(),
+            services: SmallMap::new(),
         })
     }
 

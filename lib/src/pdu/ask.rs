@@ -3,8 +3,9 @@
 //! and take what came back.
 
 use crate::fault::{Fault, FaultKind};
+use crate::small::SmallMap;
 use crate::snmp::{ErrorStatus, Oid, SnmpAnswer, SnmpAsk, Value, VarBind};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// What came back for one request.
@@ -19,7 +20,7 @@ pub struct GaveUp(pub Fault);
 pub struct Fetch {
     next: bool,
     batches: VecDeque<Vec<Oid>>,
-    values: BTreeMap<Oid, VarBind>,
+    values: SmallMap<Oid, VarBind>,
     silent: u32,
     largest: usize,
 }
@@ -43,7 +44,7 @@ impl Fetch {
         Fetch {
             next,
             batches: oids.chunks(batch).map(<[Oid]>::to_vec).collect(),
-            values: BTreeMap::new(),
+            values: SmallMap::new(),
             silent: 0,
             largest: batch,
         }
@@ -162,7 +163,7 @@ pub struct Walk {
 struct WalkColumn {
     base: Oid,
     last: Oid,
-    rows: BTreeMap<Vec<u32>, Value>,
+    rows: SmallMap<Vec<u32>, Value>,
     cap: usize,
     done: bool,
 }
@@ -185,7 +186,7 @@ impl Walk {
                 .map(|(base, cap)| WalkColumn {
                     last: base.clone(),
                     base,
-                    rows: BTreeMap::new(),
+                    rows: SmallMap::new(),
                     cap,
                     done: cap == 0,
                 })
@@ -246,7 +247,7 @@ impl Walk {
     }
 
     /// The rows of a column, by instance.
-    pub fn rows(&self, base: &Oid) -> Option<&BTreeMap<Vec<u32>, Value>> {
+    pub fn rows(&self, base: &Oid) -> Option<&SmallMap<Vec<u32>, Value>> {
         self.columns
             .iter()
             .find(|column| column.base == *base)
@@ -416,7 +417,7 @@ mod tests {
         assert!(walk.ask().is_none());
         let rows = walk.rows(&oid("1.1")).expect("a column");
         assert_eq!(rows.keys().cloned().collect::<Vec<_>>(), [[1], [2]]);
-        assert!(walk.rows(&oid("1.2")).is_some_and(BTreeMap::is_empty));
+        assert!(walk.rows(&oid("1.2")).is_some_and(SmallMap::is_empty));
     }
 
     #[test]

@@ -8,8 +8,8 @@ use super::value;
 use super::vendor::{MAKERS, Model, NOT_PDUS, VENDORS, Vendor, is_under};
 use super::{Kind, Reading};
 use crate::fault::Fault;
+use crate::small::SmallSet;
 use crate::snmp::{Oid, SnmpAsk, Value, Version};
-use std::collections::BTreeSet;
 
 /// sysDescr.0 (RFC 3418).
 const SYS_DESCR: &str = "1.3.6.1.2.1.1.1.0";
@@ -185,7 +185,9 @@ impl Identify {
 
     fn order_candidates(&self) -> Vec<&'static Vendor> {
         let mut candidates = VENDORS.to_vec();
-        candidates.sort_by_key(|vendor| std::cmp::Reverse(self.affinity(vendor)));
+        crate::small::sort_by_key(&mut candidates, |vendor| {
+            std::cmp::Reverse(self.affinity(vendor))
+        });
         candidates
     }
 
@@ -206,7 +208,7 @@ impl Identify {
             .iter()
             .flat_map(|vendor| vendor.decisive)
             .map(|column| oid(column.oid))
-            .collect::<BTreeSet<_>>()
+            .collect::<SmallSet<_>>()
             .into_iter()
             .collect();
         self.step = Step::Decide(Fetch::next(&columns, DECIDE_BATCH), now);

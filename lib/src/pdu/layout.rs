@@ -4,21 +4,21 @@
 use super::plan::{Cell, MAX_UNITS, Part as PlanPart, Plan, PlanRow, Target, WHOLE};
 use super::value::{self, is_valid};
 use super::vendor::{Field, Form, Part, Quantity, RowKind, Rows, Scope, Table, Vendor};
+use crate::small::{SmallMap, SmallSet};
 use crate::snmp::{Oid, Value, VarBind};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// sysUpTime.0 (RFC 3418).
 pub(super) const SYS_UPTIME: &str = "1.3.6.1.2.1.1.3.0";
 
 /// Rows that were found, by column.
-pub(super) type Found<'a> = &'a dyn Fn(&str) -> Option<BTreeMap<Vec<u32>, Value>>;
+pub(super) type Found<'a> = &'a dyn Fn(&str) -> Option<SmallMap<Vec<u32>, Value>>;
 
 /// The objects of one device that are worth trying.
 #[derive(Debug)]
 pub(super) struct Layout {
     vendor: &'static Vendor,
     units: Vec<u32>,
-    rows: BTreeMap<RowKind, Vec<TableRow>>,
+    rows: SmallMap<RowKind, Vec<TableRow>>,
     wishes: Vec<Wish>,
     resets: Vec<(Oid, &'static [i64], i64)>,
 }
@@ -60,7 +60,7 @@ impl Layout {
     ) -> Result<Layout, String> {
         let mut unit_rows = unit_rows(vendor, found);
         let mut units: Vec<u32> = unit_rows.iter().map(|row| row.unit).collect();
-        units.sort_unstable();
+        crate::small::sort_by_key(&mut units, |unit| *unit);
         units.dedup();
         let host = units.first().copied().unwrap_or(1);
         if let Some(only) = only {
@@ -78,7 +78,7 @@ impl Layout {
         let mut layout = Layout {
             vendor,
             units,
-            rows: BTreeMap::new(),
+            rows: SmallMap::new(),
             wishes: Vec::new(),
             resets: Vec::new(),
         };
@@ -92,7 +92,7 @@ impl Layout {
     pub(super) fn oids(&self) -> Vec<Oid> {
         let wishes = self.wishes.iter().map(|wish| &wish.oid);
         let resets = self.resets.iter().map(|(oid, _, _)| oid);
-        let mut seen = BTreeSet::new();
+        let mut seen = SmallSet::new();
         wishes
             .chain(resets)
             .filter(|oid| seen.insert((*oid).clone()))
@@ -133,7 +133,7 @@ impl Layout {
     }
 
     fn wish_device(&mut self, unit_rows: &[UnitRow], host: u32, only: Option<u32>) {
-        let mut alternatives: BTreeMap<Quantity, usize> = BTreeMap::new();
+        let mut alternatives: SmallMap<Quantity, usize> = SmallMap::new();
         for (quantity, column) in self.vendor.device {
             let alternative = alternatives.entry(*quantity).or_insert(0);
             let base = oid(column.oid);
@@ -173,7 +173,7 @@ impl Layout {
             let Some(cells) = found(table.rows.oid) else {
                 continue;
             };
-            let mut taken = BTreeSet::new();
+            let mut taken = SmallSet::new();
             for instance in cells.keys().take(table.cap) {
                 let Some(row) = table_row(table, instance, found, host, &self.units) else {
                     continue;
@@ -225,16 +225,16 @@ impl Layout {
     }
 
     /// For each quantity the first alternative that speaks for every unit, or else what there is.
-    fn choose_device(&self, has_value: &dyn Fn(&Wish) -> bool) -> BTreeMap<Chosen, Cell> {
-        let mut groups: BTreeMap<(Quantity, usize, u16), Vec<&Wish>> = BTreeMap::new();
+    fn choose_device(&self, has_value: &dyn Fn(&Wish) -> bool) -> SmallMap<Chosen, Cell> {
+        let mut groups: SmallMap<(Quantity, usize, u16), Vec<&Wish>> = SmallMap::new();
         for wish in &self.wishes {
             if let Target::Device { quantity, unit } = wish.cell.target {
                 let key = (quantity, wish.alternative, unit);
                 groups.entry(key).or_default().push(wish);
             }
         }
-        let mut chosen = BTreeMap::new();
-        let mut served: BTreeMap<Quantity, BTreeSet<u16>> = BTreeMap::new();
+        let mut chosen = SmallMap::new();
+        let mut served: SmallMap<Quantity, SmallSet<u16>> = SmallMap::new();
         for ((quantity, _, unit), wishes) in groups {
             let served = served.entry(quantity).or_default();
             let is_whole = unit == WHOLE;
@@ -266,13 +266,13 @@ impl Layout {
         &self,
         has_value: &dyn Fn(&Wish) -> bool,
         answered: &dyn Fn(&Oid) -> Option<Value>,
-        chosen: &mut BTreeMap<Chosen, Cell>,
-    ) -> BTreeMap<RowKind, Vec<PlanRow>> {
+        chosen: &mut SmallMap<Chosen, Cell>,
+    ) -> SmallMap<RowKind, Vec<PlanRow>> {
         let is_blank = |wish: &Wish| {
             wish.is_padding_mark && answered(&wish.oid).as_ref().and_then(value::text).is_none()
         };
-        let mut best: BTreeMap<(RowKind, u16, Field), &Wish> = BTreeMap::new();
-        let mut padding = BTreeSet::new();
+        let mut best: SmallMap<(RowKind, u16, Field), &Wish> = SmallMap::new();
+        let mut padding = SmallSet::new();
         for wish in &self.wishes {
             let Target::Row { kind, field, row } = wish.cell.target else {
                 continue;
@@ -285,21 +285,21 @@ impl Layout {
             }
         }
         best.retain(|(kind, row, _), _| !padding.contains(&(*kind, *row)));
-        let speaking: BTreeSet<(RowKind, u16)> = best
+        let speaking: SmallSet<(RowKind, u16)> = best
             .keys()
             .filter(|(_, _, field)| *field != Field::Name)
             .map(|(kind, row, _)| (*kind, *row))
             .collect();
         best.retain(|(kind, row, _), _| speaking.contains(&(*kind, *row)));
 
-        let mut rows = BTreeMap::new();
+        let mut rows = SmallMap::new();
         for (kind, all) in &self.rows {
             let mut kept: Vec<(TableRow, u16)> = (0u16..)
                 .zip(all)
                 .filter(|(at, _)| speaking.contains(&(*kind, *at)))
                 .map(|(at, row)| (*row, at))
                 .collect();
-            kept.sort_unstable();
+            crate::small::sort_by_key(&mut kept, |row| *row);
             for (to, (_, from)) in (0u16..).zip(&kept) {
                 for ((_, _, field), wish) in best.range(cells_of(*kind, *from)) {
                     let mut cell = wish.cell;
@@ -318,7 +318,7 @@ impl Layout {
 
     fn choose_resets(
         &self,
-        chosen: &BTreeMap<Chosen, Cell>,
+        chosen: &SmallMap<Chosen, Cell>,
         answered: &dyn Fn(&Oid) -> Option<Value>,
     ) -> Box<[VarBind]> {
         let has_peak = chosen
@@ -505,8 +505,8 @@ fn split(
         Target::Row { .. } => 5,
     };
     let mut cells = cells;
-    cells.sort_by_key(|(_, cell)| rank(cell));
-    let told: BTreeSet<u16> = cells
+    crate::small::sort_by_key(&mut cells, |(_, cell)| rank(cell));
+    let told: SmallSet<u16> = cells
         .iter()
         .filter_map(|(_, cell)| match cell.target {
             Target::Device {

@@ -5,7 +5,7 @@ use super::told::{Cause, Held, Note, Queued};
 use super::{Notifier, NotifyEnv, WINDOW, book, policy, span_millis};
 use crate::alert::{AlertState, Change, ChangeKind, Severity};
 use crate::chat::Address;
-use std::collections::BTreeMap;
+use crate::small::SmallMap;
 use std::sync::Arc;
 
 impl Notifier {
@@ -18,7 +18,7 @@ impl Notifier {
             .filter(|(_, told)| told.held.is_some())
             .map(|(name, _)| Arc::clone(name))
             .collect();
-        let mut summaries: BTreeMap<(Cause, Vec<Address>), Vec<Line>> = BTreeMap::new();
+        let mut summaries: SmallMap<(Cause, Vec<Address>), Vec<Line>> = SmallMap::new();
         for name in held {
             let Some(held) = self.told.get(&name).and_then(|told| told.held.clone()) else {
                 continue;

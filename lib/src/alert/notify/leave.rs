@@ -7,8 +7,8 @@ use super::{MAX_MESSAGES, Notifier, NotifyEnv, WINDOW, policy};
 use crate::alert::Severity;
 use crate::chat::Address;
 use crate::chat::outbox::{Draft, EditOf, Lane};
+use crate::small::SmallMap;
 use crate::state::Pending;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl Notifier {
@@ -20,7 +20,7 @@ impl Notifier {
         self.recent_ends.retain(|end| end + WINDOW > at);
         let wait_for_ends = (self.recent_ends.len() >= ends_at_once)
             .then(|| self.recent_ends.first().map_or(at, |end| end + WINDOW));
-        let mut bundles: BTreeMap<(Note, Severity, Vec<Address>), Vec<Line>> = BTreeMap::new();
+        let mut bundles: SmallMap<(Note, Severity, Vec<Address>), Vec<Line>> = SmallMap::new();
         for (name, told) in &mut self.told {
             let Some(queued) = told.queue.take() else {
                 continue;

@@ -197,7 +197,7 @@ impl Told {
             .map(|sent| sent.saturating_add(span))
             .collect();
         recent.retain(|free| *free > at);
-        recent.sort_unstable();
+        crate::small::sort_by_key(&mut recent, |at| *at);
         (recent.len() >= most).then(|| recent[recent.len() - most])
     }
 

@@ -4,10 +4,10 @@
 
 use super::item::{Item, Phase};
 use super::{Address, ItemId, Lane, MAX_ITEMS, Outbox};
+use crate::small::SmallMap;
 use crate::state::Pending;
 use crate::text::{Style, Text};
 use crate::time::Now;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What has waited for so long is told together.
@@ -36,7 +36,7 @@ impl Outbox {
     /// Makes every alert's waiting messages to one place one message; true when there were several.
     fn collapse(&mut self, now: Now, state: &mut Pending) -> bool {
         let before = self.items.len();
-        let mut groups: BTreeMap<(Address, String), Vec<ItemId>> = BTreeMap::new();
+        let mut groups: SmallMap<(Address, String), Vec<ItemId>> = SmallMap::new();
         for (id, item) in &self.items {
             if let (Some(alert), true) = (&item.record.alert, item.is_simple()) {
                 let key = (item.record.to.clone(), alert.clone());
@@ -69,7 +69,7 @@ impl Outbox {
 
     /// Joins whole messages of the same lane and place into fewer, longer ones.
     fn pack(&mut self, now: Now, state: &mut Pending) {
-        let mut runs: BTreeMap<(Address, Lane), Vec<ItemId>> = BTreeMap::new();
+        let mut runs: SmallMap<(Address, Lane), Vec<ItemId>> = SmallMap::new();
         for (id, item) in &self.items {
             let lane = item.record.lane;
             if item.is_simple() && !matches!(lane, Lane::Critical | Lane::Reply) {

@@ -13,12 +13,12 @@ use super::pages::pages;
 use super::{Address, Button, Subject};
 use crate::effect::Document;
 use crate::rng::Rng;
+use crate::small::SmallMap;
 use crate::state::{Pending, Records};
 use crate::text::{Style, Text};
 use crate::time::{Mono, Now, Zone};
 use item::{Item, Phase, Record};
 use pace::Paces;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,14 +89,14 @@ const RESERVED_IDS: ItemId = 1_000_000;
 #[derive(Debug, Default)]
 pub struct Outbox {
     next: ItemId,
-    items: BTreeMap<ItemId, Item>,
-    sent: BTreeMap<ItemId, Sent>,
+    items: SmallMap<ItemId, Item>,
+    sent: SmallMap<ItemId, Sent>,
     paces: Paces,
     pub(super) buttons: Buttons,
     /// Old id of a group → its id today.
-    moved: BTreeMap<i64, i64>,
+    moved: SmallMap<i64, i64>,
     /// Chats that cannot be written to, and why.
-    closed: BTreeMap<Address, String>,
+    closed: SmallMap<Address, String>,
     /// Since when a service that something waits for has been down.
     down_since: Option<Mono>,
     wake: Option<Mono>,

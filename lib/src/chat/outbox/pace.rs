@@ -3,14 +3,15 @@
 
 use super::{Address, Lane, without_topic};
 use crate::chat::transport::Pace;
+use crate::small::SmallMap;
 use crate::time::Mono;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// The times of all chats.
 #[derive(Debug, Default)]
 pub(super) struct Paces {
-    chats: BTreeMap<Address, Times>,
+    chats: SmallMap<Address, Times>,
     overall: Mono,
 }
 

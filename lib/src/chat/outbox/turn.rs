@@ -6,10 +6,10 @@ use crate::chat::Address;
 use crate::chat::pages::pages;
 use crate::chat::transport::{Failure, Limits, Outgoing, Readiness};
 use crate::effect::earlier;
+use crate::small::SmallMap;
 use crate::state::Pending;
 use crate::text::{Style, Text};
 use crate::time::{Mono, Now};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// From so many waiting messages on, they leave together (critical alerts and answers never do).
@@ -174,7 +174,7 @@ impl Outbox {
 
     /// The next item in order of lane and age; notes when the earliest of the others may leave.
     fn pick(&mut self, now: Mono, service: Service<'_>) -> Option<ItemId> {
-        let mut open: BTreeMap<(ChatKey<'_>, Lane), Option<Mono>> = BTreeMap::new();
+        let mut open: SmallMap<(ChatKey<'_>, Lane), Option<Mono>> = SmallMap::new();
         let mut order = None;
         let mut wake = None;
         let mut best: Option<(Lane, ItemId)> = None;
@@ -466,8 +466,8 @@ fn chat_key(address: &Address) -> ChatKey<'_> {
 #[derive(Default)]
 struct Order<'a> {
     /// By chat: what is under way, or about to leave as soon as it is stored.
-    claimed: BTreeMap<ChatKey<'a>, ItemId>,
-    first_of_alert: BTreeMap<(ChatKey<'a>, &'a str), ItemId>,
+    claimed: SmallMap<ChatKey<'a>, ItemId>,
+    first_of_alert: SmallMap<(ChatKey<'a>, &'a str), ItemId>,
 }
 
 impl Order<'_> {

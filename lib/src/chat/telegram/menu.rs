@@ -4,9 +4,9 @@
 use crate::chat::access::Access;
 use crate::chat::transport::Menu;
 use crate::chat::{Address, Caller, Subject};
+use crate::small::SmallMap;
 use crate::state::{Pending, Records};
 use crate::time::Mono;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// From one menu to the next, so that they never stand in the way of messages.
@@ -24,9 +24,9 @@ pub(super) type Commands = Vec<(String, String)>;
 #[derive(Debug, Default)]
 pub(super) struct Menus {
     /// By chat; `None` is everybody else.
-    wanted: BTreeMap<Option<i64>, Commands>,
+    wanted: SmallMap<Option<i64>, Commands>,
     /// What was accepted, as a checksum.
-    shown: BTreeMap<Option<i64>, u64>,
+    shown: SmallMap<Option<i64>, u64>,
     /// Refused; tried again when somebody writes there.
     refused: Vec<Option<i64>>,
     next: Mono,

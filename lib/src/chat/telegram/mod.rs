@@ -19,6 +19,7 @@ use crate::config::{Config, TelegramConfig};
 use crate::effect::{Effect, Ticket, earlier};
 use crate::event::HttpResponse;
 use crate::fault::Fault;
+use crate::small::SmallMap;
 use crate::state::Records;
 use crate::time::{Human, Mono};
 use menu::Menus;
@@ -26,7 +27,6 @@ use poll::Poll;
 use replies::Refusal;
 use requests::Api;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The transport.
@@ -35,7 +35,7 @@ pub(super) struct Telegram {
     api: Api,
     bot: Option<Bot>,
     poll: Poll,
-    calls: BTreeMap<Ticket, Call>,
+    calls: SmallMap<Ticket, Call>,
     menus: Menus,
     /// Nothing is sent before.
     send_again_at: Option<Mono>,
@@ -85,7 +85,7 @@ pub(super) fn make(config: &Config) -> Option<Box<dyn Transport>> {
         config,
         bot: None,
         poll: Poll::default(),
-        calls: BTreeMap::new(),
+        calls: SmallMap::new(),
         menus: Menus::default(),
         send_again_at: None,
         send_failures: 0,

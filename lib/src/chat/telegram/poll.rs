@@ -151,7 +151,7 @@ impl Poll {
             })
             .filter(|(id, _)| !self.was_seen(*id))
             .collect();
-        read.sort_by_key(|(id, _)| *id);
+        crate::small::sort_by_key(&mut read, |(id, _)| *id);
         read.dedup_by_key(|(id, _)| *id);
         let Some(last) = read.last().map(|(id, _)| *id) else {
             let is_quick = now.mono.since(since) < QUICK;

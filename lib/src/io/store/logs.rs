@@ -2,7 +2,7 @@
 
 use crate::effect::LogFile;
 use crate::fault::{Fault, FaultKind};
-use std::collections::BTreeMap;
+use crate::small::SmallMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -13,7 +13,7 @@ pub struct LogFiles {
     dir: PathBuf,
     max_size_bytes: u64,
     keep: u32,
-    open: BTreeMap<LogFile, RotatingFile>,
+    open: SmallMap<LogFile, RotatingFile>,
 }
 
 impl LogFiles {
@@ -23,7 +23,7 @@ impl LogFiles {
             dir,
             max_size_bytes,
             keep,
-            open: BTreeMap::new(),
+            open: SmallMap::new(),
         }
     }
 

@@ -94,7 +94,7 @@ impl Power {
             .zip(is_open)
             .filter(|(episode, _)| query.wants(episode))
             .collect();
-        chosen.sort_by_key(|(episode, _)| episode.began);
+        crate::small::sort_by_key(&mut chosen, |(episode, _)| episode.began);
         if query.csv {
             let ticket = ctx.tickets.issue();
             self.jobs

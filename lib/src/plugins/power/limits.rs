@@ -26,7 +26,7 @@ impl Episodes {
             .into_iter()
             .filter_map(|(key, episode)| Some((key.parse().ok()?, episode)))
             .collect();
-        list.sort_by_key(|(number, _)| *number);
+        crate::small::sort_by_key(&mut list, |(number, _)| *number);
         self.next = list.last().map_or(0, |(number, _)| number + 1);
         self.list = list.into();
     }
