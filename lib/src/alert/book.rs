@@ -165,9 +165,15 @@ impl AlertBook {
         entry.subject = report.subject;
         entry.severity = report.severity;
         entry.summary = report.summary;
+        // Rules fire above their value, so the worst is the highest; a plugin begins anew after a restart.
+        let worst_before = entry.worst.filter(|_| entry.fired == fired);
+        let worst = [worst_before, report.worst]
+            .into_iter()
+            .flatten()
+            .reduce(f64::max);
         entry.fired = fired;
         entry.value = report.value;
-        entry.worst = fired.and(report.worst.or(entry.worst));
+        entry.worst = fired.and(worst);
         entry.unit = report.unit;
         entry.rule = report.rule.or(entry.rule);
         if !report.reason.is_empty() {

@@ -108,6 +108,27 @@ fn what_fires_survives_a_restart_and_is_no_news_then() {
 }
 
 #[test]
+fn the_worst_value_is_that_of_this_firing_also_over_a_restart() {
+    let mut desk = Desk::default();
+    let firing = |seconds| report(seconds, "a", Severity::Critical, AlertState::Firing);
+    let worst = |desk: &Desk| desk.book.get("a").and_then(|entry| entry.worst);
+    desk.report(firing(50));
+    desk.restart();
+    desk.report(firing(60));
+    let mut lower = firing(61);
+    lower.worst = Some(3.0);
+    desk.report(lower);
+    assert_eq!(worst(&desk), Some(60.0));
+    desk.report(report(62, "a", Severity::Critical, AlertState::Ok));
+    desk.report(report(63, "a", Severity::Critical, AlertState::Unknown));
+    assert_eq!(worst(&desk), None);
+    let mut again = firing(64);
+    again.worst = Some(5.0);
+    desk.report(again);
+    assert_eq!(worst(&desk), Some(5.0));
+}
+
+#[test]
 fn a_number_stays_with_its_alert_and_comes_back_late() {
     let mut desk = Desk::default();
     for name in ["a", "b"] {
