@@ -5,6 +5,7 @@
 mod bot_api;
 mod device;
 mod lifecycle;
+mod logging;
 mod peers;
 mod snmpd;
 mod snmpsim;
