@@ -97,9 +97,15 @@ enum Step {
 }
 
 impl Identify {
+    /// The objects of the first question, a GET, which is the same for every device. Who has many devices
+    /// to look for asks it without an `Identify`, and hands the answer to a new one.
+    pub fn first_question() -> [Oid; 3] {
+        [SYS_DESCR, SYS_OBJECT_ID, SYS_UPTIME].map(oid)
+    }
+
     /// Begins with a device.
     pub fn new(options: Options) -> Identify {
-        let system = [SYS_DESCR, SYS_OBJECT_ID, SYS_UPTIME].map(oid);
+        let system = Identify::first_question();
         Identify {
             options,
             step: Step::System(Fetch::get(&system, system.len())),

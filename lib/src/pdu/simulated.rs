@@ -14,7 +14,7 @@ mod model;
 mod recording;
 mod respond;
 
-use crate::snmp::{Message, Oid, Value};
+use crate::snmp::{Message, Oid, Value, Version};
 use crate::time::{Now, Zone};
 use model::Model;
 use std::collections::BTreeMap;
@@ -28,6 +28,7 @@ pub struct Agent {
     write_community: Box<[u8]>,
     model: Option<Model>,
     moving: Vec<recording::Moving>,
+    only_v1: bool,
 }
 
 /// Objects by name.
@@ -85,6 +86,11 @@ impl Agent {
         self.write_community = write.as_bytes().into();
     }
 
+    /// Stays silent to everything but SNMPv1, as old cards do.
+    pub fn speak_only_v1(&mut self) {
+        self.only_v1 = true;
+    }
+
     /// `sysName.0`.
     pub fn set_name(&mut self, name: &str) {
         self.mib.insert(
@@ -138,6 +144,9 @@ impl Agent {
     /// Answers a datagram; `None` when a device would stay silent (wrong community, not a question, damaged).
     pub fn handle(&mut self, now: Now, datagram: &[u8]) -> Option<Vec<u8>> {
         let message = Message::decode(datagram).ok()?;
+        if self.only_v1 && message.version != Version::V1 {
+            return None;
+        }
         let community = message.community.expose();
         let may_write = **community == *self.write_community;
         if !may_write && **community != *self.read_community {
@@ -165,6 +174,7 @@ impl Agent {
             write_community: (*b"private").into(),
             model: None,
             moving: Vec::new(),
+            only_v1: false,
         }
     }
 

@@ -134,8 +134,12 @@ fn parse_record(record: &[u8]) -> Result<Parsed, String> {
     let (tag, is_hex) = tag
         .strip_suffix('x')
         .map_or((tag, false), |tag| (tag, true));
+    let (tag, is_escaped) = tag
+        .strip_suffix('e')
+        .map_or((tag, false), |tag| (tag, true));
     let mut shape = None;
     let raw: Vec<u8> = match module {
+        None if is_escaped => unescape(text(raw)?)?,
         None if is_hex => unhex(text(raw)?)?,
         None => raw.to_vec(),
         Some("writecache") => option(text(raw)?, "value")
@@ -185,6 +189,30 @@ fn value(tag: &str, raw: &[u8]) -> Result<Value, String> {
         "70" => Value::Counter64(number()? as u64),
         other => return Err(format!("the tag {other:?} is not known")),
     })
+}
+
+/// Text in which `\\xNN` stands for a byte, and a doubled backslash for itself.
+fn unescape(text: &str) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('\\') {
+        bytes.extend_from_slice(before.as_bytes());
+        rest = match after.as_bytes() {
+            [b'x', ..] => {
+                let digits = after.get(1..3).unwrap_or_default();
+                let byte = u8::from_str_radix(digits, 16);
+                bytes.push(byte.map_err(|_| format!("\\x{digits} is not a byte"))?);
+                &after[3..]
+            }
+            [b'\\', ..] => {
+                bytes.push(b'\\');
+                &after[1..]
+            }
+            _ => return Err("a backslash that escapes nothing".to_owned()),
+        };
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    Ok(bytes)
 }
 
 /// Four bytes, or four numbers with dots.
@@ -254,4 +282,22 @@ fn unhex(text: &str) -> Result<Vec<u8>, String> {
         .chunks_exact(2)
         .map(|pair| pair[0] << 4 | pair[1])
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escaped_bytes_are_read() {
+        let record = parse_record(b"1.3.6.1.4.1.17420.0.103.0|64e|\\xc0\\xa8\\x00\\x01");
+        assert_eq!(
+            record.map(|parsed| parsed.value),
+            Ok(Value::IpAddress([192, 168, 0, 1]))
+        );
+        assert_eq!(unescape("a\\\\b\\x0a"), Ok(b"a\\b\n".to_vec()));
+        for broken in ["\\", "\\q", "\\x", "\\x1", "\\xzz", "\\xé"] {
+            assert!(unescape(broken).is_err(), "{broken}");
+        }
+    }
 }

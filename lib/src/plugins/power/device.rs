@@ -75,6 +75,10 @@ pub(super) struct Device {
 pub(super) enum Stage {
     /// Nothing is known of it yet.
     Unknown,
+    /// It is asked whether it is there.
+    Greeting,
+    /// It is there, and waits until fewer others are being asked what they are.
+    Queued,
     /// It is being asked what it is.
     Identifying(Box<Identify>),
     /// It is polled; the number of the fast part that is out.

@@ -27,16 +27,17 @@ use crate::config::Config;
 use crate::ctx::{Ctx, Notice};
 use crate::effect::{Ticket, earlier};
 use crate::pdu::plan::Sums;
-use crate::pdu::{Plan, Reading};
+use crate::pdu::{Identify, Plan, Reading};
 use crate::plugins::PluginReply;
 use crate::snapshot::Snapshot;
+use crate::snmp::Oid;
 use crate::state::Records;
 use crate::time::Mono;
 use device::{Device, SavedPeak, Stage, set_watch};
 use excess::{Level, SavedExcess, Subject, pdu_name, pdu_words};
 use limits::{Episodes, end_cut_off, end_removed, report_removed, resume, save_excess};
 use schedule::Schedule;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use sums::Sum;
@@ -54,6 +55,11 @@ pub struct Power {
     teams: Vec<Sum>,
     site: Sum,
     plans: Vec<Arc<Plan>>,
+    /// The first question to every device that is not known yet.
+    greeting: Arc<[Oid]>,
+    /// Devices that are being asked what they are, and those that wait for it.
+    identifying: usize,
+    queued: VecDeque<u32>,
     in_flight: poll::InFlight,
     jobs: BTreeMap<Ticket, Purpose>,
     resets: Vec<reset::Job>,
@@ -84,7 +90,10 @@ enum Purpose {
 impl Power {
     /// Makes the plugin for a configuration.
     pub fn new(_config: &Arc<Config>) -> Power {
-        Power::default()
+        Power {
+            greeting: Identify::first_question().into(),
+            ..Power::default()
+        }
     }
 
     fn make_devices(&mut self, ctx: &Ctx<'_>) {
@@ -317,6 +326,14 @@ impl Power {
             Purpose::Csv(_) => true,
         });
         reset::rename(&mut self.resets, &new_index);
+        let stage_is = |wanted: fn(&Stage) -> bool| {
+            (0u32..)
+                .zip(&self.devices)
+                .filter(move |(_, device)| wanted(&device.stage))
+                .map(|(index, _)| index)
+        };
+        self.identifying = stage_is(|stage| matches!(stage, Stage::Identifying(_))).count();
+        self.queued = stage_is(|stage| matches!(stage, Stage::Queued)).collect();
         self.carry_over_sums(ctx, old, old_teams, &mut old_site);
         self.untried = self
             .devices

@@ -23,6 +23,8 @@ const MUTE_RETRY: Duration = Duration::from_secs(300);
 const IDENTIFY_PAUSE: Duration = Duration::from_secs(60);
 /// Every so many cycles one slow part is read.
 const SLOW_EVERY: u16 = 5;
+/// So many devices are asked what they are at one time, because each takes some kilobytes meanwhile.
+const MAX_IDENTIFYING: usize = 128;
 /// Readings without power in a row after which a device is asked anew what it is.
 const MAX_POWERLESS: u32 = 5;
 /// Names are looked up again after this …
@@ -115,7 +117,9 @@ impl Power {
         device.cycle_has_ended = false;
         device.deadline = deadline;
         match device.stage {
-            Stage::Unsupported => return self.note_end(ctx, index, None, ctx.now),
+            Stage::Unsupported | Stage::Queued => {
+                return self.note_end(ctx, index, None, ctx.now);
+            }
             Stage::Mute if now < device.identify_at => {
                 return self.note_end(ctx, index, None, ctx.now);
             }
@@ -140,40 +144,89 @@ impl Power {
                 device.stage = Stage::Polling(0);
                 self.ask(ctx, index, ask, out);
             }
-            _ => self.begin_identify(ctx, index, out),
+            _ => self.greet(ctx, index, out),
         }
     }
 
-    fn begin_identify(&mut self, ctx: &mut Ctx<'_>, index: u32, out: &mut Vec<SnmpRequest>) {
+    /// Asks a device that is not known, or may have changed, whether it is there. Dead ones cost no more than this.
+    fn greet(&mut self, ctx: &mut Ctx<'_>, index: u32, out: &mut Vec<SnmpRequest>) {
         let (Some(device), Some(config)) = (
             self.devices.get_mut(index as usize),
             ctx.config.pdus.get(index as usize),
         ) else {
             return;
         };
-        let configured = config.version.unwrap_or(Version::V2c);
         let is_unheard = device.last_answer.is_none() && device.plan.is_none();
-        if is_unheard && configured == Version::V2c && device.failures >= TRY_V1_AFTER {
+        let is_v2c = config.version == Some(Version::V2c);
+        if is_unheard && is_v2c && device.failures >= TRY_V1_AFTER {
             let version = match device.failures % 2 {
                 1 => Version::V1,
                 _ => Version::V2c,
             };
             device.set_version(config, version);
         }
-        let version = device
-            .target
-            .as_ref()
-            .map_or(configured, |target| target.version);
-        let mut identify = Identify::new(Options {
-            profile: config.profile,
-            unit: config.unit,
-            version,
-        });
         device.must_identify = false;
         device.identify_at = ctx.now.mono + IDENTIFY_PAUSE;
-        if let Next::Ask(ask) = identify.ask() {
-            device.stage = Stage::Identifying(Box::new(identify));
-            self.ask(ctx, index, ask, out);
+        device.stage = Stage::Greeting;
+        let ask = SnmpAsk::Get(Arc::clone(&self.greeting));
+        self.ask(ctx, index, ask, out);
+    }
+
+    /// The device is there: it is asked what it is, or waits until fewer others are.
+    fn continue_greeting(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        index: u32,
+        reply: &SnmpReply,
+        at: Now,
+        out: &mut Vec<SnmpRequest>,
+    ) {
+        if let Err(fault) = &reply.result {
+            self.forget_stage(index);
+            return self.failed(ctx, index, &fault.detail);
+        }
+        let (Some(device), Some(config)) = (
+            self.devices.get_mut(index as usize),
+            ctx.config.pdus.get(index as usize),
+        ) else {
+            return;
+        };
+        if self.identifying >= MAX_IDENTIFYING {
+            device.stage = Stage::Queued;
+            self.queued.push_back(index);
+            return self.answered(ctx, index, at);
+        }
+        let version = device.target.as_ref().map(|target| target.version);
+        let mut identify = Box::new(Identify::new(Options {
+            profile: config.profile,
+            unit: config.unit,
+            version: version.unwrap_or(Version::V2c),
+        }));
+        if let Next::Ask(_) = identify.ask() {
+            self.identifying += 1;
+            self.continue_identify(ctx, index, identify, reply, at, out);
+        }
+    }
+
+    /// An identification has ended: the next device in the queue has its turn.
+    fn end_identify(&mut self, ctx: &mut Ctx<'_>, out: &mut Vec<SnmpRequest>) {
+        self.identifying = self.identifying.saturating_sub(1);
+        while let Some(index) = self.queued.pop_front() {
+            let Some(device) = self.devices.get_mut(index as usize) else {
+                continue;
+            };
+            if matches!(device.stage, Stage::Queued) {
+                device.deadline = ctx.now.mono + ctx.config.power.interval.mul_f64(0.9);
+                return self.greet(ctx, index, out);
+            }
+        }
+    }
+
+    fn forget_stage(&mut self, index: u32) {
+        if let Some(device) = self.devices.get_mut(index as usize) {
+            if device.plan.is_none() {
+                device.stage = Stage::Unknown;
+            }
         }
     }
 
@@ -227,6 +280,7 @@ impl Power {
             wall: ctx.now.wall_of(reply.received),
         };
         match std::mem::replace(&mut device.stage, Stage::Idle) {
+            Stage::Greeting => self.continue_greeting(ctx, index, reply, at, out),
             Stage::Identifying(identify) => {
                 self.continue_identify(ctx, index, identify, reply, at, out);
             }
@@ -258,12 +312,14 @@ impl Power {
                 device.deadline = ctx.now.mono + ctx.config.power.interval.mul_f64(0.9);
                 self.ask(ctx, index, ask, out);
             }
-            Next::Identified(identified) => self.adopt(ctx, index, *identified, at),
+            Next::Identified(identified) => {
+                self.adopt(ctx, index, *identified, at);
+                self.end_identify(ctx, out);
+            }
             Next::GaveUp(fault) => {
-                if device.plan.is_none() {
-                    device.stage = Stage::Unknown;
-                }
+                self.forget_stage(index);
                 self.failed(ctx, index, &fault.detail);
+                self.end_identify(ctx, out);
             }
         }
     }
@@ -277,7 +333,13 @@ impl Power {
         let name = super::excess::pdu_name(ctx.config, index);
         let profile = identified.profile.map(|vendor| vendor.profile);
         if device.view.profile != profile || device.plan.is_none() {
-            log::info!(
+            // With many devices a line for each would hide what matters.
+            let level = match ctx.config.pdus.len() {
+                0..=64 => log::Level::Info,
+                _ => log::Level::Debug,
+            };
+            log::log!(
+                level,
                 "{name}: {} {} is read as {}",
                 identified.vendor.unwrap_or("unknown maker"),
                 identified.model.as_deref().unwrap_or("of unknown model"),
@@ -496,7 +558,7 @@ impl Power {
                 if known.is_none() && !device.in_flight {
                     let mut requests = Vec::new();
                     device.deadline = ctx.now.mono + ctx.config.power.interval.mul_f64(0.9);
-                    self.begin_identify(ctx, index, &mut requests);
+                    self.greet(ctx, index, &mut requests);
                     ctx.effects.push(Effect::Snmp(requests));
                 }
             }

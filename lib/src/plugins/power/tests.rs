@@ -455,3 +455,19 @@ fn the_alert_of_a_pdu_that_was_removed_while_the_agent_did_not_run_ends() {
         sim.transcript()
     );
 }
+
+#[test]
+fn a_device_that_speaks_only_version_1_is_found_and_stays_read() {
+    let mut sim = Sim::new(&[("alpha", 3000.0)]);
+    sim.device("alpha").agent().speak_only_v1();
+    sim.run_for(seconds(20));
+    assert_eq!(view(&sim, 0).power_w, Some(1000.0));
+    assert_eq!(view(&sim, 0).state, PduState::Ok);
+    let failed = sim.snapshot().expect("a publication").counters.polls_failed;
+    sim.run_for(seconds(60));
+    let counters = sim.snapshot().expect("a publication").counters;
+    assert_eq!(
+        counters.polls_failed, failed,
+        "it is not asked with v2c again"
+    );
+}
