@@ -9,6 +9,7 @@
 //! no CPU for seconds then finds the answers that wait there before it calls anybody dead.
 
 mod answer;
+mod late;
 mod tries;
 
 use super::message::{RawMessage, encode_request};
@@ -16,6 +17,7 @@ use super::{PduKind, SnmpAnswer, SnmpAsk, SnmpReply, SnmpRequest};
 use crate::fault::{Fault, FaultKind};
 use crate::rng::Rng;
 use crate::time::Mono;
+use late::Late;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::net::SocketAddr;
@@ -34,6 +36,7 @@ pub struct Engine {
     requests: Vec<Option<Request>>,
     free: Vec<u32>,
     tries: Tries,
+    late: Late,
     timers: BinaryHeap<Reverse<Timer>>,
     to_send: VecDeque<u32>,
     replies: Vec<SnmpReply>,
@@ -98,6 +101,7 @@ impl Engine {
             requests: Vec::new(),
             free: Vec::new(),
             tries: Tries::new(),
+            late: Late::default(),
             timers: BinaryHeap::new(),
             to_send: VecDeque::new(),
             replies: Vec::new(),
@@ -157,7 +161,7 @@ impl Engine {
             if !std::mem::take(&mut request.is_queued) || floor_ms(now) >= request.deadline_ms {
                 continue;
             }
-            let Some(id) = pick_id(&mut self.rng, &self.tries, &self.requests, slot) else {
+            let Some(id) = self.pick_id(slot) else {
                 self.fail(now, slot, FaultKind::Overload, "no request id is left");
                 continue;
             };
@@ -209,8 +213,8 @@ impl Engine {
     /// Takes what arrived. Returns whether it answered a question.
     pub fn handle_datagram(&mut self, now: Mono, from: SocketAddr, datagram: &[u8]) -> bool {
         match self.match_answer(from, datagram) {
-            Some((slot, answer)) => {
-                self.finish(now, slot, Ok(answer));
+            Some((slot, id, answer)) => {
+                self.finish(now, slot, Some(id), Ok(answer));
                 true
             }
             None => {
@@ -220,25 +224,30 @@ impl Engine {
         }
     }
 
-    fn match_answer(&mut self, from: SocketAddr, datagram: &[u8]) -> Option<(u32, SnmpAnswer)> {
+    /// The slot that it answers, the id of the try, and the answer.
+    fn match_answer(
+        &mut self,
+        from: SocketAddr,
+        datagram: &[u8],
+    ) -> Option<(u32, u16, SnmpAnswer)> {
         let message = RawMessage::read(datagram).ok()?;
         if message.pdu.kind != PduKind::Response {
             return None;
         }
-        let slot = self.find(from, &message)?;
+        let id = u16::try_from(message.pdu.request_id).ok()?;
+        let slot = self.find(from, id, &message)?;
         let request = self.requests[slot as usize].as_mut()?;
         let answer = answer::read(&request.asked.ask, message.version, &message.pdu);
         request.is_garbled |= answer.is_none();
-        Some((slot, answer?))
+        Some((slot, id, answer?))
     }
 
     /// The request that this message names. One that asked the sender itself goes before one that takes
     /// answers from anywhere.
-    fn find(&self, from: SocketAddr, message: &RawMessage<'_>) -> Option<u32> {
-        let id = u16::try_from(message.pdu.request_id).ok()?;
+    fn find(&self, from: SocketAddr, id: u16, message: &RawMessage<'_>) -> Option<u32> {
         let mut from_anywhere = None;
         for slot in self.tries.slots(id) {
-            let Some(request) = &self.requests[slot as usize] else {
+            let Some(request) = self.request(slot) else {
                 continue;
             };
             let target = &request.asked.target;
@@ -307,7 +316,7 @@ impl Engine {
             let detail = format!("no answer within {waited} ms ({tries})");
             (FaultKind::Timeout, detail)
         };
-        self.finish(now, slot, Err(Fault::new(kind, detail)));
+        self.finish(now, slot, None, Err(Fault::new(kind, detail)));
     }
 
     /// When `handle_timeout` has something to do.
@@ -349,15 +358,64 @@ impl Engine {
         self.strays
     }
 
-    fn fail(&mut self, now: Mono, slot: u32, kind: FaultKind, detail: &str) {
-        self.finish(now, slot, Err(Fault::new(kind, detail)));
+    /// A random id in 1..=32767 that no other try has toward the same address. Some agents cut ids to 16
+    /// bits or take them for signed, hence the range.
+    fn pick_id(&mut self, slot: u32) -> Option<u16> {
+        let target = &self.requests.get(slot as usize)?.as_ref()?.asked.target;
+        let (tries, late, requests) = (&self.tries, &self.late, &self.requests);
+        let is_out = |slot: u32| {
+            let other = requests.get(slot as usize).and_then(Option::as_ref);
+            other.is_some_and(|other| {
+                let other = &other.asked.target;
+                other.addr == target.addr || (other.any_source && target.any_source)
+            })
+        };
+        let is_free = |id: u16| {
+            tries
+                .slots(id)
+                .all(|slot| !is_out(slot) && !late.concerns(slot, target))
+        };
+        for _ in 0..64 {
+            let id = 1 + self.rng.below(u64::from(tries::MAX_ID)) as u16;
+            if is_free(id) {
+                return Some(id);
+            }
+        }
+        // Nearly all are taken: late ones do not keep a question from being asked.
+        (1..=tries::MAX_ID)
+            .find(|&id| is_free(id))
+            .or_else(|| (1..=tries::MAX_ID).find(|&id| !tries.slots(id).any(is_out)))
     }
 
-    fn finish(&mut self, now: Mono, slot: u32, result: Result<SnmpAnswer, Fault>) {
+    fn fail(&mut self, now: Mono, slot: u32, kind: FaultKind, detail: &str) {
+        self.finish(now, slot, None, Err(Fault::new(kind, detail)));
+    }
+
+    /// A request in its slot; late tries have slots without one.
+    fn request(&self, slot: u32) -> Option<&Request> {
+        self.requests.get(slot as usize)?.as_ref()
+    }
+
+    fn finish(
+        &mut self,
+        now: Mono,
+        slot: u32,
+        answered: Option<u16>,
+        result: Result<SnmpAnswer, Fault>,
+    ) {
         let Some(request) = self.requests[slot as usize].take() else {
             return;
         };
-        self.tries.remove_all(request.last_try);
+        let mut last = request.last_try;
+        while last != tries::NONE {
+            let (id, earlier) = self.tries.entry(last);
+            if answered == Some(id) {
+                self.tries.remove(last);
+            } else {
+                self.late.keep(&mut self.tries, last, &request.asked.target);
+            }
+            last = earlier;
+        }
         self.free.push(slot);
         self.replies.push(SnmpReply {
             ticket: request.asked.ticket,
@@ -380,27 +438,6 @@ impl Engine {
             self.timers.pop();
         }
     }
-}
-
-/// A random id in 1..=32767 that no try has toward the same address. Some agents cut ids to 16 bits or
-/// take them for signed, hence the range.
-fn pick_id(rng: &mut Rng, tries: &Tries, requests: &[Option<Request>], slot: u32) -> Option<u16> {
-    let target = &requests[slot as usize].as_ref()?.asked.target;
-    let is_taken = |id: u16| {
-        tries.slots(id).any(|other| {
-            requests[other as usize].as_ref().is_some_and(|other| {
-                let other = &other.asked.target;
-                other.addr == target.addr || (other.any_source && target.any_source)
-            })
-        })
-    };
-    for _ in 0..64 {
-        let id = 1 + rng.below(u64::from(tries::MAX_ID)) as u16;
-        if !is_taken(id) {
-            return Some(id);
-        }
-    }
-    (1..=tries::MAX_ID).find(|&id| !is_taken(id))
 }
 
 /// The scope of a link-local address counts only if the question named one.

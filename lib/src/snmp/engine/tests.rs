@@ -224,6 +224,37 @@ fn a_late_answer_never_answers_the_next_question() {
 }
 
 #[test]
+fn ids_whose_answer_may_still_come_are_not_given_out_again() {
+    let mut world = World::new();
+    let mut last: Vec<i32> = Vec::new();
+    for round in 0..6_000 {
+        let mut request = get(round);
+        let start = round * 2000;
+        request.deadline = at(start + 1800);
+        world.ask(start, request);
+        if round % 3 == 0 {
+            world.wait(start + 1800);
+        } else {
+            let nth = world.sent.len() - 1;
+            assert!(world.receive(start + 5, &world.answer(nth)));
+        }
+        world.engine.take_replies();
+        let ids = world
+            .sent
+            .drain(..)
+            .map(|(_, message)| message.pdu.request_id);
+        for id in ids {
+            assert!(!last.contains(&id), "round {round}");
+            if round % 3 == 0 {
+                last.push(id);
+            }
+        }
+        let oldest = last.len().saturating_sub(1024);
+        last.drain(..oldest);
+    }
+}
+
+#[test]
 fn a_slow_card_answers_the_first_try_after_the_second_was_sent() {
     let mut world = World::asking(get(1));
     world.wait(600);

@@ -62,16 +62,24 @@ impl Tries {
         index
     }
 
-    /// Removes a request's list of tries.
-    pub(super) fn remove_all(&mut self, mut last: u32) {
-        while last != NONE {
-            let entry = self.slab[last as usize];
-            self.unlink(last, entry);
-            self.slab[last as usize].next = self.free;
-            self.free = last;
-            self.len -= 1;
-            last = entry.earlier;
-        }
+    /// The id of a try, and the try before it of the same request.
+    pub(super) fn entry(&self, index: u32) -> (u16, u32) {
+        let entry = &self.slab[index as usize];
+        (entry.id, entry.earlier)
+    }
+
+    /// Gives a try to another slot.
+    pub(super) fn hand_over(&mut self, index: u32, slot: u32) {
+        self.slab[index as usize].slot = slot;
+    }
+
+    /// Removes a try.
+    pub(super) fn remove(&mut self, index: u32) {
+        let entry = self.slab[index as usize];
+        self.unlink(index, entry);
+        self.slab[index as usize].next = self.free;
+        self.free = index;
+        self.len -= 1;
     }
 
     /// The slots of the requests that have a try with this id.
@@ -132,6 +140,14 @@ mod tests {
     use crate::rng::Rng;
     use std::collections::BTreeMap;
 
+    fn remove_all(tries: &mut Tries, mut last: u32) {
+        while last != NONE {
+            let (_, earlier) = tries.entry(last);
+            tries.remove(last);
+            last = earlier;
+        }
+    }
+
     #[test]
     fn every_try_is_found_until_its_request_ends() {
         let mut rng = Rng::new(3);
@@ -141,7 +157,7 @@ mod tests {
             let slot = rng.below(2_000) as u32;
             if rng.below(3) == 0 {
                 if let Some((last, _)) = model.remove(&slot) {
-                    tries.remove_all(last);
+                    remove_all(&mut tries, last);
                 }
             } else {
                 let id = 1 + rng.below(u64::from(MAX_ID)) as u16;
@@ -160,7 +176,7 @@ mod tests {
             }
         }
         for (last, _) in std::mem::take(&mut model).into_values() {
-            tries.remove_all(last);
+            remove_all(&mut tries, last);
         }
         assert!((1..=MAX_ID).all(|id| tries.slots(id).next().is_none()));
     }
