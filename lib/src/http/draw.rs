@@ -74,9 +74,7 @@ pub(super) fn sparkline(series: &Series, limit: Option<f64>, points: usize) -> O
         }
         let _ = write!(area, "L{} {HEIGHT}Z", x(run.end - 1));
     }
-    let covered = Human(Duration::from_secs(
-        u64::from(series.step_s) * series.values.len() as u64,
-    ));
+    let covered = covered(series);
     let mut svg = format!(
         "<svg class=spark viewBox=\"0 0 {WIDTH} {HEIGHT}\" preserveAspectRatio=none role=img \
          aria-label=\"power over the last {covered}\"><path class=a d=\"{area}\"/><path class=l d=\"{line}\"/>"
@@ -86,6 +84,12 @@ pub(super) fn sparkline(series: &Series, limit: Option<f64>, points: usize) -> O
     }
     svg.push_str("</svg>");
     Some(svg)
+}
+
+/// The time from the first value to the last.
+pub(super) fn covered(series: &Series) -> Human {
+    let steps = series.values.len().saturating_sub(1) as u64;
+    Human(Duration::from_secs(u64::from(series.step_s) * steps))
 }
 
 /// At most `points` values: the highest of each stretch, NaN where a stretch has none.

@@ -368,6 +368,11 @@ fn push_label(labels: &mut String, key: &str, value: &str) {
     }
     labels.push_str(key);
     labels.push_str("=\"");
+    if !value.contains(['\\', '"', '\n']) {
+        labels.push_str(value);
+        labels.push('"');
+        return;
+    }
     for ch in value.chars() {
         match ch {
             '\\' => labels.push_str("\\\\"),

@@ -223,6 +223,7 @@ impl Page<'_> {
         self.text(&facts.join(" · "));
         self.raw("</div></div><div>");
         self.spark(SeriesKey::Site, limit_w(&limits), 2 * POINTS);
+        self.span_of(SeriesKey::Site);
         self.raw("</div></section>");
     }
 
@@ -438,6 +439,18 @@ impl Page<'_> {
         };
         if let Some(svg) = draw::sparkline(series, limit, points) {
             self.raw(&svg);
+        }
+    }
+
+    /// Says how far back a sparkline goes.
+    fn span_of(&mut self, key: SeriesKey) {
+        let history = &self.view.snapshot.history;
+        let series = history.iter().find(|series| series.key == key);
+        if let Some(series) = series.filter(|series| series.values.len() > 1) {
+            let span = draw::covered(series);
+            self.raw("<div class=row><small>");
+            self.text(&format!("{span} ago"));
+            self.raw("</small><small>now</small></div>");
         }
     }
 

@@ -72,7 +72,12 @@ impl Writer {
     /// Writes a time as RFC 3339 in UTC, or null.
     pub fn time(&mut self, time: Option<Wall>) {
         match time {
-            Some(time) => self.text(&time.rfc3339()),
+            Some(time) => {
+                self.comma();
+                self.out.push('"');
+                push_time(&mut self.out, time);
+                self.out.push('"');
+            }
             None => self.null(),
         }
     }
@@ -131,8 +136,49 @@ pub fn push_number(out: &mut String, value: f64) {
     let _ = write!(out, "{}", if value == 0.0 { 0.0 } else { value });
 }
 
+/// Adds a time as `Wall::rfc3339` prints it, without a general formatter: there are two for each PDU.
+fn push_time(out: &mut String, time: Wall) {
+    const DAY: i64 = 86_400;
+    /// Days from 1 March of the year 0 to the epoch; years that begin in March end with the leap day.
+    const EPOCH: i64 = 719_468;
+    /// Days of four centuries, after which the calendar repeats.
+    const ERA: i64 = 146_097;
+    let seconds = time.unix_seconds();
+    let days = seconds.div_euclid(DAY) + EPOCH;
+    let (era, of_era) = (days.div_euclid(ERA), days.rem_euclid(ERA));
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    if !(0..=9999).contains(&year) {
+        return out.push_str(&time.rfc3339());
+    }
+    let of_day = seconds.rem_euclid(DAY);
+    let mut digits = |value: i64, width: u32, after: char| {
+        for place in (0..width).rev() {
+            let digit = value / 10i64.pow(place) % 10;
+            out.push(char::from(b'0' + digit as u8));
+        }
+        out.push(after);
+    };
+    digits(year, 4, '-');
+    digits(month, 2, '-');
+    digits(day, 2, 'T');
+    digits(of_day / 3600, 2, ':');
+    digits(of_day / 60 % 60, 2, ':');
+    digits(of_day % 60, 2, 'Z');
+}
+
 fn push_quoted(out: &mut String, text: &str) {
     out.push('"');
+    let is_special = |byte: u8| byte < b' ' || matches!(byte, b'"' | b'\\' | 0x7f);
+    if !text.bytes().any(is_special) {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     for ch in text.chars() {
         match ch {
             '"' => out.push_str("\\\""),
@@ -169,6 +215,18 @@ mod tests {
             let mut out = String::new();
             push_number(&mut out, value);
             assert_eq!(out, want);
+        }
+    }
+
+    #[test]
+    fn times_are_those_of_the_calendar() {
+        let mut rng = crate::rng::Rng::new(3);
+        let days = (-800_000..800_000).step_by(97).map(|day| day * 86_400_000);
+        let anywhere = (0..2000).map(|_| (rng.next_u64() >> 13) as i64 - (1 << 50));
+        for millis in days.chain(anywhere).chain([0, -1, i64::MAX, i64::MIN]) {
+            let mut out = String::new();
+            push_time(&mut out, Wall(millis));
+            assert_eq!(out, Wall(millis).rfc3339(), "{millis}");
         }
     }
 
