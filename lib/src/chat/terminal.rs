@@ -37,7 +37,15 @@ impl Transport for Terminal {
         Readiness::Ready
     }
 
+    /// What was printed cannot be changed, and whoever reads along has seen it: an edit is done at once.
     fn send(&mut self, env: &mut ChatEnv<'_>, message: Outgoing) -> Vec<Happening> {
+        let sent = Happening::Sent {
+            item: message.item,
+            message: i64::try_from(message.item).ok(),
+        };
+        if message.edit.is_some() {
+            return vec![sent];
+        }
         let mut text = message.text.to_plain();
         for (label, code) in message.buttons.iter().flatten() {
             text.push_str(&format!("\n  {label}: /press {code}"));
@@ -48,9 +56,6 @@ impl Transport for Terminal {
             document: message.document,
             last: false,
         }));
-        vec![Happening::Sent {
-            item: message.item,
-            message: None,
-        }]
+        vec![sent]
     }
 }
