@@ -272,7 +272,7 @@ fn telegram(config: &mut Config, reader: Option<Reader<'_>>, scope: &Scope<'_>) 
     let has_own = inline.is_some() || file.is_some();
     let token = match (inline, file) {
         (Some(item), _) => item.text().map(|text| (Secret::new(text.to_owned()), item)),
-        (None, Some(item)) => scope.secret_file(&item).map(|(secret, path)| {
+        (None, Some(item)) => token_file(&item, scope).map(|(secret, path)| {
             config.extra.telegram_token_file = Some(path);
             (secret, item)
         }),
@@ -303,6 +303,16 @@ fn telegram(config: &mut Config, reader: Option<Reader<'_>>, scope: &Scope<'_>) 
         .and_then(|item| certificates(&item, scope));
     reader.finish();
     config.telegram = Some(telegram);
+}
+
+/// The token in a file. Under systemd the file is often readable by root alone, and the service has its content as a
+/// credential: then one configuration serves both `check` and the service.
+fn token_file(item: &Item<'_>, scope: &Scope<'_>) -> Option<(Secret, PathBuf)> {
+    let path = scope.path(item)?;
+    match scope.credential("telegram.token") {
+        Some(token) if (scope.env.read_file)(&path).is_err() => Some((token, path)),
+        _ => scope.secret_file(item),
+    }
 }
 
 /// Whether it can stand in the path of a URL. Stand-ins for the Bot API take any token, so its shape is left alone.

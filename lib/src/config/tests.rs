@@ -7,7 +7,7 @@ use super::parse::parse;
 use super::*;
 use crate::rng::Rng;
 
-const SAMPLE: &str = include_str!("../../../examples/rackwarden.toml");
+const SAMPLE: &str = include_str!("../../../systemd/rackwarden.toml");
 
 /// A world in which every file exists, holds a secret and is guarded, except those whose names say otherwise.
 fn world() -> Environment {
@@ -193,6 +193,11 @@ fn the_token_comes_from_one_of_four_places() {
     env.variable =
         Box::new(|name| (name == "CREDENTIALS_DIRECTORY").then(|| "/run/cred/exposed".to_owned()));
     assert_eq!(token("", &env).as_deref(), Some("12345:s3cr3t-in-a-file"));
+    assert_eq!(
+        token("[telegram]\ntoken_file = '/nowhere'\n", &env).as_deref(),
+        Some("12345:s3cr3t-in-a-file")
+    );
+    assert_eq!(token("[telegram]\ntoken_file = '/exposed'\n", &env), None);
     env.variable = Box::new(|name| (name == "RACKWARDEN_TELEGRAM_TOKEN").then(|| "2:b".to_owned()));
     assert_eq!(token("[telegram]\n", &env).as_deref(), Some("2:b"));
     assert_eq!(

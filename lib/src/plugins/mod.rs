@@ -80,3 +80,14 @@ pub type Make = fn(&Arc<Config>) -> Box<dyn Plugin>;
 
 /// Every plugin, by name. A new one is one file and one line here.
 pub const PLUGINS: &[(&str, Make)] = &[("power", |config| Box::new(power::Power::new(config)))];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_knows_every_plugin_in_the_same_order() {
+        let names: Vec<&str> = PLUGINS.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, crate::config::parse::PLUGINS);
+    }
+}
