@@ -19,7 +19,7 @@ const USER: i64 = 1;
 
 fn main() -> std::io::Result<()> {
     let addr = std::env::args().nth(1);
-    let api = BotApi::listen(addr.as_deref().unwrap_or("127.0.0.1:8081"))?;
+    let api = BotApi::listen(addr.as_deref().unwrap_or("127.0.0.1:0"))?;
     println!(
         "[telegram]\ntoken = \"{TOKEN}\"\napi_url = \"{}\"\n",
         api.url()
