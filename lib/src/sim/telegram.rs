@@ -18,10 +18,13 @@ pub(super) struct Service {
     /// Buttons of each message: chat, message, label, data.
     buttons: Vec<(i64, i64, String, String)>,
     poll: Option<Poll>,
-    replies: Vec<(Ticket, Result<(u16, Value), Fault>)>,
+    replies: Vec<(Ticket, Reply)>,
     weather: Vec<(String, u32, Weather)>,
     repeats: bool,
 }
+
+/// Status and body, or nothing at all.
+type Reply = Result<(u16, Value), Fault>;
 
 /// How the chat service treats a call.
 #[derive(Clone, Debug)]
