@@ -68,6 +68,9 @@ impl Notifier {
                 && message.takes(&lines)
         });
         let Some((id, message)) = open else {
+            if !audience.iter().any(can_edit) {
+                return self.send_all(env, audience, &Title::Alerts, lines);
+            }
             self.wake_at(at + WINDOW);
             for mut message in Message::several(&Title::Alerts, lines) {
                 message.open_until = at + WINDOW;
@@ -162,7 +165,7 @@ impl Notifier {
                 save_message(env.state, id, None);
                 continue;
             };
-            for (to, item) in &message.copies {
+            for (to, item) in message.copies.iter().filter(|(to, _)| can_edit(to)) {
                 let draft = Draft {
                     to: to.clone(),
                     lane: if message.is_live() {
@@ -194,4 +197,9 @@ fn save_message(state: &mut Pending, id: u64, message: Option<&Message>) {
         Some(message) => state.put("notify.message", &id.to_string(), message),
         None => state.delete("notify.message", &id.to_string()),
     }
+}
+
+/// What stands on a terminal or in a mailbox stays as it is; there every piece of news is a message.
+fn can_edit(to: &Address) -> bool {
+    matches!(to, Address::Telegram { .. })
 }
