@@ -78,11 +78,12 @@ async def rounds(options, api, pdus):
         waiting[name] = asyncio.get_running_loop().create_future()
         began = time.monotonic()
         pdus[number].watts = EXCESS_W
-        latencies.append(await asyncio.wait_for(waiting.pop(name), 30) - began)
+        latencies.append(await asyncio.wait_for(waiting[name], 30) - began)
         waiting[name] = asyncio.get_running_loop().create_future()
         pdus[number].watts = CALM_W
         # The end is told as well; the next excess of this device is an alert of its own after it.
-        await asyncio.wait_for(waiting.pop(name), 30)
+        await asyncio.wait_for(waiting[name], 30)
+        del waiting[name]
     return latencies
 
 
