@@ -63,6 +63,8 @@ pub struct Core {
     spare: Arc<Snapshot>,
     published_at: Option<Mono>,
     published_revision: u64,
+    /// Revision of the alerts in `snapshot`.
+    published_alerts: Option<u64>,
     /// Counts changes that no part's own revision shows.
     revision: u64,
     is_stopped: bool,
@@ -134,6 +136,7 @@ impl Core {
             spare: Arc::new(Snapshot::empty(now, Arc::clone(&config))),
             published_at: None,
             published_revision: 0,
+            published_alerts: None,
             revision: 1,
             is_stopped: false,
             config,

@@ -174,7 +174,14 @@ impl Core {
         snapshot.config = Arc::clone(&self.config);
         snapshot.plugins.clone_from(&self.plugin_names);
         snapshot.health = health;
-        snapshot.alerts = Arc::new(self.book.views());
+        // With hundreds of alerts their words are most of a publication, and they rarely change.
+        let revision = Some(self.book.revision());
+        snapshot.alerts = if self.published_alerts == revision {
+            Arc::clone(&self.snapshot.alerts)
+        } else {
+            Arc::new(self.book.views())
+        };
+        self.published_alerts = revision;
         for plugin in &mut self.plugins {
             plugin.publish(snapshot);
         }
