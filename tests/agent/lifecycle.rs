@@ -160,6 +160,40 @@ fn a_firing_alert_is_not_told_again_after_a_restart() {
 }
 
 #[test]
+fn kills_at_any_moment_lose_nothing_and_repeat_nothing_unmarked() {
+    let (api, device) = (BotApi::start(), Device::start(3500));
+    let config = format!("{}{POWER}{}", api.config(), device.table("alpha"));
+    let mut agent = Agent::start(&config);
+    api.wait_for_message("above power limit");
+    agent.ask("/ack power.limit:alpha");
+    agent.ask("/mute power.unreachable:alpha 2h");
+    for round in 0..10 {
+        // Not to wait for anything: the moment of the kill moves through the start and the first cycles.
+        std::thread::sleep(Duration::from_millis(round * 173));
+        agent.process.signal(Signal::KILL);
+        agent.process.ended(PATIENCE).expect("it is killed");
+        let Agent { scratch, .. } = agent;
+        agent = Agent::spawn(scratch, &config);
+        agent.wait_until_it_answers();
+        let alerts = agent.ask("/alerts");
+        assert!(alerts.contains("seen by"), "round {round}: {alerts}");
+        let why = agent.ask("/why power.unreachable:alpha");
+        assert!(why.contains("muted until"), "round {round}: {why}");
+    }
+    agent.wait_for_power("alpha", 3500.0);
+    device.set_power(1000);
+    api.wait_for_message("back below limit");
+    let told =
+        |call: &&crate::bot_api::Call| call.method == "sendMessage" && call.text().contains("🔴");
+    let calls = api.calls();
+    let unmarked = calls
+        .iter()
+        .filter(told)
+        .filter(|call| !call.text().contains("(maybe repeated)"));
+    assert_eq!(unmarked.count(), 1, "{calls:#?}");
+}
+
+#[test]
 fn a_second_instance_names_the_first() {
     let agent = Agent::start(POWER);
     let second = agent.beside(&["run"]);

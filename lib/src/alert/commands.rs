@@ -215,6 +215,22 @@ fn mute(
     order: Order<'_>,
     state: &mut Pending,
 ) -> String {
+    let is_known = order.name == book::ALL
+        || book.get(order.name).is_some()
+        || book
+            .muted(order.name)
+            .is_some_and(|(name, _)| name == order.name);
+    // An alert that does not fire can be muted ahead of time, by its full name.
+    let is_full_name = order
+        .name
+        .split_once(':')
+        .is_some_and(|(rule, _)| rule.contains('.'));
+    if !is_known && !is_full_name {
+        return format!(
+            "There is no alert {} at present; nothing was muted. A name in full, such as power.limit:alpha, is muted ahead of time.",
+            order.name
+        );
+    }
     book.mute(
         now,
         order.name,
@@ -416,6 +432,13 @@ mod tests {
             "power.limit:alpha is muted for 1 h, until 21:16:02. It is still watched; /unmute power.limit:alpha ends it."
         );
         mute(&mut book, &config, at(60), order(book::ALL), &mut state);
+        for (name, want) in [
+            ("alhpa", "nothing was muted"),
+            ("power.limit:bravo", "is muted for 1 h"),
+        ] {
+            let outcome = mute(&mut book, &config, at(60), order(name), &mut state);
+            assert!(outcome.contains(want), "{outcome}");
+        }
         let text = list(&book, &config, at(60)).to_plain();
         let want = ", seen by Ann\nAll alerts are muted until 21:16:02 by Ann (work).";
         assert!(text.ends_with(want), "{text}");
