@@ -7,6 +7,7 @@ Four simulated PDUs are polled every 2 s all the while; no cycle may be missed, 
 PROGRAM of --limit is a plain epoll server, started as `PROGRAM PORT BODY_BYTES`: the least that a keep-alive answer can cost.
 """
 import argparse
+import json
 import resource
 import socket
 import struct
@@ -127,6 +128,11 @@ def keep_alive_cost(port, path, process, requests=20_000):
         return (lab.cpu_seconds(process.pid) - before) / requests, length
 
 
+def counts():
+    """What the agent counts since its start."""
+    return json.loads(lab.http_get(HTTP_PORT, "/api/status")[1])["counts"]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", default="target/release/rackwarden")
@@ -152,14 +158,14 @@ def main():
             for name, descriptors, attack in (("1,000 slow and half-open", 4096, slow_clients), ("4,000 resets", 4096, resets), ("256 descriptors exhausted", 256, exhaustion)):
                 agent = start(descriptors)
                 time.sleep(6)
-                memory, cycles = lab.memory_kib(agent.pid), lab.metrics(HTTP_PORT)
+                memory, cycles = lab.memory_kib(agent.pid), counts()
                 probe = Probe()
                 probe.start()
                 attack()
                 health = probe.stop()
                 answered = sum(lab.http_get(HTTP_PORT, "/health")[0] == 200 for _ in range(10))
-                after, now = lab.memory_kib(agent.pid), lab.metrics(HTTP_PORT)
-                missed = {key: value - cycles.get(key, 0) for key, value in now.items() if "overrun" in key or "missed" in key}
+                after, now = lab.memory_kib(agent.pid), counts()
+                missed = {key: now[key] - cycles[key] for key in ("polls_overrun", "polls_failed")}
                 growth = (after["rss"] - memory["rss"]) * 1024
                 holds = answered == 10 and after["threads"] == memory["threads"] and growth <= 1e6 and not any(missed.values())
                 holds &= probe.failed == 0 or attack is exhaustion
