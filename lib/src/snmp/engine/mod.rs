@@ -18,15 +18,14 @@ use crate::fault::{Fault, FaultKind};
 use crate::rng::Rng;
 use crate::time::Mono;
 use late::Late;
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tries::Tries;
 
 /// UDP over IPv4: 65,535 bytes less the two headers.
 const MAX_DATAGRAM: usize = 65_507;
-/// Requests at a time; the slot's number takes 24 bits of a timer.
+/// Requests at a time. Slots from here on are those of late tries.
 const MAX_REQUESTS: usize = 1 << 24;
 
 /// Every request that is out, and what is to be sent or given up when.
@@ -37,7 +36,9 @@ pub struct Engine {
     free: Vec<u32>,
     tries: Tries,
     late: Late,
-    timers: BinaryHeap<Reverse<Timer>>,
+    /// Slots by the millisecond in which something is due. Most are left over from answered requests by
+    /// then, so taking them out must cost nothing.
+    timers: BTreeMap<u64, Vec<u32>>,
     to_send: VecDeque<u32>,
     replies: Vec<SnmpReply>,
     strays: u64,
@@ -66,24 +67,6 @@ impl Request {
     }
 }
 
-/// Milliseconds since the start in the upper 40 bits, the slot in the lower 24.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Timer(u64);
-
-impl Timer {
-    const fn new(due_ms: u64, slot: u32) -> Timer {
-        Timer(due_ms << 24 | slot as u64)
-    }
-
-    const fn due_ms(self) -> u64 {
-        self.0 >> 24
-    }
-
-    const fn slot(self) -> usize {
-        (self.0 & 0xff_ffff) as usize
-    }
-}
-
 /// A datagram to be sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Transmit {
@@ -102,7 +85,7 @@ impl Engine {
             free: Vec::new(),
             tries: Tries::new(),
             late: Late::default(),
-            timers: BinaryHeap::new(),
+            timers: BTreeMap::new(),
             to_send: VecDeque::new(),
             replies: Vec::new(),
             strays: 0,
@@ -148,7 +131,6 @@ impl Engine {
             asked,
         });
         self.to_send.push_back(slot);
-        self.timers.push(Reverse(Timer::new(deadline_ms, slot)));
     }
 
     /// Writes the next datagram that is due, if there is one, over what `datagram` holds.
@@ -158,7 +140,14 @@ impl Engine {
             let Some(request) = &mut self.requests[slot as usize] else {
                 continue;
             };
-            if !std::mem::take(&mut request.is_queued) || floor_ms(now) >= request.deadline_ms {
+            if !std::mem::take(&mut request.is_queued) {
+                continue;
+            }
+            if request.deadline_ms <= floor_ms(now) {
+                // A repetition leaves the judgement to its timer, after the next look into the socket.
+                if request.tries == 0 {
+                    self.give_up(now, slot);
+                }
                 continue;
             }
             let Some(id) = self.pick_id(slot) else {
@@ -185,12 +174,13 @@ impl Engine {
                 request.sent = now;
             }
             request.tries = request.tries.saturating_add(1);
+            request.due_ms = request.deadline_ms;
             if request.may_repeat() {
                 let wait = u64::from(request.timeout_ms) << (request.tries - 1).min(31);
-                request.due_ms = (ceil_ms(now.since_start()) + wait).min(request.deadline_ms);
-                let timer = Timer::new(request.due_ms, slot);
-                self.timers.push(Reverse(timer));
+                let again = ceil_ms(now.since_start()).saturating_add(wait);
+                request.due_ms = again.min(request.deadline_ms);
             }
+            self.timers.entry(request.due_ms).or_default().push(slot);
             return Some(Transmit { to, slot, id });
         }
     }
@@ -270,31 +260,48 @@ impl Engine {
     /// the socket was read empty.
     pub fn handle_timeout(&mut self, now: Mono) {
         let now_ms = floor_ms(now);
-        while let Some(&Reverse(timer)) = self.timers.peek() {
-            if timer.due_ms() > now_ms {
+        while let Some(entry) = self.timers.first_entry() {
+            if *entry.key() > now_ms {
                 break;
             }
-            self.timers.pop();
-            let slot = timer.slot();
-            let Some(request) = self.requests[slot].as_mut() else {
-                continue;
-            };
-            if request.due_ms != timer.due_ms() {
-                continue;
+            let (due_ms, slots) = entry.remove_entry();
+            for slot in slots {
+                self.time_out(now, due_ms, slot);
             }
-            let slot = slot as u32;
-            if request.deadline_ms <= now_ms {
-                self.give_up(now, slot);
-                continue;
+        }
+        while let Some((slot, deadline_ms)) = self.next_unsent() {
+            if deadline_ms > now_ms {
+                break;
             }
-            request.due_ms = request.deadline_ms;
-            let deadline = Timer::new(request.deadline_ms, slot);
-            if !std::mem::replace(&mut request.is_queued, true) {
-                self.to_send.push_back(slot);
-            }
-            self.timers.push(Reverse(deadline));
+            self.give_up(now, slot);
+            self.to_send.pop_front();
         }
         self.drop_left_over_timers();
+    }
+
+    fn time_out(&mut self, now: Mono, due_ms: u64, slot: u32) {
+        let Some(request) = self.requests[slot as usize].as_mut() else {
+            return;
+        };
+        if request.due_ms != due_ms {
+            return;
+        }
+        if request.deadline_ms <= floor_ms(now) {
+            self.give_up(now, slot);
+            return;
+        }
+        request.due_ms = request.deadline_ms;
+        if !std::mem::replace(&mut request.is_queued, true) {
+            self.to_send.push_back(slot);
+        }
+        self.timers.entry(request.due_ms).or_default().push(slot);
+    }
+
+    /// The first in the queue, if it has not been sent yet, and its deadline: it has no timer.
+    fn next_unsent(&self) -> Option<(u32, u64)> {
+        let slot = *self.to_send.front()?;
+        let request = self.request(slot)?;
+        (request.tries == 0).then_some((slot, request.deadline_ms))
     }
 
     fn give_up(&mut self, now: Mono, slot: u32) {
@@ -321,8 +328,13 @@ impl Engine {
 
     /// When `handle_timeout` has something to do.
     pub fn poll_timeout(&self) -> Option<Mono> {
-        let Reverse(timer) = self.timers.peek()?;
-        Some(Mono::new(Duration::from_millis(timer.due_ms())))
+        let timer = self.timers.first_key_value().map(|(due_ms, _)| *due_ms);
+        let unsent = self.next_unsent().map(|(_, deadline_ms)| deadline_ms);
+        let due_ms = match (timer, unsent) {
+            (Some(timer), Some(unsent)) => timer.min(unsent),
+            (timer, unsent) => timer.or(unsent)?,
+        };
+        Some(Mono::new(Duration::from_millis(due_ms)))
     }
 
     /// Ends every request that is still out; the program stops.
@@ -430,12 +442,16 @@ impl Engine {
     /// Timers of ended requests stay until they come up; the first one must be valid, or the owner would
     /// wake up for nothing.
     fn drop_left_over_timers(&mut self) {
-        while let Some(&Reverse(timer)) = self.timers.peek() {
-            let request = self.requests[timer.slot()].as_ref();
-            if request.is_some_and(|request| request.due_ms == timer.due_ms()) {
-                break;
+        while let Some(mut entry) = self.timers.first_entry() {
+            let due_ms = *entry.key();
+            while let Some(&slot) = entry.get().last() {
+                let request = self.requests[slot as usize].as_ref();
+                if request.is_some_and(|request| request.due_ms == due_ms) {
+                    return;
+                }
+                entry.get_mut().pop();
             }
-            self.timers.pop();
+            entry.remove();
         }
     }
 }
