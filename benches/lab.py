@@ -168,8 +168,13 @@ class Pdu:
         else:
             repeats = int.from_bytes(third, "big") if kind == 0xA5 else 1
             start = [bisect.bisect_right(order, oid) for oid in asked]
-            found = [(order[at], objects[order[at]]) if at < len(order) else (oid, b"\x82\x00")
-                     for step in range(repeats) for oid, first in zip(asked, start) for at in [first + step]]
+            found = []
+            for step in range(repeats):
+                for oid, first in zip(asked, start):
+                    at = first + step
+                    # Behind the last object: its name once more, or the one that was asked for (RFC 3416, 4.2.3).
+                    end = (order[-1] if first < len(order) else oid, b"\x82\x00")
+                    found.append((order[at], objects[order[at]]) if at < len(order) else end)
         content = b"".join(ber(0x30, ber_oid(oid) + value) for oid, value in found)
         answer = ber(2, request_id) + ber_integer(0) + ber_integer(0) + ber(0x30, content)
         return ber(0x30, ber(2, version) + ber(4, community) + ber(0xA2, answer))

@@ -73,7 +73,8 @@ async def rounds(options, api, pdus):
     api.on_message = arrived
     order = random.Random(7)
     for number in order.choices(candidates, k=options.rounds):
-        await asyncio.sleep(order.uniform(0.0, 2.0))
+        # Away from the message before, which the chat service would pace, and in no step with the polls.
+        await asyncio.sleep(order.uniform(2.0, 4.0))
         name = f"p{number:03}"
         waiting[name] = asyncio.get_running_loop().create_future()
         began = time.monotonic()

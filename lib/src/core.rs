@@ -166,13 +166,13 @@ impl Core {
                 self.run_all(now, invocations, effects);
             }
             Event::Http { ticket, result } => {
-                self.to_plugin(now, ticket, PluginReply::Http(ticket, result), effects)
+                self.hand_on(now, ticket, PluginReply::Http(ticket, result), effects)
             }
             Event::Resolved { ticket, result } => {
-                self.to_plugin(now, ticket, PluginReply::Resolved(ticket, result), effects);
+                self.hand_on(now, ticket, PluginReply::Resolved(ticket, result), effects);
             }
             Event::Worked { ticket, product } => {
-                self.to_plugin(now, ticket, PluginReply::Worked(ticket, product), effects)
+                self.hand_on(now, ticket, PluginReply::Worked(ticket, product), effects)
             }
             Event::Host { overview, .. } => {
                 self.host = Some((now.mono, overview));
@@ -253,7 +253,7 @@ impl Core {
             return;
         };
         if replies.iter().all(|reply| reply.ticket.owner() == first) {
-            return self.to_owner(now, first, PluginReply::Snmp(replies), effects);
+            return self.hand_to(now, first, PluginReply::Snmp(replies), effects);
         }
         let mut by_owner: SmallMap<u8, Vec<SnmpReply>> = SmallMap::new();
         for reply in replies {
@@ -263,7 +263,7 @@ impl Core {
                 .push(reply);
         }
         for (owner, replies) in by_owner {
-            self.to_owner(now, owner, PluginReply::Snmp(replies), effects);
+            self.hand_to(now, owner, PluginReply::Snmp(replies), effects);
         }
     }
 
@@ -350,10 +350,10 @@ impl Core {
             });
         }
         if invocation.command == "status"
-            && !self
+            && self
                 .host
                 .as_ref()
-                .is_some_and(|(at, _)| now.mono.since(*at) < HOST_OVERVIEW_AGE)
+                .is_none_or(|(at, _)| now.mono.since(*at) >= HOST_OVERVIEW_AGE)
         {
             let ticket = Tickets::new(OWNER_CORE, &mut self.next_ticket).issue();
             effects.push(Effect::Host(ticket));
@@ -364,11 +364,11 @@ impl Core {
         self.run_builtin(now, &invocation, effects);
     }
 
-    fn to_plugin(&mut self, now: Now, ticket: Ticket, reply: PluginReply, effects: &mut Effects) {
-        self.to_owner(now, ticket.owner(), reply, effects);
+    fn hand_on(&mut self, now: Now, ticket: Ticket, reply: PluginReply, effects: &mut Effects) {
+        self.hand_to(now, ticket.owner(), reply, effects);
     }
 
-    fn to_owner(&mut self, now: Now, owner: u8, reply: PluginReply, effects: &mut Effects) {
+    fn hand_to(&mut self, now: Now, owner: u8, reply: PluginReply, effects: &mut Effects) {
         let index = usize::from(owner.wrapping_sub(OWNER_PLUGINS));
         if index < self.plugins.len() {
             self.with_plugin(index, now, effects, |plugin, ctx| plugin.handle(ctx, reply));
