@@ -267,3 +267,17 @@ fn a_full_disk_is_told_and_stops_no_message() {
     assert_eq!(news(&sim, "🔴"), 1, "{}", sim.transcript());
     assert_eq!(news(&sim, "✅ rack: (alpha)"), 1, "{}", sim.transcript());
 }
+
+#[test]
+fn a_reload_ends_the_alert_of_a_removed_device_and_keeps_the_others() {
+    let mut sim = two();
+    sim.device("alpha").set_power(3120.0);
+    sim.device("bravo").set_power(3500.0);
+    sim.run_for(seconds(60));
+    sim.clear_transcript();
+    sim.reload(Sim::config(&[("bravo", 3000.0)]));
+    sim.run_for(seconds(60));
+    let told = "✅ rack: (alpha): removed from the configuration";
+    assert_eq!(news(&sim, told), 1, "{}", sim.transcript());
+    assert_eq!(news(&sim, ""), 1, "{}", sim.transcript());
+}
