@@ -433,6 +433,7 @@ fn configuration_seeds() -> Vec<Vec<u8>> {
          version = \"1\"\nprofile = \"auto\"\nteam = \"Team Alpha\"\nunit = 2\nany_source = true\n[[team]]\nname = \"Team Alpha\"\nlimit = \"6 kW\"\n",
         "[http]\nlisten = \"127.0.0.1:8093\"\n[monitor]\ninterval = \"2s\"\n[monitor.thresholds]\ncpu = { on = \"80 %\", off = \"75 %\", for = \"10s\" }\n\
          cpu_temperature = \"85 °C\"\nmounts = { exclude = [\"/mnt/*\"] }\n[history]\nmax_series = 200\n[mail]\nhost = \"smtp.example.org\"\nport = 587\n",
+        "[notify]\nto = [\"telegram:-10\t0\\n1234/7\"]\n[access]\nowners = [\"\\u001b[31m\"]\n",
         "[power]\nintervall = \"2s\"\nlimit = 3000\n[[pdu]]\naddress = \"\"\nsnmp_v3 = { user = \"apc\", level = \"authPriv\" }\n",
         "x = \"\"\"\n\\u00e9\n\"\"\"\ny = 1979-05-27T07:32:00Z\nz = 0xff\na.b.\"c d\" = [1, 2.5e9, nan,\n]\n",
     ]

@@ -81,7 +81,8 @@ impl Problems {
             at,
             kind,
             key: shown(key),
-            message: message.into(),
+            // What was written may hold anything; an error is one line.
+            message: message.into().replace(char::is_control, " "),
             suggestion: suggestion.map(str::to_owned),
         });
     }
