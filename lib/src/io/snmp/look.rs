@@ -83,8 +83,9 @@ impl Look {
         } else {
             self.learn(now, count);
         }
+        // The next slot's burst reads what is left; only behind the last one is another look of our own needed.
         let is_streaming = count > 0 && outstanding > MANY;
-        self.at = is_streaming.then(|| now + SOONEST);
+        self.at = is_streaming.then(|| now + LATEST);
     }
 
     /// More answers of a large burst are about to come.
@@ -162,9 +163,9 @@ mod tests {
         let mut look = Look::default();
         look.burst_sent(at(0), 256);
         look.looked(at(4), 10, 246);
-        assert_eq!(look.at(), Some(at(8)));
+        assert_eq!(look.at(), Some(at(24)));
         assert!(look.is_streaming(246));
-        look.looked(at(8), 0, 246);
+        look.looked(at(24), 0, 246);
         assert!(look.is_watching(), "the rest may be dead");
         look.woken(at(1000), 1, 245);
         assert_eq!(look.at(), Some(at(1008)));

@@ -245,7 +245,12 @@ impl Power {
             target: Arc::clone(target),
             ask,
             timeout: ctx.config.power.timeout,
-            retries: ctx.config.power.retries,
+            // One that has been silent for long is asked once a cycle: as many dead ones as there may be
+            // cost no more than living ones.
+            retries: match device.view.state {
+                PduState::Unreachable => 0,
+                _ => ctx.config.power.retries,
+            },
             deadline: device.deadline,
         });
     }
