@@ -21,6 +21,10 @@ struct Times {
     not_before: Mono,
     /// After the last message.
     after_last: Mono,
+    /// From when on a critical alert need not wait for that: when the last few messages together have had their gaps.
+    after_burst: Mono,
+    /// When each of the last few messages may be counted out of a burst, oldest first.
+    burst: VecDeque<Mono>,
     /// When the messages of the last minute left, oldest first.
     recent: VecDeque<Mono>,
     per_minute: Option<usize>,
@@ -29,6 +33,8 @@ struct Times {
 const MINUTE: Duration = Duration::from_secs(60);
 /// Of a group's messages in a minute, so many are kept free for critical alerts.
 const RESERVED: usize = 5;
+/// So many messages may leave in the time of as many gaps, when a critical alert must not wait for its own.
+const BURST: usize = 3;
 /// Chats whose times are remembered; those that are free anyway are forgotten beyond it.
 const MAX_CHATS: usize = 500;
 
@@ -38,7 +44,11 @@ impl Paces {
         let Some(times) = self.chats.get(&without_topic(to)) else {
             return self.overall;
         };
-        let mut next = self.overall.max(times.not_before).max(times.after_last);
+        let gap = match lane {
+            Lane::Critical => times.after_burst.min(times.after_last),
+            _ => times.after_last,
+        };
+        let mut next = self.overall.max(times.not_before).max(gap);
         if let Some(limit) = times.per_minute {
             let usable = match lane {
                 Lane::Critical => limit,
@@ -61,6 +71,10 @@ impl Paces {
         let is_group = matches!(key, Address::Telegram { chat, .. } if chat < 0);
         let times = self.chats.entry(key).or_default();
         times.after_last = now + pace.chat_gap;
+        times.burst.push_back(now + pace.chat_gap * BURST as u32);
+        if times.burst.len() >= BURST {
+            times.after_burst = times.burst.pop_front().unwrap_or_default();
+        }
         if is_group {
             times.per_minute = Some(pace.group_per_minute);
             times.recent.push_back(now);
@@ -131,10 +145,14 @@ mod tests {
                 now = next;
             }
         }
+        let (apart, gaps) = match lane {
+            Lane::Critical => (BURST, 1),
+            _ => (1, 1),
+        };
         assert!(
             times
-                .windows(2)
-                .all(|pair| pair[1].since(pair[0]) >= PACE.chat_gap)
+                .windows(apart + 1)
+                .all(|group| group[apart].since(group[0]) >= PACE.chat_gap * gaps)
         );
         for start in &times {
             let within = times

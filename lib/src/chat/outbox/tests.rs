@@ -316,7 +316,8 @@ fn a_flood_is_bounded_loses_nothing_and_critical_alerts_pass_it() {
         late.iter().all(|late| *late < Duration::from_secs(3)),
         "{late:?}"
     );
-    let gaps = rig.sent.windows(2).map(|pair| pair[1].0 - pair[0].0);
+    // A critical alert may follow two others without a gap, but not a third.
+    let gaps = rig.sent.windows(4).map(|four| four[3].0 - four[0].0);
     assert!(gaps.into_iter().all(|gap| gap >= Duration::from_secs(1)));
     for (start, _) in &rig.sent {
         let within = |at: &Duration| at >= start && *at - *start < Duration::from_secs(60);
