@@ -440,4 +440,21 @@ mod tests {
         sim.run_for(Duration::from_secs(1));
         assert!(sim.transcript().contains("0.10"), "{}", sim.transcript());
     }
+
+    #[test]
+    fn an_excess_that_a_crash_cuts_off_is_told_as_far_as_it_was_seen() {
+        let mut sim = Sim::new(&[("alpha", 3000.0)]);
+        sim.device("alpha").set_power(3500.0);
+        sim.run_for(Duration::from_secs(55));
+        sim.device("alpha").set_power(1000.0);
+        sim.kill_and_restart();
+        sim.run_for(Duration::from_secs(5));
+        let lines = sim.log(crate::effect::LogFile::Exceedings).join("\n");
+        let seconds = lines
+            .split("back below limit after ")
+            .nth(1)
+            .and_then(|rest| rest.split(' ').next());
+        let seconds: u64 = seconds.and_then(|text| text.parse().ok()).unwrap_or(0);
+        assert!((40..=55).contains(&seconds), "{lines}");
+    }
 }

@@ -42,6 +42,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use sums::Sum;
 
+/// How far an excess has got is on disk at the latest after this; what a crash cuts off is told up to there.
+const SAVE_EXCESSES_EVERY: Duration = Duration::from_secs(10);
 /// Peaks that have moved are saved at most so often …
 const SAVE_EVERY: Duration = Duration::from_secs(60);
 /// … and at most so many in one turn, so that a turn stays short.
@@ -70,6 +72,8 @@ pub struct Power {
     slot_devices: Vec<u32>,
     save_at: Option<Mono>,
     save_from: usize,
+    /// When the excesses under way were last made durable.
+    excesses_saved: Mono,
     untried: usize,
     polls_ok: u64,
     polls_failed: u64,
@@ -224,11 +228,14 @@ impl Power {
 
     /// Saves what has moved: excesses under way, sums, and some of the peaks in each turn until all are done.
     fn save_some(&mut self, ctx: &mut Ctx<'_>) {
+        if ctx.now.mono.since(self.excesses_saved) >= SAVE_EXCESSES_EVERY {
+            self.excesses_saved = ctx.now.mono;
+            self.save_excesses(ctx, SAVE_AT_ONCE);
+        }
         if self.save_at.is_none_or(|at| ctx.now.mono < at) {
             return;
         }
         if self.save_from == 0 {
-            self.save_excesses(ctx);
             self.save_sums(ctx);
         }
         let mut saved = 0;
@@ -245,7 +252,7 @@ impl Power {
         }
     }
 
-    fn save_excesses(&mut self, ctx: &mut Ctx<'_>) {
+    fn save_excesses(&mut self, ctx: &mut Ctx<'_>, most: usize) {
         let pdus = (0u32..).zip(&self.devices).flat_map(|(index, device)| {
             let subject = Subject::Pdu(index);
             [
@@ -263,10 +270,13 @@ impl Power {
                 (subject, Level::Soft, sum.soft.as_ref()),
             ]
         });
-        for (subject, level, watch) in pdus.chain(sums) {
-            if let Some(excess) = watch.and_then(|watch| watch.excess.as_deref()) {
-                save_excess(ctx, subject, level, excess);
-            }
+        let open = pdus.chain(sums).filter_map(|(subject, level, watch)| {
+            let excess = watch?.excess.as_deref()?;
+            Some((subject, level, excess))
+        });
+        for (subject, level, excess) in open.take(most) {
+            save_excess(ctx, subject, level, excess);
+            ctx.state.require_durable();
         }
     }
 
@@ -516,7 +526,7 @@ impl super::Plugin for Power {
     }
 
     fn stop(&mut self, ctx: &mut Ctx<'_>) {
-        self.save_excesses(ctx);
+        self.save_excesses(ctx, usize::MAX);
         self.save_sums(ctx);
         for index in 0..self.devices.len() {
             if self.devices[index].is_dirty {
