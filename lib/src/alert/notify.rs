@@ -24,7 +24,7 @@ use std::time::Duration;
 use told::{Cause, Held, Note, Queued, Told};
 
 /// The first message of a group waits so long for others of the same moment.
-const LINGER: i64 = 40;
+const LINGER: i64 = 10;
 /// What fires so long after the first joins its message.
 const WINDOW: i64 = 30_000;
 /// So many messages about ends leave at once within a window; further ones wait for each other.
