@@ -13,6 +13,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    simple_logger::SimpleLogger::new()
+        .with_level(log::LevelFilter::Warn)
+        .init()?;
     let mut arguments = std::env::args().skip(1);
     let (addr, readings) = match arguments.next() {
         Some(address) => (address.parse()?, usize::MAX),

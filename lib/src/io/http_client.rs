@@ -331,6 +331,22 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_others_wrote_is_understood() {
+        let server = tiny_http::Server::http("127.0.0.1:0").expect("bind");
+        let url = format!("http://{}/secret", server.server_addr());
+        let (http, inbox) = client();
+        http.send(request(1, HttpLane::Call, &url));
+        let mut asked = server.recv().expect("a request");
+        let mut body = String::new();
+        asked.as_reader().read_to_string(&mut body).expect("a body");
+        assert_eq!((asked.url(), body.as_str()), ("/secret", "{}"));
+        asked
+            .respond(tiny_http::Response::from_string("hello"))
+            .expect("answer");
+        assert_eq!(answer(&inbox).expect("an answer").body, b"hello");
+    }
+
+    #[test]
     fn shutdown_ends_a_long_poll_at_once() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
         let url = format!("http://{}/secret", listener.local_addr().expect("address"));
