@@ -180,9 +180,14 @@ impl Core {
                 self.run_all(now, invocations, effects);
             }
             Event::Stored { seq, result } => self.handle_stored(now, seq, result, effects),
-            Event::AppendFailed(fault) => {
-                log::error!("cannot append to a log file: {fault}");
-                self.log_fault = Some(fault);
+            Event::Appended(result) => {
+                match &result {
+                    Ok(()) => log::warn!(
+                        "log files can be written again; the lines that waited are in them"
+                    ),
+                    Err(fault) => log::error!("a log file cannot be written: {fault}"),
+                }
+                self.log_fault = result.err();
                 self.revision += 1;
             }
             Event::Asked(asked) => self.handle_asked(now, asked, effects),

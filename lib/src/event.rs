@@ -28,8 +28,8 @@ pub enum Event {
         /// Why it is not on disk.
         result: Result<(), Fault>,
     },
-    /// A line of a log file could not be written.
-    AppendFailed(Fault),
+    /// Log lines could not be written and wait, or all of them are written after all.
+    Appended(Result<(), Fault>),
     /// A host name was looked up.
     Resolved {
         /// The look-up it answers.

@@ -13,6 +13,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::io::inbox::Inbox;
 use crate::journal::{Journal, Storage};
 use crate::state::Turn;
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -83,6 +84,8 @@ impl StoreHandle {
             shared,
             dirty_since: None,
             waits_for: None,
+            unlogged: VecDeque::new(),
+            append_again: None,
             is_failing: false,
         };
         thread::Builder::new()
@@ -139,6 +142,9 @@ struct Worker<S> {
     dirty_since: Option<Instant>,
     /// When the next attempt is due, while somebody waits.
     waits_for: Option<Instant>,
+    /// Log lines that the disk has not taken, and when they are tried again.
+    unlogged: VecDeque<(LogFile, String)>,
+    append_again: Option<Instant>,
     is_failing: bool,
 }
 
@@ -146,17 +152,13 @@ impl<S: Storage> Worker<S> {
     fn run(mut self) {
         loop {
             let (turns, lines, dropped, is_stopping) = self.take();
-            for (file, line) in lines {
-                if let Err(fault) = self.logs.append(file, &line) {
-                    self.inbox.send(Event::AppendFailed(fault));
-                }
-            }
+            self.append(lines, is_stopping);
             if dropped > 0 {
                 let fault = Fault::new(
                     FaultKind::Overload,
                     format!("{dropped} log lines were dropped because the disk is too slow"),
                 );
-                self.inbox.send(Event::AppendFailed(fault));
+                self.inbox.send(Event::Appended(Err(fault)));
             }
             self.note(&turns);
             if is_stopping || self.is_due() {
@@ -170,11 +172,39 @@ impl<S: Storage> Worker<S> {
         }
     }
 
+    /// Writes lines in their order. What the disk does not take stays here and is tried again; a failure and
+    /// the end of it are told once each.
+    fn append(&mut self, lines: Vec<(LogFile, String)>, is_last_chance: bool) {
+        self.unlogged.extend(lines);
+        let excess = self.unlogged.len().saturating_sub(MOST_LINES);
+        if excess > 0 {
+            self.unlogged.drain(..excess);
+            log::error!("{excess} log lines were dropped because the disk takes none");
+        }
+        if !is_last_chance && self.append_again.is_some_and(|at| at > Instant::now()) {
+            return;
+        }
+        while let Some((file, line)) = self.unlogged.front() {
+            if let Err(fault) = self.logs.append(*file, line) {
+                if self.append_again.is_none() {
+                    self.inbox.send(Event::Appended(Err(fault)));
+                }
+                self.append_again = Some(Instant::now() + RETRY);
+                return;
+            }
+            self.unlogged.pop_front();
+        }
+        if self.append_again.take().is_some() {
+            self.inbox.send(Event::Appended(Ok(())));
+        }
+    }
+
     /// Waits for work or for a deadline.
     fn take(&mut self) -> (Vec<Turn>, Vec<(LogFile, String)>, u64, bool) {
-        let deadline = self
+        let commit = self
             .waits_for
             .or(self.dirty_since.map(|since| since + BATCH));
+        let deadline = commit.into_iter().chain(self.append_again).min();
         let is_idle = |queue: &mut Queue| {
             queue.turns.is_empty() && queue.lines.is_empty() && !queue.is_stopping
         };
@@ -294,6 +324,36 @@ mod tests {
         store.send(StoreTask::Turn(turn(2, false)));
         store.stop(Duration::from_secs(10));
         assert_eq!(stored(&inbox), (2, true));
+    }
+
+    #[test]
+    fn lines_that_the_disk_did_not_take_are_written_later_in_order() {
+        let dir = std::env::temp_dir().join(format!("rackwarden-unlogged-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        let inbox = Inbox::new();
+        let journal = Journal::open(MemoryStorage::default()).expect("open");
+        let logs = LogFiles::new(dir.clone(), 1 << 20, 3);
+        let store = StoreHandle::spawn(journal, logs, inbox.clone()).expect("spawn");
+        let send = |line: &str| {
+            store.send(StoreTask::Append {
+                file: LogFile::Exceedings,
+                line: line.to_owned(),
+            });
+        };
+        send("begins");
+        let first = inbox.receive(Some(Duration::from_secs(10)));
+        assert!(matches!(first, Some(Event::Appended(Err(_)))), "{first:?}");
+        std::fs::create_dir_all(&dir).expect("directory");
+        send("ends");
+        store.stop(Duration::from_secs(10));
+        let second = inbox.receive(Some(Duration::from_secs(10)));
+        assert!(
+            matches!(second, Some(Event::Appended(Ok(())))),
+            "{second:?}"
+        );
+        let text = std::fs::read_to_string(dir.join("exceedings.log")).expect("file");
+        assert_eq!(text, "begins\nends\n");
+        std::fs::remove_dir_all(&dir).expect("clean up");
     }
 
     #[test]
