@@ -12,13 +12,14 @@
 //! assert!(sim.transcript().contains("rackwarden"));
 //! ```
 
-mod telegram;
+pub mod telegram;
 
 use crate::chat::{Address, Asked, SessionId, Subject};
 use crate::config::{Config, Host, Limit, Limits, PduConfig, TeamConfig};
 use crate::core::{Core, Start};
-use crate::effect::{Effect, Effects, LogFile, earlier};
-use crate::event::{Event, HostOverview};
+use crate::effect::{Effect, Effects, HttpRequest, LogFile, Ticket, earlier};
+use crate::event::{Event, HostOverview, HttpResponse};
+use crate::fault::{Fault, FaultKind};
 use crate::pdu::simulated::Agent;
 use crate::plugins::Make;
 use crate::rng::Rng;
@@ -32,8 +33,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use telegram::Service;
 pub use telegram::Weather;
+use telegram::{Reply, Service, Sight};
 
 /// A moment in the past that every scenario begins at: 2026-11-20 20:00:00 UTC.
 const BEGIN: Wall = Wall(1_795_204_800_000);
@@ -250,7 +251,7 @@ impl Sim {
 
     /// The chat service treats the next `times` calls of a method (`*` for every one) like this.
     pub fn set_weather(&mut self, method: &str, times: u32, weather: Weather) {
-        self.service.set_weather(method, times, weather);
+        self.service.set_weather(self.now, method, times, weather);
         self.answer_polls();
     }
 
@@ -270,10 +271,15 @@ impl Sim {
     /// Panics when no message has such a button.
     pub fn press(&mut self, user: i64, chat: i64, label: &str) {
         assert!(
-            self.service.press(user, chat, label),
+            self.service.press(user, chat, label, self.now.wall),
             "no button {label:?} in chat {chat}"
         );
         self.answer_polls();
+    }
+
+    /// The chat service itself: what was said and called, chats that block, move or ask to wait.
+    pub fn service(&mut self) -> &mut Service {
+        &mut self.service
     }
 
     /// The wall clock jumps; the monotonic one does not.
@@ -301,7 +307,7 @@ impl Sim {
         self.queue
             .retain(|_, delivery| matches!(delivery, Delivery::Action(_)));
         self.engine = Engine::new(Rng::new(2));
-        self.service.forget_polls();
+        self.service.forget_callers();
         let mut effects = Effects::new();
         self.core = Core::with_plugins(
             start(&self.config, self.records.clone(), self.now),
@@ -427,18 +433,10 @@ impl Sim {
                     self.engine.submit(self.now.mono, requests);
                     self.pump_engine();
                 }
-                Effect::Http(request) => {
-                    let lines = self.service.call(self.now, request);
-                    for line in lines {
-                        self.note(line);
-                    }
-                }
+                Effect::Http(request) => self.call(&request),
                 Effect::Resolve { ticket, host, .. } => {
                     let detail = format!("cannot look up {host}: no such name in this world");
-                    let result = Err(crate::fault::Fault::new(
-                        crate::fault::FaultKind::Unreachable,
-                        detail,
-                    ));
+                    let result = Err(Fault::new(FaultKind::Unreachable, detail));
                     self.enqueue(
                         Duration::from_millis(1),
                         Delivery::Event(Event::Resolved { ticket, result }),
@@ -489,9 +487,42 @@ impl Sim {
         self.answer_polls();
     }
 
+    /// The request arrives at once; what people see of it is noted.
+    fn call(&mut self, request: &HttpRequest) {
+        let kind = request.headers.iter();
+        let kind = kind.filter(|(name, _)| *name == "content-type");
+        self.service.call(
+            self.now,
+            request.ticket.0,
+            request.url.expose(),
+            kind.map(|(_, value)| &**value).next().unwrap_or_default(),
+            request.body.expose(),
+        );
+        let mut lines = Vec::new();
+        for Sight { message, .. } in self.service.take_fresh() {
+            let edits = if message.edits > 0 { " edits" } else { "" };
+            let text = match (&*message.text, &message.document) {
+                ("", Some(_)) => "(file)",
+                (text, _) => text,
+            };
+            lines.push(format!(
+                "telegram:{}{edits} #{}] {text}",
+                message.chat, message.id
+            ));
+        }
+        for line in lines {
+            self.note(line);
+        }
+    }
+
     fn answer_polls(&mut self) {
-        for event in self.service.take_replies(self.now) {
-            self.enqueue(Duration::from_millis(20), Delivery::Event(event));
+        for (ticket, reply) in self.service.take_replies(self.now) {
+            let ticket = Ticket(ticket);
+            let result = result_of(reply, self.now);
+            self.enqueue(
+                Duration::from_millis(20),
+                Delivery::Event(Event::Http { ticket, result }),
+            );
         }
     }
 
@@ -515,6 +546,23 @@ impl Sim {
             Seconds(self.now.mono.since_start())
         ));
     }
+}
+
+/// What the HTTP worker makes of a reply.
+fn result_of(reply: Reply, now: Now) -> Result<HttpResponse, Fault> {
+    let (kind, detail) = match reply {
+        Reply::Answer(status, body) if body.len() <= 1 << 20 => {
+            return Ok(HttpResponse {
+                status,
+                body,
+                date_unix_seconds: Some(now.wall.unix_seconds()),
+            });
+        }
+        Reply::Answer(..) | Reply::Gzip(_) => (FaultKind::Malformed, "not an answer"),
+        Reply::Drip(..) | Reply::Lost => (FaultKind::Timeout, "no answer"),
+        Reply::Away => (FaultKind::Unreachable, "connection refused"),
+    };
+    Err(Fault::new(kind, detail))
 }
 
 struct Seconds(Duration);

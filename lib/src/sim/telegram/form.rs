@@ -1,0 +1,48 @@
+//! Parameters of a call: JSON, or a form with a file (RFC 7578).
+
+use serde_json::{Map, Value};
+
+/// Parameters, and the file with its name.
+pub fn parameters(kind: &str, body: &[u8]) -> (Value, Option<(String, Vec<u8>)>) {
+    let Some((_, boundary)) = kind.split_once("boundary=") else {
+        return (serde_json::from_slice(body).unwrap_or(Value::Null), None);
+    };
+    let (mut fields, mut document) = (Map::new(), None);
+    for part in split(body, format!("--{boundary}").as_bytes()) {
+        let Some(end) = find(part, b"\r\n\r\n") else {
+            continue;
+        };
+        let head = String::from_utf8_lossy(&part[..end]).into_owned();
+        let content = &part[end + 4..part.len().saturating_sub(2).max(end + 4)];
+        let attribute = |name: &str| {
+            let (_, rest) = head.split_once(&format!("{name}=\""))?;
+            Some(rest.split('"').next()?.to_owned())
+        };
+        match (attribute(" name"), attribute("filename")) {
+            (_, Some(file)) => document = Some((file, content.to_vec())),
+            (Some(name), None) => {
+                let text = String::from_utf8_lossy(content).into_owned();
+                let is_text = name == "caption" || name == "parse_mode";
+                let value = serde_json::from_str(&text).ok().filter(|_| !is_text);
+                fields.insert(name, value.unwrap_or(Value::String(text)));
+            }
+            (None, None) => {}
+        }
+    }
+    (Value::Object(fields), document)
+}
+
+fn split<'a>(body: &'a [u8], separator: &[u8]) -> Vec<&'a [u8]> {
+    let (mut parts, mut rest) = (Vec::new(), body);
+    while let Some(at) = find(rest, separator) {
+        parts.push(&rest[..at]);
+        rest = &rest[at + separator.len()..];
+    }
+    parts
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack
+        .windows(needle.len())
+        .position(|window| window == needle)
+}
