@@ -8,7 +8,7 @@ mod turn;
 use crate::alert::AlertBook;
 use crate::alert::notify::{Notifier, NotifyEnv};
 use crate::chat::desk::{AuditTail, Desk};
-use crate::chat::{Asked, Chat, ChatEnv, Invocation, Spec};
+use crate::chat::{Answer, Asked, Chat, ChatEnv, Invocation, Resumed, Spec};
 use crate::config::Config;
 use crate::ctx::{Ctx, Notice, Tickets};
 use crate::effect::{Effect, Effects, Ticket, earlier};
@@ -149,6 +149,12 @@ impl Core {
             core.with_plugin(index, now, effects, |plugin, ctx| {
                 plugin.start(ctx, &records)
             });
+        }
+        for resumed in core.with_chat(now, effects, |chat, env| chat.resume(env)) {
+            match resumed {
+                Resumed::Again(invocation) => core.run(now, invocation, effects),
+                Resumed::Unknown(invocation) => core.recall(now, &invocation, effects),
+            }
         }
         core.end_turn(now, effects);
         core
@@ -339,17 +345,47 @@ impl Core {
 
     fn run_all(&mut self, now: Now, invocations: Vec<Invocation>, effects: &mut Effects) {
         for invocation in invocations {
-            self.run(now, invocation, effects);
+            if invocation.reply_to.mark.is_none() {
+                self.run(now, invocation, effects);
+                continue;
+            }
+            let mut own = Effects::new();
+            self.run(now, invocation, &mut own);
+            self.replies
+                .hold_command(now.mono, self.pending.seq(), own, effects);
         }
     }
 
+    /// Tells what is known of a command that the end of the agent interrupted.
+    fn recall(&mut self, now: Now, invocation: &Invocation, effects: &mut Effects) {
+        self.notices.push(Notice::Audit {
+            who: invocation.caller.for_audit(),
+            action: invocation.line(),
+            outcome: "outcome unknown: the agent ended while it was under way".to_owned(),
+        });
+        let takes_it = self.owner_of(invocation).is_some_and(|index| {
+            self.with_plugin(index, now, effects, |plugin, ctx| {
+                plugin.recall(ctx, invocation)
+            })
+        });
+        if !takes_it {
+            self.notices.push(Notice::Answer {
+                to: invocation.reply_to.clone(),
+                answer: Answer::text(invocation.outcome_unknown()),
+            });
+        }
+    }
+
+    /// The plugin whose table has the command.
+    fn owner_of(&self, invocation: &Invocation) -> Option<usize> {
+        self.plugins.iter().position(|plugin| {
+            let specs = plugin.specs();
+            specs.iter().any(|spec| spec.name == invocation.command)
+        })
+    }
+
     fn run(&mut self, now: Now, invocation: Invocation, effects: &mut Effects) {
-        if let Some(index) = self.plugins.iter().position(|plugin| {
-            plugin
-                .specs()
-                .iter()
-                .any(|spec| spec.name == invocation.command)
-        }) {
+        if let Some(index) = self.owner_of(&invocation) {
             return self.with_plugin(index, now, effects, |plugin, ctx| {
                 plugin.run(ctx, &invocation)
             });

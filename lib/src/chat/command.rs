@@ -97,8 +97,31 @@ pub struct Invocation {
 }
 
 impl Invocation {
+    /// The line that would run it again.
+    pub fn line(&self) -> String {
+        written(self.command, &self.args)
+    }
+
+    /// What is said first when the agent ended while it was under way.
+    pub fn outcome_unknown(&self) -> String {
+        let line = self.line();
+        format!(
+            "Outcome unknown: the agent ended while {line} was under way. It was not run again."
+        )
+    }
+
     /// An argument, if there is one.
     pub fn arg(&self, index: usize) -> Option<&str> {
         self.args.get(index).map(String::as_str)
     }
+}
+
+/// A command with its arguments as somebody would write it.
+pub(super) fn written(command: &str, args: &[String]) -> String {
+    let mut line = format!("/{command}");
+    for arg in args {
+        line.push(' ');
+        line.push_str(&super::grammar::quote(arg));
+    }
+    line
 }

@@ -3,7 +3,9 @@
 
 use super::access::Access;
 use super::buttons::Place;
+use super::late::Late;
 use super::limiter::Limiter;
+use super::marks::{Mark, Marks};
 use super::outbox::{Draft, EditOf, Lane, Outbox};
 use super::sessions::Sessions;
 use super::transport::{Failure, Happening, Transport};
@@ -58,6 +60,15 @@ pub struct ChatCounters {
     pub refused: u64,
 }
 
+/// A command that was under way when the agent ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resumed {
+    /// It only reads: it is run again.
+    Again(Invocation),
+    /// It may have done something. It is not run again; the person is told what is true now.
+    Unknown(Invocation),
+}
+
 /// The chat.
 pub struct Chat {
     pub(super) access: Access,
@@ -65,6 +76,10 @@ pub struct Chat {
     pub(super) sessions: Sessions,
     pub(super) counters: ChatCounters,
     pub(super) refusals: Refusals,
+    pub(super) marks: Marks,
+    pub(super) late: Late,
+    /// What was under way when the agent ended, until it is resumed.
+    interrupted: Vec<(u64, Mark)>,
     transports: Vec<Box<dyn Transport>>,
     /// The rights that the menus were made from.
     menu_revision: u64,
@@ -102,6 +117,9 @@ impl Chat {
                 audited: Limiter::new(5, Duration::from_secs(60)),
                 audited_crowd: Limiter::new(20, Duration::from_secs(3)),
             },
+            marks: Marks::default(),
+            late: Late::default(),
+            interrupted: Vec::new(),
             transports: make_transports(config),
             menu_revision: 0,
         }
@@ -110,11 +128,21 @@ impl Chat {
     /// Begins: takes over what was on disk.
     pub fn start(&mut self, env: &mut ChatEnv<'_>, records: &Records) {
         self.access.restore(records);
+        self.interrupted = self.marks.restore(records);
         self.outbox.set_zone(&env.config.notify.timezone);
         self.outbox.restore(env.now, records, env.state, env.rng);
         for transport in &mut self.transports {
             transport.start(env, records);
         }
+    }
+
+    /// What becomes of the commands that were under way when the agent ended. Plugins have started.
+    pub fn resume(&mut self, env: &mut ChatEnv<'_>) -> Vec<Resumed> {
+        let interrupted = std::mem::take(&mut self.interrupted);
+        let resumed = interrupted.into_iter();
+        resumed
+            .filter_map(|(number, mark)| self.resume_one(env, number, mark))
+            .collect()
     }
 
     /// The configuration in `env` is in force. Transports whose part of it changed begin anew; what waits to be
@@ -227,8 +255,11 @@ impl Chat {
         invocations
     }
 
-    /// Sends an answer to where the question came from.
+    /// Sends an answer to where the question came from. The last one finishes the command, in the same record.
     pub fn answer(&mut self, env: &mut ChatEnv<'_>, to: &ReplyTo, answer: Answer) {
+        if !answer.more_follows {
+            self.marks.finish(to.mark, env.state);
+        }
         let place = Place {
             address: &to.address,
             who: Some(&to.who),
@@ -292,6 +323,7 @@ impl Chat {
 
     /// The end of a turn: lets go what may leave now.
     pub fn flush(&mut self, env: &mut ChatEnv<'_>) {
+        self.marks.write(env.state);
         if self.menu_revision != self.access.revision() {
             self.menu_revision = self.access.revision();
             let (access, specs, now) = (&self.access, env.specs, env.now.wall);

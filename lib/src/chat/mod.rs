@@ -12,7 +12,9 @@ pub mod desk;
 mod general;
 pub mod grammar;
 mod hub;
+mod late;
 mod limiter;
+mod marks;
 pub mod outbox;
 mod pages;
 mod reception;
@@ -23,7 +25,7 @@ pub mod transport;
 
 pub use address::{Address, Subject};
 pub use command::{Arg, Command, Invocation, Role, Spec};
-pub use hub::{Chat, ChatCounters, ChatEnv};
+pub use hub::{Chat, ChatCounters, ChatEnv, Resumed};
 
 use crate::effect::Document;
 use crate::text::Text;
@@ -149,6 +151,9 @@ pub struct ReplyTo {
     pub session: Option<SessionId>,
     /// The message that carried the pressed button; a reply may edit it in place.
     pub edits: Option<i64>,
+    /// What the last answer finishes on disk; none for the terminal and the local socket, whose callers do not
+    /// outlive the agent.
+    pub mark: Option<u64>,
 }
 
 /// An answer to a person.

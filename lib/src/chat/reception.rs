@@ -3,8 +3,10 @@
 
 use super::access::Decision;
 use super::buttons::Press;
+use super::command::written;
 use super::grammar::{self, Reading, Rules};
-use super::hub::{Chat, ChatEnv};
+use super::hub::{Chat, ChatEnv, Resumed};
+use super::marks::Mark;
 use super::{
     Answer, Arg, Bound, Button, Caller, Incoming, IncomingKind, Invocation, ReplyTo, SessionId,
     Spec,
@@ -17,6 +19,8 @@ use std::time::Duration;
 
 /// A state-changing command that is older than this is offered, not run.
 const MAX_AGE: Duration = Duration::from_secs(60);
+/// A question that is older than this is not answered by itself: who asked has looked elsewhere since.
+const MAX_QUESTION_AGE: Duration = Duration::from_secs(600);
 /// Names that are listed when a name is ambiguous.
 const MAX_CANDIDATES: usize = 8;
 
@@ -30,8 +34,18 @@ struct Visit {
     query: Cell<Option<String>>,
     /// A button was pressed.
     is_press: bool,
-    /// Too old to change anything; how old, when that is known.
-    stale: Option<Option<Duration>>,
+    age: Age,
+}
+
+/// How old a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Age {
+    /// Young enough for everything.
+    Young,
+    /// Too old to change anything.
+    Old(Duration),
+    /// Nobody can tell.
+    Unknown,
 }
 
 impl Chat {
@@ -42,19 +56,20 @@ impl Chat {
         incoming: Incoming,
         session: Option<SessionId>,
     ) -> Option<Invocation> {
-        let stale = age(env, incoming.sent_unix_seconds);
+        let age = age(env, incoming.sent_unix_seconds);
         let mut visit = Visit {
             reply_to: ReplyTo {
                 who: incoming.caller.who.clone(),
                 address: incoming.caller.address.clone(),
                 session,
                 edits: None,
+                mark: None,
             },
             caller: incoming.caller,
             confirmed: false,
             query: Cell::new(None),
             is_press: false,
-            stale,
+            age,
         };
         match incoming.kind {
             IncomingKind::Text { text, .. } => self.receive_line(env, visit, &text),
@@ -125,6 +140,8 @@ impl Chat {
             Reading::Unknown { nearest: None, .. } | Reading::Talk if !visit.caller.is_private => {
                 None
             }
+            // Talk from long ago is not taken up again.
+            _ if visit.age.is_beyond(MAX_QUESTION_AGE) => None,
             reading => {
                 self.explain(env, &visit, reading);
                 None
@@ -153,7 +170,7 @@ impl Chat {
         let target = (spec.arg != Arg::Free)
             .then(|| args.first().map(String::as_str))
             .flatten();
-        let line = written(spec, &args);
+        let line = written(spec.name, &args);
         let because = match self
             .access
             .decide(env.now.wall, &visit.caller, spec, target)
@@ -168,9 +185,18 @@ impl Chat {
         if is_stranger && !self.may_small_talk(env, &visit) {
             return None;
         }
-        if let (true, Some(age)) = (spec.changes_state, visit.stale) {
-            self.offer(env, &visit, &line, age);
-            return None;
+        match (spec.changes_state, visit.age) {
+            (_, Age::Young) | (false, Age::Unknown) => {}
+            (true, age) => {
+                self.offer(env, &visit, &line, age);
+                return None;
+            }
+            (false, Age::Old(age)) if age > MAX_QUESTION_AGE => {
+                self.acknowledge(env, &visit, None);
+                self.put_aside(env, &visit.reply_to.address, line, age);
+                return None;
+            }
+            (false, Age::Old(_)) => {}
         }
         self.acknowledge(env, &visit, None);
         if spec.changes_state {
@@ -178,13 +204,51 @@ impl Chat {
             audit(env, &visit.caller, line, outcome);
         }
         self.counters.commands += 1;
-        Some(Invocation {
+        let mut invocation = Invocation {
             command: spec.name,
             args,
             caller: visit.caller,
             reply_to: visit.reply_to,
             confirmed: visit.confirmed,
-        })
+        };
+        if invocation.reply_to.session.is_none() {
+            let number = self.marks.begin(spec, &invocation, env.now.wall);
+            invocation.reply_to.mark = Some(number);
+        }
+        Some(invocation)
+    }
+
+    /// Decides about a command that was under way when the agent ended. One that may have had an effect is never
+    /// run again; one that only reads is, while somebody may still wait for it.
+    pub(super) fn resume_one(
+        &mut self,
+        env: &mut ChatEnv<'_>,
+        number: u64,
+        mark: Mark,
+    ) -> Option<Resumed> {
+        let Some(spec) = env.specs.iter().find(|spec| *spec.name == mark.command) else {
+            self.marks.finish(Some(number), env.state);
+            return None;
+        };
+        let (has_begun, at) = (mark.has_begun, mark.at);
+        let invocation = mark.invocation(spec, number);
+        let target = (spec.arg != Arg::Free).then(|| invocation.arg(0)).flatten();
+        let may = self
+            .access
+            .decide(env.now.wall, &invocation.caller, spec, target);
+        let age = env.now.wall.since(at);
+        let to = invocation.reply_to.clone();
+        match (has_begun, may.is_allowed()) {
+            (true, true) => return Some(Resumed::Unknown(invocation)),
+            (true, false) => self.answer(env, &to, Answer::text(invocation.outcome_unknown())),
+            (false, true) if age <= MAX_QUESTION_AGE => return Some(Resumed::Again(invocation)),
+            (false, true) => {
+                self.marks.finish(Some(number), env.state);
+                self.put_aside(env, &to.address, invocation.line(), age);
+            }
+            (false, false) => self.marks.finish(Some(number), env.state),
+        }
+        None
     }
 
     /// Says no: once in a while to the person, to the audit log, and to the log with the id to copy.
@@ -283,11 +347,11 @@ impl Chat {
     }
 
     /// Offers an old command as a button instead of running it.
-    fn offer(&mut self, env: &mut ChatEnv<'_>, visit: &Visit, line: &str, age: Option<Duration>) {
-        let when = age.map_or_else(
-            || "at a time that I cannot tell".to_owned(),
-            |age| format!("{} ago", Human(age)),
-        );
+    fn offer(&mut self, env: &mut ChatEnv<'_>, visit: &Visit, line: &str, age: Age) {
+        let when = match age {
+            Age::Old(age) => format!("{} ago", Human(age)),
+            _ => "at a time that I cannot tell".to_owned(),
+        };
         let text = Text::new()
             .plain("Not run, because it was sent ")
             .plain(when)
@@ -332,19 +396,26 @@ impl Chat {
     }
 }
 
-/// `None` when the message is young enough for everything; else its age, when a clock can tell it.
-fn age(env: &ChatEnv<'_>, sent_unix_seconds: Option<i64>) -> Option<Option<Duration>> {
-    let sent = sent_unix_seconds?;
-    if sent <= 0 {
-        return Some(None);
+impl Age {
+    fn is_beyond(self, limit: Duration) -> bool {
+        matches!(self, Age::Old(age) if age > limit)
     }
+}
+
+/// How old a message is, by the time that its transport worked out for it.
+fn age(env: &ChatEnv<'_>, sent_unix_seconds: Option<i64>) -> Age {
+    let sent = match sent_unix_seconds {
+        None => return Age::Young,
+        Some(0) => return Age::Unknown,
+        Some(sent) => sent,
+    };
     let age = env.now.wall.unix_seconds().saturating_sub(sent);
     match u64::try_from(age).map(Duration::from_secs) {
-        Ok(age) if age <= MAX_AGE => None,
-        Ok(age) => Some(Some(age)),
+        Ok(age) if age <= MAX_AGE => Age::Young,
+        Ok(age) => Age::Old(age),
         // From the future: a second or two is rounding, more is a clock that was not set.
-        Err(_) if age > -60 => None,
-        Err(_) => Some(None),
+        Err(_) if age > -60 => Age::Young,
+        Err(_) => Age::Unknown,
     }
 }
 
@@ -375,15 +446,6 @@ fn complete(env: &ChatEnv<'_>, spec: &Spec, mut args: Vec<String>) -> Result<Vec
         }
     }
     Ok(args)
-}
-
-fn written(spec: &Spec, args: &[String]) -> String {
-    let mut line = format!("/{}", spec.name);
-    for arg in args {
-        line.push(' ');
-        line.push_str(&grammar::quote(arg));
-    }
-    line
 }
 
 fn audit(env: &mut ChatEnv<'_>, caller: &Caller, action: String, outcome: String) {

@@ -1,7 +1,7 @@
-//! Replies to the terminal and the local socket. As a message does, a reply waits until what it says was done is on
-//! disk, or for 250 ms; a reply without such a change does not wait, unless one before it does.
+//! What waits for the disk, or for 250 ms: replies to the terminal and the local socket that say that something
+//! durable was done (and those behind them), and what a command does outside, so that its mark is there before.
 
-use crate::effect::{Effect, Effects, SessionReply};
+use crate::effect::{Effect, Effects};
 use crate::state::Turn;
 use crate::time::Mono;
 use std::collections::VecDeque;
@@ -20,7 +20,7 @@ struct Held {
     /// The journal record that it waits for.
     seq: u64,
     until: Mono,
-    reply: SessionReply,
+    effect: Effect,
 }
 
 impl Replies {
@@ -34,7 +34,26 @@ impl Replies {
         let until = now + STORE_PATIENCE;
         for effect in std::mem::take(effects) {
             match effect {
-                Effect::Reply(reply) => self.held.push_back(Held { seq, until, reply }),
+                Effect::Reply(_) => self.held.push_back(Held { seq, until, effect }),
+                effect => effects.push(effect),
+            }
+        }
+    }
+
+    /// Holds back what a command does outside until the record `seq`, which has its mark, is stored.
+    pub(super) fn hold_command(
+        &mut self,
+        now: Mono,
+        seq: u64,
+        own: Effects,
+        effects: &mut Effects,
+    ) {
+        let until = now + STORE_PATIENCE;
+        for effect in own {
+            match effect {
+                Effect::Snmp(_) | Effect::Http(_) => {
+                    self.held.push_back(Held { seq, until, effect });
+                }
                 effect => effects.push(effect),
             }
         }
@@ -46,7 +65,7 @@ impl Replies {
             if first.seq > stored && first.until > now {
                 return;
             }
-            effects.extend(self.held.pop_front().map(|held| Effect::Reply(held.reply)));
+            effects.extend(self.held.pop_front().map(|held| held.effect));
         }
     }
 
@@ -59,6 +78,7 @@ impl Replies {
 mod tests {
     use super::*;
     use crate::chat::SessionId;
+    use crate::effect::SessionReply;
 
     fn reply(text: &str) -> Effect {
         Effect::Reply(SessionReply {

@@ -29,6 +29,7 @@ pub struct Agent {
     model: Option<Model>,
     moving: Vec<recording::Moving>,
     only_v1: bool,
+    sets: usize,
 }
 
 /// Objects by name.
@@ -141,6 +142,11 @@ impl Agent {
         }
     }
 
+    /// SET requests that it has carried out.
+    pub fn sets(&self) -> usize {
+        self.sets
+    }
+
     /// Answers a datagram; `None` when a device would stay silent (wrong community, not a question, damaged).
     pub fn handle(&mut self, now: Now, datagram: &[u8]) -> Option<Vec<u8>> {
         let message = Message::decode(datagram).ok()?;
@@ -175,6 +181,7 @@ impl Agent {
             model: None,
             moving: Vec::new(),
             only_v1: false,
+            sets: 0,
         }
     }
 

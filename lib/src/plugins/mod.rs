@@ -31,6 +31,13 @@ pub trait Plugin: Send {
     /// Runs one of its commands. The right to do so has been checked.
     fn run(&mut self, _ctx: &mut Ctx<'_>, _invocation: &Invocation) {}
 
+    /// Takes back one of its commands that was under way when the agent ended and may have had an effect. It is not
+    /// run again: its answer begins with `Invocation::outcome_unknown` and tells the state now, as soon as that is
+    /// known. False when there is nothing to add.
+    fn recall(&mut self, _ctx: &mut Ctx<'_>, _invocation: &Invocation) -> bool {
+        false
+    }
+
     /// Names that start with `prefix`, for completing an argument of this kind (case is ignored; an exact name alone).
     fn complete(&self, _config: &Config, _arg: Arg, _prefix: &str) -> Vec<String> {
         Vec::new()

@@ -180,6 +180,7 @@ fn set(
     for bind in &question.binds {
         write(agent, now, bind);
     }
+    agent.sets += 1;
     Ok(question.binds.clone())
 }
 

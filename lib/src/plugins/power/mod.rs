@@ -475,6 +475,10 @@ impl super::Plugin for Power {
         }
     }
 
+    fn recall(&mut self, ctx: &mut Ctx<'_>, invocation: &Invocation) -> bool {
+        invocation.command == "reset" && self.recall_reset(ctx, invocation)
+    }
+
     fn complete(&self, config: &Config, arg: Arg, prefix: &str) -> Vec<String> {
         commands::complete(config, arg, prefix)
     }

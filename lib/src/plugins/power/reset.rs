@@ -36,6 +36,8 @@ pub(super) struct Job {
     read_backs: u32,
     give_up: Mono,
     is_gone: bool,
+    /// The agent ended while it was under way: nothing is written, the peak is told.
+    is_recalled: bool,
 }
 
 impl Power {
@@ -48,7 +50,11 @@ impl Power {
             return commands::usage(ctx, invocation);
         };
         let index = index as u32;
-        if self.resets.iter().any(|job| job.index == index) {
+        if self
+            .resets
+            .iter()
+            .any(|job| job.index == index && !job.is_recalled)
+        {
             let text = format!("The peak of {name} is being reset already.");
             return ctx.answer(&invocation.reply_to, Answer::text(text));
         }
@@ -129,6 +135,7 @@ impl Power {
             read_backs: READ_BACKS,
             give_up: ctx.now.mono + PATIENCE,
             is_gone: false,
+            is_recalled: false,
         };
         ctx.answer(
             &invocation.reply_to,
@@ -139,6 +146,40 @@ impl Power {
         );
         self.resets.push(job);
         self.send_set(ctx, self.resets.len() - 1);
+    }
+
+    /// Tells the peak with the first reading, after a reset that the end of the agent interrupted.
+    pub(super) fn recall_reset(&mut self, ctx: &Ctx<'_>, invocation: &Invocation) -> bool {
+        let name = invocation.arg(0);
+        let mut pdus = ctx.config.pdus.iter();
+        let Some(index) = pdus.position(|pdu| Some(&*pdu.name) == name) else {
+            return false;
+        };
+        self.resets.push(Job {
+            index: index as u32,
+            invocation: invocation.clone(),
+            before_w: None,
+            before_at: None,
+            sets: VecDeque::new(),
+            waits_for: None,
+            doubt: None,
+            read_backs: 0,
+            give_up: ctx.now.mono + PATIENCE,
+            is_gone: false,
+            is_recalled: true,
+        });
+        true
+    }
+
+    fn finish_recalled(&mut self, ctx: &mut Ctx<'_>, at: usize, peak_w: Option<f64>) {
+        let job = self.resets.remove(at);
+        let name = job.invocation.arg(0).unwrap_or_default();
+        let state = match peak_w {
+            Some(peak_w) => format!("The peak of {name} is {} now.", Watts(peak_w)),
+            None => format!("{name} has not said its peak since; /peaks shows it when it does."),
+        };
+        let text = format!("{} {state}", job.invocation.outcome_unknown());
+        ctx.answer(&job.invocation.reply_to, Answer::text(text));
     }
 
     /// Sends the next SET of a job. With none left, readings decide.
@@ -242,6 +283,13 @@ impl Power {
             return;
         };
         let job = &mut self.resets[position];
+        if job.is_recalled {
+            let own = self
+                .devices
+                .get(index as usize)
+                .and_then(|device| device.view.peak_w);
+            return self.finish_recalled(ctx, position, figures.peak_w.or(own));
+        }
         let (Some(before), Some(peak)) = (job.before_w, figures.peak_w) else {
             return;
         };
@@ -282,6 +330,10 @@ impl Power {
             .iter()
             .position(|job| job.is_gone || now >= job.give_up)
         {
+            if self.resets[at].is_recalled {
+                self.finish_recalled(ctx, at, None);
+                continue;
+            }
             let why = match &self.resets[at] {
                 job if job.is_gone => "the PDU was removed from the configuration".to_owned(),
                 job => job.doubt.clone().unwrap_or_else(|| {
