@@ -3,7 +3,7 @@
 #[path = "support/bot_api.rs"]
 mod bot_api;
 
-use bot_api::{BotApi, Fault, TOKEN};
+use bot_api::{BotApi, TOKEN};
 use rackwarden_core::chat::{Address, Role, Subject};
 use rackwarden_core::config::{Config, GrantConfig, TelegramConfig};
 use rackwarden_core::core::{Core, Start};
@@ -13,6 +13,7 @@ use rackwarden_core::io::clock::Clock;
 use rackwarden_core::io::http_client::{HttpHandle, HttpSettings};
 use rackwarden_core::io::inbox::Inbox;
 use rackwarden_core::secret::Secret;
+use rackwarden_core::sim::Weather;
 use rackwarden_core::state::Records;
 use serde_json::json;
 use std::sync::Arc;
@@ -177,7 +178,7 @@ fn an_update_is_confirmed_only_after_it_is_stored_and_never_answered_twice() {
 #[test]
 fn an_old_change_is_offered_and_the_button_runs_it_for_its_sender_alone() {
     let (api, _agent) = start();
-    api.post_at(OWNER, OWNER, "/grant 77 viewer", 1_000_000_000);
+    api.post_late(OWNER, OWNER, "/grant 77 viewer", Duration::from_secs(3 * 3600));
     api.wait_for(PATIENCE, |message| message.text.contains("Not run"));
     assert!(api.press(66, OWNER, "Run now"));
     assert!(api.wait_for_calls(PATIENCE, "answerCallbackQuery", 1));
@@ -189,15 +190,15 @@ fn an_old_change_is_offered_and_the_button_runs_it_for_its_sender_alone() {
 
 #[test]
 fn foul_weather_delays_an_answer_and_loses_none() {
-    let refuse = |code, text: &str, hints| Fault::Refuse(code, text.to_owned(), hints);
-    let body = |text: &str| Fault::Body(text.as_bytes().to_vec());
+    let refuse = Weather::Refuses;
+    let body = |text: &str| Weather::Body(text.as_bytes().to_vec());
     // The third says whether nobody can know that the message did not arrive.
     let cases = [
-        ("cut_before", Fault::CutBefore, true),
-        ("answer_lost", Fault::CutAfter, true),
+        ("cut_before", Weather::IsAway, true),
+        ("answer_lost", Weather::LosesAnswer, true),
         ("captive_portal", body("<html>hello</html>"), true),
         ("torn", body(r#"{"ok":true,"result":{"mess"#), true),
-        ("too_large", Fault::Body(vec![b' '; 3 << 20]), true),
+        ("too_large", Weather::Body(vec![b' '; 3 << 20]), true),
         (
             "server_error",
             refuse(502, "Bad Gateway", json!(null)),
@@ -222,7 +223,7 @@ fn foul_weather_delays_an_answer_and_loses_none() {
         for (rule, fault, is_marked) in cases {
             scope.spawn(move || {
                 let (api, _agent) = start();
-                api.fault("sendMessage", 1, fault);
+                api.weather("sendMessage", 1, fault);
                 api.post(OWNER, OWNER, "/version");
                 assert!(api.wait_for_calls(PATIENCE, "sendMessage", 2), "{rule}");
                 let is_answer = |message: &bot_api::Message| {
@@ -238,16 +239,16 @@ fn foul_weather_delays_an_answer_and_loses_none() {
 #[test]
 fn a_broken_poll_goes_on_by_itself() {
     for (rule, fault) in [
-        ("cut", Fault::CutBefore),
-        ("html", Fault::Body(b"<html>".to_vec())),
-        ("too_large", Fault::Body(vec![b' '; 3 << 20])),
+        ("cut", Weather::IsAway),
+        ("html", Weather::Body(b"<html>".to_vec())),
+        ("too_large", Weather::Body(vec![b' '; 3 << 20])),
         (
             "refused",
-            Fault::Refuse(500, "Internal Server Error".into(), json!(null)),
+            Weather::Refuses(500, "Internal Server Error", json!(null)),
         ),
     ] {
         let api = BotApi::start();
-        api.fault("getUpdates", 1, fault);
+        api.weather("getUpdates", 1, fault);
         let _agent = Agent::start(config(&api), Records::default());
         assert!(api.wait_for_calls(PATIENCE, "getUpdates", 2), "{rule}");
         api.post(OWNER, OWNER, "/version");
@@ -270,7 +271,7 @@ fn stopping_does_not_wait_for_the_long_poll() {
 #[test]
 fn a_group_that_moved_is_followed() {
     let (api, _agent) = start();
-    api.migrate(GROUP, -100_777);
+    api.with(|service, _| service.migrate(GROUP, -100_777));
     api.post(5, GROUP, "/version");
     api.wait_for(PATIENCE, |message| {
         message.chat == -100_777 && message.text.contains("rackwarden 0")

@@ -15,8 +15,8 @@ fn an_excess_reaches_the_chat_in_time() {
     agent.wait_for_power("alpha", 1000.0);
     api.wait_for_poll();
     let shown = device.set_power(3120);
-    let call = api.wait_for_message("above power limit: 3120 W > 3000 W");
-    let latency = call.at - shown;
+    let told = api.wait_for_message("above power limit: 3120 W > 3000 W");
+    let latency = told.at - shown;
     assert!(latency < Duration::from_millis(2500), "it took {latency:?}");
     device.set_power(1000);
     api.wait_for_message("back below limit after");
@@ -28,7 +28,7 @@ fn people_are_answered_in_the_chat() {
     let agent = Agent::start(&format!("{}{POWER}{}", api.config(), device.table("alpha")));
     agent.wait_for_power("alpha", 1230.0);
     api.say("/current");
-    let text = api.wait_for_message("alpha").body["text"].to_string();
+    let text = api.wait_for_message("alpha").message.text;
     assert!(text.contains("1230 W"), "{text}");
 }
 
@@ -156,7 +156,7 @@ fn a_firing_alert_is_not_told_again_after_a_restart() {
     agent.wait_for_power("alpha", 3600.0);
     device.set_power(1000);
     api.wait_for_message("back below limit");
-    assert_eq!(api.count("above power limit"), 1);
+    assert_eq!(api.news("above power limit").len(), 1);
 }
 
 #[test]
@@ -183,14 +183,11 @@ fn kills_at_any_moment_lose_nothing_and_repeat_nothing_unmarked() {
     agent.wait_for_power("alpha", 3500.0);
     device.set_power(1000);
     api.wait_for_message("back below limit");
-    let told =
-        |call: &&crate::bot_api::Call| call.method == "sendMessage" && call.text().contains("🔴");
-    let calls = api.calls();
-    let unmarked = calls
+    let told = api.news("🔴");
+    let unmarked = told
         .iter()
-        .filter(told)
-        .filter(|call| !call.text().contains("(maybe repeated)"));
-    assert_eq!(unmarked.count(), 1, "{calls:#?}");
+        .filter(|text| !text.contains("(maybe repeated)"));
+    assert_eq!(unmarked.count(), 1, "{told:#?}");
 }
 
 #[test]

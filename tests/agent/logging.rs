@@ -14,18 +14,19 @@ const SECRETS: [&str; 5] = [
 ];
 
 fn config(api: &BotApi, scratch: &Scratch, log: &str) -> String {
+    api.with(|service, _| service.set_token(TOKEN));
     let token = scratch.write("http.token", "s3cr3t-http");
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     std::fs::set_permissions(token, mode).expect("own file");
     format!(
         "name = \"rack-3\"\nstate_dir = \"state\"\n[log]\n{log}\n\
-         [telegram]\ntoken = \"{TOKEN}\"\napi_url = \"http://127.0.0.1:{}\"\n\
+         [telegram]\ntoken = \"{TOKEN}\"\napi_url = \"{}\"\n\
          [access]\nowners = [\"telegram:42\"]\n[notify]\nto = [\"telegram:42\"]\n\
          [http]\nlisten = \"127.0.0.1:0\"\ntoken_file = \"http.token\"\n\
          [power]\ninterval = \"200ms\"\nunreachable_after = \"600ms\"\n\
          [[pdu]]\nname = \"alpha\"\naddress = \"127.0.0.1:9\"\n\
          community = \"s3cr3t-read\"\nwrite_community = \"s3cr3t-write\"\n",
-        api.port
+        api.url()
     )
 }
 

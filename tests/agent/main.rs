@@ -2,6 +2,7 @@
 //!
 //! Tests that need another program are ignored with the reason; `tests/run` gets the programs and runs them.
 
+#[path = "../support/bot_api.rs"]
 mod bot_api;
 mod device;
 mod lifecycle;

@@ -1,13 +1,14 @@
-//! A stand-in for Telegram's Bot API on loopback: offsets, long polls and conflicts as the real server has them, its
-//! limits and its error texts, scripted faults, and a log of every call. One thread for each connection.
+//! A stand-in for Telegram's Bot API on loopback: sockets around the library's model of the service, which knows offsets,
+//! long polls, conflicts, limits and error texts. One thread for each connection.
 
 #![allow(dead_code, reason = "each user needs another part of it")]
 
-use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use rackwarden_core::sim::Weather;
+pub(crate) use rackwarden_core::sim::telegram::Message;
+use rackwarden_core::sim::telegram::{Reply, Service};
+use rackwarden_core::time::{Mono, Now, Wall};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -15,79 +16,40 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// The token that the stand-in accepts.
 pub(crate) const TOKEN: &str = "999:stand-in-token";
 
+/// The owner of `BotApi::config`.
+pub(crate) const OWNER: i64 = 42;
+
+/// Longer than any condition takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(40);
+
 /// A running stand-in. Dropping it ends the listener.
 pub(crate) struct BotApi {
     addr: SocketAddr,
     shared: Arc<Shared>,
 }
 
-#[derive(Default)]
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
-    is_stopping: AtomicBool,
+    began: Instant,
 }
 
-/// What the service knows.
 #[derive(Default)]
 struct State {
-    updates: BTreeMap<i64, Value>,
-    last_update: i64,
-    last_message: i64,
-    messages: Vec<Message>,
-    queries: Vec<String>,
-    commands: BTreeMap<String, Value>,
-    moved: BTreeMap<i64, i64>,
-    has_webhook: bool,
-    /// Number of the newest poll; an older one that still waits is terminated.
-    newest_poll: u64,
-    faults: Vec<(String, u32, Fault)>,
-    calls: Vec<Call>,
+    service: Service,
+    callers: u64,
+    streams: Vec<TcpStream>,
+    is_away: bool,
+    is_stopping: bool,
 }
 
-/// A message as people see it.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Message {
-    /// Its number.
-    pub(crate) id: i64,
-    /// The chat.
-    pub(crate) chat: i64,
-    /// The topic.
-    pub(crate) topic: Option<i64>,
-    /// Text or caption, without markup.
-    pub(crate) text: String,
-    /// Rows of buttons: label and data.
-    pub(crate) buttons: Vec<(String, String)>,
-    /// The file's name and contents.
-    pub(crate) document: Option<(String, Vec<u8>)>,
-    /// How often it was changed.
-    pub(crate) edits: u32,
-}
-
-/// A call that was made.
+/// Something that people saw, and when.
 #[derive(Clone, Debug)]
-pub(crate) struct Call {
-    /// Its method.
-    pub(crate) method: String,
-    /// Its parameters.
-    pub(crate) parameters: Value,
-    /// When.
+pub(crate) struct Sight {
+    /// When it arrived.
     pub(crate) at: Instant,
-}
-
-/// How a call is treated instead of what it deserves.
-#[derive(Clone, Debug)]
-pub(crate) enum Fault {
-    /// An error of the Bot API: code, description, `parameters`.
-    Refuse(u16, String, Value),
-    /// The connection is cut before anything is done.
-    CutBefore,
-    /// It is done, but the connection is cut before the answer.
-    CutAfter,
-    /// Status 200 with this body.
-    Body(Vec<u8>),
-    /// One byte of the answer at a time, with this pause.
-    Drip(Duration),
+    /// The message as it read then.
+    pub(crate) message: Message,
 }
 
 impl BotApi {
@@ -100,18 +62,14 @@ impl BotApi {
     pub(crate) fn listen(addr: &str) -> std::io::Result<BotApi> {
         let listener = TcpListener::bind(addr)?;
         let addr = listener.local_addr()?;
-        let shared = Arc::new(Shared::default());
-        let accepting = Arc::clone(&shared);
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                if accepting.is_stopping.load(Ordering::Relaxed) {
-                    return;
-                }
-                let Ok(stream) = stream else { continue };
-                let shared = Arc::clone(&accepting);
-                thread::spawn(move || serve(&shared, stream));
-            }
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            began: Instant::now(),
         });
+        shared.lock().service.set_token(TOKEN);
+        let accepting = Arc::clone(&shared);
+        thread::spawn(move || accept(&accepting, addr, listener));
         Ok(BotApi { addr, shared })
     }
 
@@ -120,93 +78,109 @@ impl BotApi {
         format!("http://{}", self.addr)
     }
 
-    /// Somebody writes now.
-    pub(crate) fn post(&self, user: i64, chat: i64, text: &str) {
-        self.post_at(user, chat, text, unix_now());
+    /// `[telegram]`, one owner, and where alerts go: to the owner.
+    pub(crate) fn config(&self) -> String {
+        self.config_for(&format!("\"telegram:{OWNER}\""))
     }
 
-    /// Somebody wrote at this time.
-    pub(crate) fn post_at(&self, user: i64, chat: i64, text: &str, unix_seconds: i64) {
-        let mut state = self.shared.lock();
-        state.last_message += 1;
-        let message = json!({
-            "message_id": state.last_message,
-            "date": unix_seconds,
-            "text": text,
-            "from": person(user),
-            "chat": chat_of(chat),
-        });
-        state.update("message", message);
+    /// The same with another audience.
+    pub(crate) fn config_for(&self, to: &str) -> String {
+        format!(
+            "[telegram]\ntoken = \"{TOKEN}\"\napi_url = \"{}\"\n\
+             [access]\nowners = [\"telegram:{OWNER}\"]\n[notify]\nto = [{to}]\ntimezone = \"UTC\"\n",
+            self.url()
+        )
+    }
+
+    /// The model behind the sockets, for everything that has no method here.
+    pub(crate) fn with<T>(&self, change: impl FnOnce(&mut Service, Now) -> T) -> T {
+        let now = self.shared.now();
+        let result = change(&mut self.shared.lock().service, now);
         self.shared.changed.notify_all();
+        result
+    }
+
+    /// The owner writes to the bot.
+    pub(crate) fn say(&self, text: &str) {
+        self.post(OWNER, OWNER, text);
+    }
+
+    /// Somebody writes now.
+    pub(crate) fn post(&self, user: i64, chat: i64, text: &str) {
+        self.with(|service, now| service.post(user, chat, text, now.wall));
+    }
+
+    /// Somebody wrote so long ago; it arrives only now.
+    pub(crate) fn post_late(&self, user: i64, chat: i64, text: &str, age: Duration) {
+        self.with(|service, now| service.post(user, chat, text, now.wall.minus(age)));
     }
 
     /// Somebody presses the newest button with this label; false when there is none.
     pub(crate) fn press(&self, user: i64, chat: i64, label: &str) -> bool {
-        let mut state = self.shared.lock();
-        let found = state.messages.iter().rev().find_map(|message| {
-            let button = message
-                .buttons
-                .iter()
-                .find(|(text, _)| text.contains(label))?;
-            (message.chat == chat).then(|| (message.id, button.1.clone()))
-        });
-        let Some((message, data)) = found else {
-            return false;
-        };
-        let query = format!("query-{}", state.last_update);
-        state.queries.push(query.clone());
-        let press = json!({
-            "id": query,
-            "data": data,
-            "from": person(user),
-            "message": {"message_id": message, "date": unix_now(), "chat": chat_of(chat)},
-        });
-        state.update("callback_query", press);
-        self.shared.changed.notify_all();
-        true
-    }
-
-    /// Any update, without its number.
-    pub(crate) fn inject(&self, kind: &str, content: Value) {
-        self.shared.lock().update(kind, content);
-        self.shared.changed.notify_all();
-    }
-
-    /// A group becomes a supergroup.
-    pub(crate) fn migrate(&self, old: i64, new: i64) {
-        self.shared.lock().moved.insert(old, new);
-    }
-
-    /// A webhook is set, or removed.
-    pub(crate) fn set_webhook(&self, is_set: bool) {
-        self.shared.lock().has_webhook = is_set;
-        self.shared.changed.notify_all();
+        self.with(|service, now| service.press(user, chat, label, now.wall))
     }
 
     /// The next `times` calls of `method` (`*` for all) are treated like this.
-    pub(crate) fn fault(&self, method: &str, times: u32, fault: Fault) {
-        let fault = (method.to_owned(), times, fault);
-        self.shared.lock().faults.push(fault);
+    pub(crate) fn weather(&self, method: &str, times: u32, weather: Weather) {
+        self.with(|service, now| service.set_weather(now, method, times, weather));
     }
 
-    /// All is well again.
-    pub(crate) fn clear_faults(&self) {
-        self.shared.lock().faults.clear();
+    /// Connections are refused from now on and open ones are cut, or they are accepted again.
+    pub(crate) fn set_away(&self, is_away: bool) {
+        let mut state = self.shared.lock();
+        state.is_away = is_away;
+        for stream in state.streams.drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        drop(state);
+        self.shared.changed.notify_all();
+        if is_away {
+            // Wakes the listener, and is refused once that is gone.
+            while TcpStream::connect(self.addr).is_ok() {
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
     }
 
-    /// Everything that was said.
+    /// Everything that was said, as it reads now.
     pub(crate) fn messages(&self) -> Vec<Message> {
-        self.shared.lock().messages.clone()
+        self.shared.lock().service.messages().to_vec()
     }
 
-    /// Every call that was made.
-    pub(crate) fn calls(&self) -> Vec<Call> {
-        self.shared.lock().calls.clone()
+    /// Everything that people saw.
+    pub(crate) fn sights(&self) -> Vec<Sight> {
+        let state = self.shared.lock();
+        let sights = state.service.sights().iter();
+        let sight = |sight: &rackwarden_core::sim::telegram::Sight| Sight {
+            at: self.shared.began + sight.at.mono.since_start(),
+            message: sight.message.clone(),
+        };
+        sights.map(sight).collect()
     }
 
-    /// The menus, by scope.
-    pub(crate) fn commands(&self) -> BTreeMap<String, Value> {
-        self.shared.lock().commands.clone()
+    /// New messages (edits do not count) with these words.
+    pub(crate) fn news(&self, words: &str) -> Vec<String> {
+        let is_one = |sight: &Sight| sight.message.edits == 0;
+        let news = self.sights().into_iter().filter(is_one);
+        let texts = news.map(|sight| sight.message.text);
+        texts.filter(|text| text.contains(words)).collect()
+    }
+
+    /// Waits until people have seen these words, and says when.
+    ///
+    /// # Panics
+    /// Panics with everything that was said when it takes too long.
+    pub(crate) fn wait_for_message(&self, words: &str) -> Sight {
+        let found = self.wait_until(PATIENCE, |service| {
+            let mut sights = service.sights().iter();
+            let sight = sights.find(|sight| sight.message.text.contains(words))?;
+            Some((sight.at.mono, sight.message.clone()))
+        });
+        let Some((at, message)) = found else {
+            panic!("no message with {words:?}: {:#?}", self.messages());
+        };
+        let at = self.shared.began + at.since_start();
+        Sight { at, message }
     }
 
     /// Waits until a message is as wanted.
@@ -214,30 +188,39 @@ impl BotApi {
     /// # Panics
     /// Panics with everything that was said when it does not come in time.
     pub(crate) fn wait_for(&self, within: Duration, wanted: impl Fn(&Message) -> bool) -> Message {
-        self.wait_until(within, |state| {
-            state
-                .messages
-                .iter()
-                .find(|message| wanted(message))
-                .cloned()
-        })
-        .unwrap_or_else(|| panic!("no such message within {within:?}: {:#?}", self.messages()))
+        let look = |service: &Service| service.messages().iter().find(|one| wanted(one)).cloned();
+        let found = self.wait_until(within, look);
+        found.unwrap_or_else(|| panic!("no such message within {within:?}: {:#?}", self.messages()))
     }
 
     /// Waits until so many calls of a method were made; true when they were.
     pub(crate) fn wait_for_calls(&self, within: Duration, method: &str, count: usize) -> bool {
-        let made = |state: &State| {
-            let calls = state.calls.iter().filter(|call| call.method == method);
+        let made = |service: &Service| {
+            let calls = service.calls().iter().filter(|call| call.method == method);
             (calls.count() >= count).then_some(())
         };
         self.wait_until(within, made).is_some()
     }
 
-    fn wait_until<T>(&self, within: Duration, look: impl Fn(&State) -> Option<T>) -> Option<T> {
+    /// Waits until the bot waits for updates.
+    ///
+    /// # Panics
+    /// Panics when that takes too long.
+    pub(crate) fn wait_for_poll(&self) {
+        let look = |service: &Service| service.is_polled().then_some(());
+        self.wait_until(PATIENCE, look).expect("a long poll");
+    }
+
+    /// Waits until the model shows what is looked for.
+    pub(crate) fn wait_until<T>(
+        &self,
+        within: Duration,
+        look: impl Fn(&Service) -> Option<T>,
+    ) -> Option<T> {
         let deadline = Instant::now() + within;
         let mut state = self.shared.lock();
         loop {
-            if let Some(found) = look(&state) {
+            if let Some(found) = look(&state.service) {
                 return Some(found);
             }
             let left = deadline.checked_duration_since(Instant::now())?;
@@ -248,7 +231,7 @@ impl BotApi {
 
 impl Drop for BotApi {
     fn drop(&mut self) {
-        self.shared.is_stopping.store(true, Ordering::Relaxed);
+        self.shared.lock().is_stopping = true;
         self.shared.changed.notify_all();
         let _ = TcpStream::connect(self.addr);
     }
@@ -265,9 +248,44 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
             .0
     }
+
+    fn now(&self) -> Now {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        Now {
+            mono: Mono::new(self.began.elapsed()),
+            wall: Wall(since.map_or(0, |since| since.as_millis() as i64)),
+        }
+    }
 }
 
-type Answer = Result<Value, (u16, String, Value)>;
+fn accept(shared: &Arc<Shared>, addr: SocketAddr, mut listener: TcpListener) {
+    loop {
+        let Ok((stream, _)) = listener.accept() else {
+            continue;
+        };
+        let mut state = shared.lock();
+        if state.is_away && !state.is_stopping {
+            drop((stream, listener));
+            while state.is_away && !state.is_stopping {
+                state = shared.wait(state, PATIENCE);
+            }
+            listener = loop {
+                match TcpListener::bind(addr) {
+                    Ok(listener) => break listener,
+                    Err(_) => thread::sleep(Duration::from_millis(1)),
+                }
+            };
+            continue;
+        }
+        if state.is_stopping {
+            return;
+        }
+        state.streams.extend(stream.try_clone());
+        drop(state);
+        let shared = Arc::clone(shared);
+        thread::spawn(move || serve(&shared, stream));
+    }
+}
 
 fn serve(shared: &Shared, stream: TcpStream) {
     let Ok(mut writer) = stream.try_clone() else {
@@ -275,59 +293,43 @@ fn serve(shared: &Shared, stream: TcpStream) {
     };
     let mut reader = BufReader::new(stream);
     while let Some((path, kind, body)) = read_request(&mut reader) {
-        let (token, method) = match path.trim_start_matches("/bot").split_once('/') {
-            Some((token, method)) => (token.to_owned(), method.to_owned()),
-            None => (String::new(), String::new()),
-        };
-        let (parameters, document) = parameters(&kind, &body);
-        let fault = note_call(shared, &method, &parameters);
-        if matches!(fault, Some(Fault::CutBefore)) {
-            return;
-        }
-        let answer = match fault {
-            Some(Fault::Refuse(code, ref text, ref hints)) => {
-                Err((code, text.clone(), hints.clone()))
-            }
-            Some(Fault::Body(_)) => Ok(Value::Null),
-            _ if token != TOKEN => Err(refused(401, "Unauthorized")),
-            _ if method == "getUpdates" => get_updates(shared, &parameters),
-            _ => shared.lock().call(&method, &parameters, document),
-        };
+        let reply = answer(shared, &path, &kind, &body);
         shared.changed.notify_all();
-        let (status, mut body) = encode(answer);
-        match fault {
-            Some(Fault::CutAfter) => return,
-            Some(Fault::Body(other)) => body = other,
-            Some(Fault::Drip(pause)) => {
-                drip(&mut writer, status, &body, pause);
-                return;
+        let written = match reply {
+            Some(Reply::Answer(status, body)) => write_answer(&mut writer, status, "", &body),
+            Some(Reply::Gzip(body)) => {
+                write_answer(&mut writer, 200, "Content-Encoding: gzip\r\n", &body)
             }
-            _ => {}
-        }
-        if write_answer(&mut writer, status, &body).is_err() {
-            return;
+            Some(Reply::Drip(status, body, pause)) => drip(&mut writer, status, &body, pause),
+            Some(Reply::Lost | Reply::Away) | None => break,
+        };
+        if written.is_err() {
+            break;
         }
     }
+    let _ = writer.shutdown(Shutdown::Both);
 }
 
-fn note_call(shared: &Shared, method: &str, parameters: &Value) -> Option<Fault> {
+/// Hands a call to the model and waits for what becomes of it.
+fn answer(shared: &Shared, path: &str, kind: &str, body: &[u8]) -> Option<Reply> {
     let mut state = shared.lock();
-    state.calls.push(Call {
-        method: method.to_owned(),
-        parameters: parameters.clone(),
-        at: Instant::now(),
-    });
-    let fault = state
-        .faults
-        .iter_mut()
-        .find(|(of, left, _)| *left > 0 && (of == method || of == "*"));
-    let fault = fault.map(|(_, left, fault)| {
-        *left -= 1;
-        fault.clone()
-    });
-    drop(state);
+    state.callers += 1;
+    let caller = state.callers;
+    let now = shared.now();
+    state.service.call(now, caller, path, kind, body);
     shared.changed.notify_all();
-    fault
+    loop {
+        let now = shared.now();
+        if let Some(reply) = state.service.take_reply(now, caller) {
+            return Some(reply);
+        }
+        if state.is_stopping {
+            return None;
+        }
+        let due = state.service.poll_timeout();
+        let wait = due.map_or(PATIENCE, |due| due.since(now.mono));
+        state = shared.wait(state, wait.max(Duration::from_millis(1)));
+    }
 }
 
 fn read_request(reader: &mut BufReader<TcpStream>) -> Option<(String, String, Vec<u8>)> {
@@ -358,326 +360,25 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> Option<(String, String, Ve
     Some((path, kind, body))
 }
 
-fn encode(answer: Answer) -> (u16, Vec<u8>) {
-    let (status, body) = match answer {
-        Ok(result) => (200, json!({"ok": true, "result": result})),
-        Err((code, text, Value::Null)) => (
-            code,
-            json!({"ok": false, "error_code": code, "description": text}),
-        ),
-        Err((code, text, hints)) => (
-            code,
-            json!({"ok": false, "error_code": code, "description": text, "parameters": hints}),
-        ),
-    };
-    (status, body.to_string().into_bytes())
+fn head(status: u16, further: &str, length: usize) -> Vec<u8> {
+    let date = jiff::Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT");
+    format!("HTTP/1.1 {status} X\r\nDate: {date}\r\nContent-Type: application/json\r\n{further}Content-Length: {length}\r\n\r\n")
+        .into_bytes()
 }
 
-fn write_answer(writer: &mut TcpStream, status: u16, body: &[u8]) -> std::io::Result<()> {
-    let head = format!(
-        "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    writer.write_all(&[head.as_bytes(), body].concat())
+fn write_answer(
+    writer: &mut TcpStream,
+    status: u16,
+    further: &str,
+    body: &[u8],
+) -> std::io::Result<()> {
+    writer.write_all(&[&head(status, further, body.len()), body].concat())
 }
 
-fn drip(writer: &mut TcpStream, status: u16, body: &[u8], pause: Duration) {
-    let head = format!(
-        "HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    for byte in [head.as_bytes(), body].concat() {
-        if writer.write_all(&[byte]).is_err() {
-            return;
-        }
+fn drip(writer: &mut TcpStream, status: u16, body: &[u8], pause: Duration) -> std::io::Result<()> {
+    for byte in [&head(status, "", body.len()), body].concat() {
+        writer.write_all(&[byte])?;
         thread::sleep(pause);
     }
-}
-
-/// JSON, or a form with a file (RFC 7578).
-fn parameters(kind: &str, body: &[u8]) -> (Value, Option<(String, Vec<u8>)>) {
-    let Some((_, boundary)) = kind.split_once("boundary=") else {
-        return (serde_json::from_slice(body).unwrap_or(Value::Null), None);
-    };
-    let (mut fields, mut document) = (Map::new(), None);
-    let separator = format!("--{boundary}").into_bytes();
-    for part in split(body, &separator) {
-        let Some(end) = find(part, b"\r\n\r\n") else {
-            continue;
-        };
-        let head = String::from_utf8_lossy(&part[..end]).into_owned();
-        let content = &part[end + 4..part.len().saturating_sub(2).max(end + 4)];
-        let attribute = |name: &str| {
-            let (_, rest) = head.split_once(&format!("{name}=\""))?;
-            Some(rest.split('"').next()?.to_owned())
-        };
-        match (attribute(" name"), attribute("filename")) {
-            (_, Some(file)) => document = Some((file, content.to_vec())),
-            (Some(name), None) => {
-                let text = String::from_utf8_lossy(content).into_owned();
-                let is_text = name == "caption" || name == "parse_mode";
-                let value = serde_json::from_str(&text).ok().filter(|_| !is_text);
-                fields.insert(name, value.unwrap_or(Value::String(text)));
-            }
-            (None, None) => {}
-        }
-    }
-    (Value::Object(fields), document)
-}
-
-fn split<'a>(body: &'a [u8], separator: &[u8]) -> Vec<&'a [u8]> {
-    let (mut parts, mut rest) = (Vec::new(), body);
-    while let Some(at) = find(rest, separator) {
-        parts.push(&rest[..at]);
-        rest = &rest[at + separator.len()..];
-    }
-    parts
-}
-
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack
-        .windows(needle.len())
-        .position(|window| window == needle)
-}
-
-/// An update is confirmed by an offset above its number. A second poll terminates the one that waits.
-fn get_updates(shared: &Shared, parameters: &Value) -> Answer {
-    let offset = parameters["offset"].as_i64().unwrap_or(0);
-    let limit = parameters["limit"].as_u64().unwrap_or(100).clamp(1, 100) as usize;
-    let wait = Duration::from_secs(parameters["timeout"].as_u64().unwrap_or(0).min(50));
-    let deadline = Instant::now() + wait;
-    let mut state = shared.lock();
-    state.newest_poll += 1;
-    let own = state.newest_poll;
-    shared.changed.notify_all();
-    loop {
-        if state.has_webhook {
-            let text = "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first";
-            return Err(refused(409, text));
-        }
-        if state.newest_poll != own {
-            let text = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running";
-            return Err(refused(409, text));
-        }
-        state.updates.retain(|id, _| *id >= offset);
-        if !state.updates.is_empty() {
-            return Ok(state.updates.values().take(limit).cloned().collect());
-        }
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() || shared.is_stopping.load(Ordering::Relaxed) {
-            return Ok(json!([]));
-        }
-        state = shared.wait(state, left);
-    }
-}
-
-impl State {
-    fn update(&mut self, kind: &str, content: Value) {
-        self.last_update += 1;
-        let update = json!({"update_id": self.last_update, kind: content});
-        self.updates.insert(self.last_update, update);
-    }
-
-    fn call(
-        &mut self,
-        method: &str,
-        parameters: &Value,
-        document: Option<(String, Vec<u8>)>,
-    ) -> Answer {
-        match method {
-            "getMe" => {
-                Ok(json!({"id": 999, "is_bot": true, "first_name": "Rack", "username": "rack_bot"}))
-            }
-            "sendMessage" => self.send(parameters, "text", 4096, None),
-            "sendDocument" if document.is_none() => Err(refused(
-                400,
-                "Bad Request: there is no document in the request",
-            )),
-            "sendDocument" => self.send(parameters, "caption", 1024, document),
-            "editMessageText" => self.edit(parameters),
-            "answerCallbackQuery" => {
-                let query = parameters["callback_query_id"].as_str().unwrap_or_default();
-                let known = self.queries.iter().position(|own| own == query);
-                let Some(at) = known else {
-                    let text = "Bad Request: query is too old and response timeout expired or query ID is invalid";
-                    return Err(refused(400, text));
-                };
-                self.queries.remove(at);
-                Ok(json!(true))
-            }
-            "setMyCommands" | "deleteMyCommands" => {
-                let scope = parameters["scope"].to_string();
-                match &parameters["commands"] {
-                    Value::Null => self.commands.remove(&scope),
-                    commands => self.commands.insert(scope, commands.clone()),
-                };
-                Ok(json!(true))
-            }
-            "deleteWebhook" => {
-                self.has_webhook = false;
-                Ok(json!(true))
-            }
-            _ => Err(refused(404, "Not Found")),
-        }
-    }
-
-    fn send(
-        &mut self,
-        parameters: &Value,
-        field: &str,
-        limit: usize,
-        document: Option<(String, Vec<u8>)>,
-    ) -> Answer {
-        let chat = parameters["chat_id"].as_i64().unwrap_or(0);
-        if let Some(new) = self.moved.get(&chat) {
-            let text = "Bad Request: group chat was upgraded to a supergroup chat".to_owned();
-            return Err((400, text, json!({"migrate_to_chat_id": new})));
-        }
-        if chat == 0 {
-            return Err(refused(400, "Bad Request: chat not found"));
-        }
-        let text = plain_text(parameters, field)?;
-        if text.trim().is_empty() && document.is_none() {
-            return Err(refused(400, "Bad Request: message text is empty"));
-        }
-        if text.encode_utf16().count() > limit {
-            let what = if field == "text" {
-                "message"
-            } else {
-                "message caption"
-            };
-            return Err(refused(400, &format!("Bad Request: {what} is too long")));
-        }
-        self.last_message += 1;
-        let message = Message {
-            id: self.last_message,
-            chat,
-            topic: parameters["message_thread_id"].as_i64(),
-            text,
-            buttons: buttons(parameters)?,
-            document,
-            edits: 0,
-        };
-        self.messages.push(message);
-        Ok(json!({"message_id": self.last_message, "date": unix_now(), "chat": chat_of(chat)}))
-    }
-
-    fn edit(&mut self, parameters: &Value) -> Answer {
-        let (text, buttons) = (plain_text(parameters, "text")?, buttons(parameters)?);
-        let (chat, id) = (
-            parameters["chat_id"].as_i64(),
-            parameters["message_id"].as_i64(),
-        );
-        let message = self
-            .messages
-            .iter_mut()
-            .find(|message| (Some(message.chat), Some(message.id)) == (chat, id));
-        let Some(message) = message else {
-            return Err(refused(400, "Bad Request: message to edit not found"));
-        };
-        if message.text == text && message.buttons == buttons {
-            let text = "Bad Request: message is not modified: specified new message content and reply markup are exactly the same as a current content and reply markup of the message";
-            return Err(refused(400, text));
-        }
-        message.text = text;
-        message.buttons = buttons;
-        message.edits += 1;
-        Ok(json!({"message_id": id}))
-    }
-}
-
-fn refused(code: u16, text: &str) -> (u16, String, Value) {
-    (code, text.to_owned(), Value::Null)
-}
-
-fn buttons(parameters: &Value) -> Result<Vec<(String, String)>, (u16, String, Value)> {
-    let mut buttons = Vec::new();
-    let rows = parameters["reply_markup"]["inline_keyboard"].as_array();
-    for button in rows
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_array)
-        .flatten()
-    {
-        let label = button["text"].as_str().unwrap_or_default();
-        let data = button["callback_data"].as_str().unwrap_or_default();
-        if data.is_empty() || data.len() > 64 {
-            return Err(refused(400, "Bad Request: BUTTON_DATA_INVALID"));
-        }
-        buttons.push((label.to_owned(), data.to_owned()));
-    }
-    Ok(buttons)
-}
-
-/// The text without its markup; an error where the real parser has one.
-fn plain_text(parameters: &Value, field: &str) -> Result<String, (u16, String, Value)> {
-    let text = parameters[field].as_str().unwrap_or_default();
-    if parameters["parse_mode"].as_str() != Some("HTML") {
-        return Ok(text.to_owned());
-    }
-    let bad = |why: String| refused(400, &format!("Bad Request: can't parse entities: {why}"));
-    let (mut out, mut open, mut rest) = (String::new(), Vec::new(), text);
-    while let Some(at) = rest.find(['<', '&']) {
-        out.push_str(&rest[..at]);
-        let offset = text.len() - rest.len() + at;
-        rest = &rest[at..];
-        if let Some(after) = rest.strip_prefix('&') {
-            let (name, tail) = after.split_once(';').unwrap_or(("", after));
-            let ch = match name {
-                "lt" => '<',
-                "gt" => '>',
-                "amp" => '&',
-                "quot" => '"',
-                "#39" => '\'',
-                _ => {
-                    out.push('&');
-                    rest = after;
-                    continue;
-                }
-            };
-            out.push(ch);
-            rest = tail;
-            continue;
-        }
-        let (tag, tail) = rest[1..]
-            .split_once('>')
-            .ok_or_else(|| bad(format!("Unclosed start tag at byte offset {offset}")))?;
-        rest = tail;
-        match tag.strip_prefix('/') {
-            Some(name) if open.pop() == Some(name) => {}
-            Some(name) => {
-                return Err(bad(format!(
-                    "Unexpected end tag at byte offset {offset}: {name}"
-                )));
-            }
-            None if ["b", "i", "u", "s", "code", "pre"].contains(&tag) => open.push(tag),
-            None => {
-                return Err(bad(format!(
-                    "Unsupported start tag \"{tag}\" at byte offset {offset}"
-                )));
-            }
-        }
-    }
-    if let Some(tag) = open.pop() {
-        return Err(bad(format!(
-            "Can't find end tag corresponding to start tag \"{tag}\""
-        )));
-    }
-    out.push_str(rest);
-    Ok(out)
-}
-
-fn person(user: i64) -> Value {
-    json!({"id": user, "is_bot": false, "first_name": format!("user{user}")})
-}
-
-fn chat_of(chat: i64) -> Value {
-    let kind = if chat < 0 { "supergroup" } else { "private" };
-    json!({"id": chat, "type": kind, "title": "crew"})
-}
-
-fn unix_now() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs() as i64)
+    Ok(())
 }
