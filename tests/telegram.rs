@@ -178,7 +178,12 @@ fn an_update_is_confirmed_only_after_it_is_stored_and_never_answered_twice() {
 #[test]
 fn an_old_change_is_offered_and_the_button_runs_it_for_its_sender_alone() {
     let (api, _agent) = start();
-    api.post_late(OWNER, OWNER, "/grant 77 viewer", Duration::from_secs(3 * 3600));
+    api.post_late(
+        OWNER,
+        OWNER,
+        "/grant 77 viewer",
+        Duration::from_secs(3 * 3600),
+    );
     api.wait_for(PATIENCE, |message| message.text.contains("Not run"));
     assert!(api.press(66, OWNER, "Run now"));
     assert!(api.wait_for_calls(PATIENCE, "answerCallbackQuery", 1));
