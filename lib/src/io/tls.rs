@@ -2,9 +2,12 @@
 //! system's authorities, else those that are built in. A server certificate that stands in `ca_file` itself is
 //! trusted as it is, which is how people run a service of their own with a self-signed one.
 
+mod p256;
+mod provider;
+
 use crate::fault::{Fault, FaultKind};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -34,7 +37,7 @@ const SYSTEM_BUNDLES: [&str; 4] = [
 /// # Errors
 /// `ca_file` cannot be read or holds no usable certificate.
 pub(super) fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, Fault> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(provider::provider());
     let (roots, own) = match ca_file {
         Some(path) => own_roots(path)?,
         None => (system_roots(), Vec::new()),
@@ -42,15 +45,12 @@ pub(super) fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>,
     let tls = |err: &dyn std::fmt::Display| {
         Fault::new(FaultKind::Tls, format!("cannot set TLS up: {err}"))
     };
-    let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-        .build()
-        .map_err(|err| tls(&err))?;
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|err| tls(&err))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Verifier {
-            chain,
+            roots,
             own,
             provider,
         }))
@@ -95,7 +95,7 @@ fn system_roots() -> RootCertStore {
 /// The usual check of a chain, and before it: is this one of the certificates that the owner named?
 #[derive(Debug)]
 struct Verifier {
-    chain: Arc<WebPkiServerVerifier>,
+    roots: RootCertStore,
     own: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
 }
@@ -106,15 +106,22 @@ impl ServerCertVerifier for Verifier {
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
+        _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        if self.own.iter().any(|own| own == end_entity) {
-            verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
-            return Ok(ServerCertVerified::assertion());
+        let certificate = ParsedCertificate::try_from(end_entity)?;
+        if !self.own.iter().any(|own| own == end_entity) {
+            let algorithms = self.provider.signature_verification_algorithms.all;
+            verify_server_cert_signed_by_trust_anchor(
+                &certificate,
+                &self.roots,
+                intermediates,
+                now,
+                algorithms,
+            )?;
         }
-        self.chain
-            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        verify_server_name(&certificate, server_name)?;
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -240,3 +247,6 @@ impl Transport for TlsTransport {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;
