@@ -1,5 +1,6 @@
 //! The running agent: starts the workers, turns the loop, and ends everything in order.
 
+use crate::service::Supervisor;
 use crate::terminal::Terminal;
 use rackwarden_core::config::Config;
 use rackwarden_core::core::{Core, Start};
@@ -36,6 +37,7 @@ pub(crate) struct Parts {
     pub(crate) store: Option<StoreHandle>,
     pub(crate) http: Option<HttpHandle>,
     pub(crate) terminal: Option<Terminal>,
+    pub(crate) supervisor: Option<Supervisor>,
 }
 
 /// What lives on the net thread besides SNMP.
@@ -54,6 +56,7 @@ pub(crate) struct Agent {
     workers: Workers,
     published: Arc<Published>,
     net: NetThread,
+    supervisor: Option<Supervisor>,
 }
 
 struct Workers {
@@ -89,6 +92,7 @@ impl Agent {
             store,
             http,
             terminal,
+            mut supervisor,
         } = parts;
         let mut effects = Effects::new();
         let start = Start {
@@ -119,6 +123,9 @@ impl Agent {
             jobs: Jobs::new(inbox.clone()),
             inbox: inbox.clone(),
         };
+        if let Some(supervisor) = &mut supervisor {
+            supervisor.note_effects(clock.mono(), &effects);
+        }
         workers.carry_out(&mut effects);
         Ok(Agent {
             core,
@@ -127,6 +134,7 @@ impl Agent {
             workers,
             published,
             net,
+            supervisor,
         })
     }
 
@@ -134,21 +142,36 @@ impl Agent {
     pub(crate) fn run(mut self) {
         let mut effects = Effects::new();
         while !self.core.is_stopped() {
-            let timeout = self
-                .core
-                .poll_timeout()
-                .map(|at| at.since(self.clock.mono()));
+            let mut due = self.core.poll_timeout();
+            if let Some(supervisor) = &self.supervisor {
+                due = supervisor.poll_timeout(due);
+            }
+            let timeout = due.map(|at| at.since(self.clock.mono()));
             let event = self.inbox.receive(timeout).unwrap_or(Event::Timeout);
-            self.core.step(self.clock.now(), event, &mut effects);
+            let now = self.clock.now();
+            if let Some(supervisor) = &mut self.supervisor {
+                supervisor.note_event(now.mono, &event);
+            }
+            self.core.step(now, event, &mut effects);
+            if let Some(supervisor) = &mut self.supervisor {
+                supervisor.note_effects(now.mono, &effects);
+            }
             self.workers.carry_out(&mut effects);
-            if let Some(snapshot) = self.core.publish(self.clock.now()) {
+            let now = self.clock.now();
+            if let Some(snapshot) = self.core.publish(now) {
                 self.published.publish(snapshot);
+            }
+            if let Some(supervisor) = &mut self.supervisor {
+                supervisor.turn(now.mono, self.core.poll_timeout(), &self.published);
             }
         }
         self.end();
     }
 
     fn end(self) {
+        if let Some(supervisor) = &self.supervisor {
+            supervisor.stop();
+        }
         self.inbox.close();
         if let Some(http) = &self.workers.http {
             http.shutdown();

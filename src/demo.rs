@@ -68,6 +68,7 @@ fn start(options: &DemoOptions) -> Result<(), String> {
         store: None,
         http: None,
         terminal: Some(terminal.clone()),
+        supervisor: None,
     };
     let agent = Agent::start(parts, |published, waker| {
         let (server, _) = HttpServer::new(

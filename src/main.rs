@@ -16,6 +16,7 @@ mod man;
 mod probe;
 mod profiles;
 mod run;
+mod service;
 mod signals;
 mod simulate;
 mod status;

@@ -5,6 +5,7 @@ use crate::args::RunOptions;
 use crate::failure::{Failure, Outcome};
 use crate::load;
 use crate::logger;
+use crate::service::Supervisor;
 use crate::signals::{self, Signal};
 use rackwarden_core::config::Config;
 use rackwarden_core::event::Event;
@@ -14,6 +15,7 @@ use rackwarden_core::io::http_client::{HttpHandle as ClientHandle, HttpSettings}
 use rackwarden_core::io::http_server::{self, HttpHandle as ServerHandle, HttpServer};
 use rackwarden_core::io::inbox::Inbox;
 use rackwarden_core::io::local::{self, LocalSocket};
+use rackwarden_core::io::notify::Manager;
 use rackwarden_core::io::store::{FileStorage, LogFiles, StateDir, StoreHandle};
 use rackwarden_core::io::stream::Listener;
 use rackwarden_core::journal::Journal;
@@ -64,6 +66,7 @@ fn start(clock: Clock, config: Config, source: Source) -> Result<(), String> {
     let page = listeners.first().and_then(Listener::local_addr);
     let config = Arc::new(config);
     let client = ClientHandle::new(client_settings(&config), inbox.clone());
+    let manager = Manager::of_environment().map(Arc::new);
     let parts = Parts {
         config: Arc::clone(&config),
         clock,
@@ -72,6 +75,7 @@ fn start(clock: Clock, config: Config, source: Source) -> Result<(), String> {
         store,
         http: Some(client.clone()),
         terminal: None,
+        supervisor: manager.as_ref().map(Supervisor::new),
     };
     let mut server_handle = None;
     let agent = Agent::start(parts, |published, waker| {
@@ -104,6 +108,7 @@ fn start(clock: Clock, config: Config, source: Source) -> Result<(), String> {
         inbox: inbox.clone(),
         server: server_handle,
         client,
+        manager,
     };
     signals::spawn(move |signal| match signal {
         Signal::End => inbox.send(Event::Stop),
@@ -182,26 +187,30 @@ struct Reload {
     inbox: Inbox,
     server: Option<ServerHandle>,
     client: ClientHandle,
+    manager: Option<Arc<Manager>>,
 }
 
 impl Reload {
+    /// The service manager is told when it begins, here when it fails, and by the core when it is done.
     fn run(&mut self) {
+        if let Some(manager) = &self.manager {
+            manager.tell_reloading();
+        }
         // Who corrects a file wants to see each error again, not how often it was seen.
         log::logger().flush();
-        match self.source.load() {
-            Ok(config) => {
-                if let Err(why) = self.swap(config) {
-                    log::error!("the configuration was not reloaded, the old one stays: {why}");
-                }
-            }
+        let outcome = match self.source.load() {
+            Ok(config) => self.swap(config),
             Err(errors) => {
                 for error in &errors {
                     log::error!("{error}");
                 }
-                log::error!(
-                    "the configuration was not reloaded, the old one stays: {} error(s)",
-                    errors.len()
-                );
+                Err(format!("{} error(s)", errors.len()))
+            }
+        };
+        if let Err(why) = outcome {
+            log::error!("the configuration was not reloaded, the old one stays: {why}");
+            if let Some(manager) = &self.manager {
+                manager.tell("READY=1");
             }
         }
     }

@@ -11,6 +11,9 @@ const MOST_EXPOSURE: f64 = 1.5;
 fn the_service_can_do_little_besides_talking_to_the_network() {
     let unit = std::fs::read_to_string(UNIT).expect("the unit");
     for line in [
+        "Type=notify",
+        "WatchdogSec=30s",
+        "Restart=always",
         "DynamicUser=yes",
         "StateDirectory=rackwarden",
         "CapabilityBoundingSet=",
@@ -40,4 +43,33 @@ fn systemd_finds_the_service_hardly_exposed() {
         .and_then(|(_, rest)| rest.split(' ').next()?.parse::<f64>().ok());
     let score = score.unwrap_or_else(|| panic!("no score in {text}"));
     assert!(score <= MOST_EXPOSURE, "{score}");
+}
+
+#[test]
+fn systemd_has_nothing_to_say_about_the_unit() {
+    let unit = std::fs::read_to_string(UNIT).expect("the unit");
+    let dir = std::env::temp_dir().join(format!("rackwarden-unit-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).expect("a folder");
+    let copy = dir.join("rackwarden.service");
+    // It looks for the program, which is not installed here.
+    let unit = unit.replace(
+        "/usr/local/bin/rackwarden",
+        env!("CARGO_BIN_EXE_rackwarden"),
+    );
+    std::fs::write(&copy, unit).expect("the folder is writable");
+    let output = Command::new("systemd-analyze")
+        .args(["verify", "--man=no"])
+        .arg(&copy)
+        .output();
+    std::fs::remove_dir_all(&dir).expect("clean up");
+    let Ok(output) = output else {
+        eprintln!("systemd-analyze is not installed; the container of the agent's tests has one");
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    let about_us: Vec<&str> = said
+        .lines()
+        .filter(|line| line.contains("rackwarden"))
+        .collect();
+    assert!(about_us.is_empty(), "{said}");
 }

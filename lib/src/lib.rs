@@ -16,6 +16,7 @@ pub mod io;
 pub mod journal;
 pub mod pdu;
 pub mod plugins;
+pub mod pulse;
 pub mod rng;
 pub mod secret;
 pub mod sim;

@@ -11,3 +11,4 @@ mod peers;
 mod snmpd;
 mod snmpsim;
 mod support;
+mod systemd;

@@ -12,6 +12,7 @@ pub mod inbox;
 pub mod jobs;
 pub mod local;
 pub mod net;
+pub mod notify;
 pub mod published;
 pub mod session;
 pub mod simulator;
