@@ -18,6 +18,7 @@ use rackwarden_core::io::published::Published;
 use rackwarden_core::io::snmp::{SnmpHandle, SnmpService};
 use rackwarden_core::io::store::{StoreHandle, StoreTask};
 use rackwarden_core::state::Records;
+use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -99,14 +100,15 @@ impl Agent {
             config,
             records,
             now: clock.now(),
-            seed: seed(),
+            seed: seed()?,
             holds_lines: terminal.is_some(),
         };
         let mut core = Core::new(start, &mut effects);
         let published = Arc::new(Published::new(core.first_snapshot(clock.now())));
 
         let mut net = Net::new().map_err(|err| format!("cannot start the net thread: {err}"))?;
-        let (snmp_service, snmp) = SnmpService::new(clock, seed(), inbox.clone(), net.waker());
+        let (snmp_service, snmp) =
+            SnmpService::new(clock, seed()? as u64, inbox.clone(), net.waker());
         net.add(Box::new(snmp_service));
         let Services { list, local } = make_services(&published, net.waker())?;
         for service in list {
@@ -256,10 +258,11 @@ impl NetThread {
     }
 }
 
-/// Randomness for request ids, codes and jitter, from the operating system through the standard library's hasher keys.
-pub(crate) fn seed() -> u64 {
-    use std::hash::{BuildHasher, Hasher};
-    std::collections::hash_map::RandomState::new()
-        .build_hasher()
-        .finish()
+/// Randomness for codes, request ids and jitter, from the operating system.
+fn seed() -> Result<u128, String> {
+    let mut bytes = [0; 16];
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .map_err(|err| format!("cannot read /dev/urandom: {err}; codes could be guessed"))?;
+    Ok(u128::from_be_bytes(bytes))
 }

@@ -15,7 +15,7 @@ use crate::effect::{Effect, Effects, Ticket, earlier};
 use crate::event::{Event, HostOverview};
 use crate::fault::Fault;
 use crate::plugins::{Make, PLUGINS, Plugin, PluginReply};
-use crate::rng::Rng;
+use crate::rng::{Codes, Rng};
 use crate::small::SmallMap;
 use crate::snapshot::{Health, Snapshot};
 use crate::snmp::SnmpReply;
@@ -78,8 +78,8 @@ pub struct Start {
     pub records: Records,
     /// Both clocks.
     pub now: Now,
-    /// Where randomness begins.
-    pub seed: u64,
+    /// Where randomness begins: from the operating system, so that nobody guesses what comes of it.
+    pub seed: u128,
     /// True when no line is answered before the first complete cycle (`demo`).
     pub holds_lines: bool,
 }
@@ -117,11 +117,11 @@ impl Core {
             plugin_names: plugins.iter().map(|plugin| plugin.name()).collect(),
             plugins,
             specs,
-            chat: Chat::new(&config),
+            chat: Chat::new(&config, Codes::new(seed)),
             book,
             notifier,
             pending: Pending::new(records.seq),
-            rng: Rng::new(seed),
+            rng: Rng::new(Codes::new(!seed).next_u128() as u64),
             next_ticket: 0,
             audit: AuditTail::restore(&records),
             notices: Vec::new(),

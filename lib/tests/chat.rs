@@ -424,3 +424,136 @@ fn a_crowd_of_strangers_changes_nothing_and_delays_nobody() {
             .all(|line| line.contains("refused") || line.contains("telegram:1 "))
     );
 }
+
+/// Updates as the service sends them, with what the agent makes of `/grant 66 viewer` in each.
+#[test]
+fn words_of_others_and_edits_are_never_run() {
+    let owner = json!({"id": OWNER, "is_bot": false, "first_name": "Ann"});
+    let private = json!({"id": OWNER, "type": "private"});
+    let group = json!({"id": GROUP, "type": "supergroup", "title": "crew"});
+    let bot = json!({"id": 1_087_968_824, "is_bot": true, "first_name": "Group"});
+    for (rule, kind, mut message, said, audited) in [
+        (
+            "forwarded",
+            "message",
+            json!({"from": owner, "chat": private, "forward_origin": {"type": "hidden_user"}}),
+            "Not run: it was forwarded",
+            "refused (forwarded",
+        ),
+        (
+            "written_by_another_bot",
+            "message",
+            json!({"from": owner, "chat": group, "via_bot": {"id": 5, "is_bot": true}}),
+            "Not run: it was forwarded",
+            "refused (forwarded",
+        ),
+        (
+            "edited",
+            "edited_message",
+            json!({"from": owner, "chat": private}),
+            "it is an edit of an earlier message",
+            "an edit, offered again",
+        ),
+        (
+            "anonymous_administrator",
+            "message",
+            json!({"from": bot, "sender_chat": group, "chat": group}),
+            "telegram-chat:-100 may not use this agent here",
+            "refused (telegram-chat:-100 holds no role here)",
+        ),
+        (
+            "channel_post",
+            "channel_post",
+            json!({"sender_chat": {"id": -7, "title": "C"}, "chat": {"id": -7, "type": "channel"}}),
+            "may not use this agent here",
+            "refused (telegram-chat:-7 holds no role here)",
+        ),
+        (
+            "as_a_channel",
+            "message",
+            json!({"from": owner, "sender_chat": {"id": -7, "title": "C"}, "chat": group}),
+            "may not use this agent here",
+            "refused (telegram-chat:-7 holds no role here)",
+        ),
+    ] {
+        let mut sim = sim();
+        message["message_id"] = json!(77_000);
+        message["date"] = json!(sim.now().wall.unix_seconds());
+        message["edit_date"] = message["date"].clone();
+        message["text"] = json!("/grant 66 viewer");
+        let at = sim.now().wall;
+        sim.service().inject(kind, message, at);
+        sim.run_for(seconds(5));
+        assert_eq!(count(&sim, "has the role"), 0, "{rule}");
+        assert!(
+            sim.transcript().contains(said),
+            "{rule}: {}",
+            sim.transcript()
+        );
+        let audit = sim.log(LogFile::Audit).join("\n");
+        assert!(audit.contains(audited), "{rule}: {audit}");
+    }
+}
+
+#[test]
+fn a_grant_ends_on_time_and_the_menu_with_it() {
+    let mut sim = sim();
+    sim.post(OWNER, OWNER, "/grant 66 viewer 30m");
+    sim.run_for(seconds(60));
+    let commands = |sim: &mut Sim| {
+        let menus = sim.service().menus();
+        let of_66 = menus.iter().find(|(scope, _)| scope.contains("66"));
+        of_66.map_or(0, |(_, commands)| commands.as_array().map_or(0, Vec::len))
+    };
+    assert!(commands(&mut sim) > 5, "{:?}", sim.service().menus());
+    sim.run_for(seconds(1735));
+    assert!(commands(&mut sim) > 5, "{:?}", sim.service().menus());
+    sim.run_for(seconds(15));
+    assert_eq!(commands(&mut sim), 3, "{:?}", sim.service().menus());
+    sim.post(STRANGER, STRANGER, "/current");
+    sim.run_for(seconds(2));
+    assert_eq!(count(&sim, "You may not use this agent"), 1);
+}
+
+#[test]
+fn the_rule_that_decides_is_told() {
+    let mut config = config();
+    config.access.grants.push(GrantConfig {
+        who: Subject::TelegramChat(GROUP),
+        role: Some(Role::Operator),
+        allow: Vec::new(),
+        deny: vec!["power.reset:bravo".into()],
+        until: None,
+    });
+    let mut sim = Sim::with_config(config);
+    sim.run_for(seconds(20));
+    for (line, want) in [
+        (
+            "/permissions check 3 reset al",
+            "telegram:3 may not /reset alpha: telegram:3 is viewer, this needs operator or a grant of `power.reset:alpha`.",
+        ),
+        (
+            "/permissions check 3 /reset al in -100",
+            "telegram:3 may /reset alpha: operator by the configuration for telegram-chat:-100.",
+        ),
+        (
+            "/permissions check -100 reset bravo",
+            "telegram-chat:-100 may not /reset bravo: `power.reset:bravo` is denied to telegram:0 by the configuration.",
+        ),
+        (
+            "/permissions check local:0 grant",
+            "local:0 may /grant: owner by the transport.",
+        ),
+        ("/permissions check 66 xyzzy", "there is no command /xyzzy"),
+        ("/permissions check 66", "usage: /permissions"),
+    ] {
+        sim.clear_transcript();
+        sim.post(OWNER, OWNER, line);
+        sim.run_for(seconds(3));
+        assert!(
+            sim.transcript().contains(want),
+            "{line}: {}",
+            sim.transcript()
+        );
+    }
+}

@@ -9,6 +9,10 @@ use crate::small::SmallMap;
 use crate::state::Records;
 use crate::time::Wall;
 
+/// Where a right comes from.
+const FILE: &str = "the configuration";
+const GRANT: &str = "what was granted in chat";
+
 /// The rights in force.
 #[derive(Debug, Default)]
 pub struct Access {
@@ -40,6 +44,10 @@ pub enum What {
     Role(Role),
     /// The role that the configuration gives, taken.
     NoRole,
+    /// Everything that the configuration gives, taken.
+    Nothing,
+    /// Every action, taken, and not worth a word.
+    Blocked,
     /// An action.
     Allow(String),
     /// An action, taken. It wins over everything.
@@ -144,6 +152,19 @@ impl Access {
         self.rights(now, caller).role.map(|(role, _)| role)
     }
 
+    /// True when `caller` is to get no answer at all.
+    pub fn is_blocked(&self, now: Wall, caller: &Caller) -> bool {
+        let is_block = |(entry, _): (&Entry, &str)| entry.what == What::Blocked;
+        self.entries(&caller.who, now).any(is_block)
+    }
+
+    /// When the next right ends, after `now`.
+    pub fn next_end(&self, now: Wall) -> Option<Wall> {
+        let entries = self.file.values().chain(self.chat.values()).flatten();
+        let ends = entries.filter_map(|entry| entry.until);
+        ends.filter(|until| *until > now).min()
+    }
+
     /// True when `caller` holds any right at all, so is no stranger.
     pub fn knows(&self, now: Wall, caller: &Caller) -> bool {
         let rights = self.rights(now, caller);
@@ -164,9 +185,12 @@ impl Access {
         if let Some(pattern) = rights
             .deny
             .iter()
-            .find(|pattern| denies(pattern, action, target))
+            .find(|(pattern, _)| denies(pattern, action, target))
         {
-            return refused(format!("`{pattern}` is denied to {}", caller.who));
+            return refused(format!(
+                "`{}` is denied to {} by {}",
+                pattern.0, caller.who, pattern.1
+            ));
         }
         if needed == Role::Anyone && (caller.is_private || rights.role.is_some()) {
             return allowed("everybody may".into());
@@ -179,9 +203,9 @@ impl Access {
         if let Some(pattern) = rights
             .allow
             .iter()
-            .find(|pattern| allows(pattern, action, target))
+            .find(|(pattern, _)| allows(pattern, action, target))
         {
-            return allowed(format!("`{pattern}` is granted"));
+            return allowed(format!("`{}` by {}", pattern.0, pattern.1));
         }
         match &rights.role {
             Some((role, _)) => refused(format!(
@@ -242,8 +266,8 @@ impl Access {
     fn entries(&self, who: &Subject, now: Wall) -> impl Iterator<Item = (&Entry, &'static str)> {
         let file = self.file.get(who).into_iter().flatten();
         let chat = self.chat.get(who).into_iter().flatten();
-        file.map(|entry| (entry, "the configuration"))
-            .chain(chat.map(|entry| (entry, "a grant")))
+        file.map(|entry| (entry, FILE))
+            .chain(chat.map(|entry| (entry, GRANT)))
             .filter(move |(entry, _)| entry.until.is_none_or(|until| now < until))
     }
 }
@@ -251,8 +275,9 @@ impl Access {
 #[derive(Default)]
 struct Rights<'a> {
     role: Option<(Role, String)>,
-    allow: Vec<&'a str>,
-    deny: Vec<&'a str>,
+    /// Patterns and where they come from.
+    allow: Vec<(&'a str, &'static str)>,
+    deny: Vec<(&'a str, &'static str)>,
 }
 
 impl<'a> Rights<'a> {
@@ -264,22 +289,30 @@ impl<'a> Rights<'a> {
     ) {
         let mut file_role = None;
         let mut chat_role = None;
+        let mut file_allow = Vec::new();
         let mut has_no_role = false;
         for (entry, from) in entries {
             match &entry.what {
-                What::Role(role) if from == "a grant" => {
+                What::Role(role) if from == GRANT => {
                     chat_role = chat_role.max(Some((*role).min(cap)));
                 }
                 What::Role(role) => file_role = file_role.max(Some((*role).min(cap))),
                 What::NoRole => has_no_role = true,
-                What::Allow(pattern) => self.allow.push(pattern),
-                What::Deny(pattern) => self.deny.push(pattern),
+                What::Nothing => {
+                    has_no_role = true;
+                    file_allow.clear();
+                }
+                What::Blocked => self.deny.push(("*:*", GRANT)),
+                What::Allow(pattern) if from == GRANT => self.allow.push((pattern, from)),
+                What::Allow(pattern) => file_allow.push((pattern.as_str(), from)),
+                What::Deny(pattern) => self.deny.push((pattern, from)),
             }
         }
+        self.allow.extend(file_allow);
         if has_no_role {
             file_role = None;
         }
-        let best = [(file_role, "the configuration"), (chat_role, "a grant")]
+        let best = [(file_role, FILE), (chat_role, GRANT)]
             .into_iter()
             .filter_map(|(role, from)| Some((role?, format!("{from} for {who}"))))
             .max_by_key(|(role, _)| *role);

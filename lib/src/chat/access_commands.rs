@@ -2,7 +2,7 @@
 
 use super::access::{Entry, What};
 use super::desk::{AuditTail, Desk};
-use super::{Answer, Arg, Invocation, Role, Spec, Subject};
+use super::{Address, Answer, Arg, Caller, Invocation, Role, Spec, Subject};
 use crate::text::Text;
 use crate::time::{Now, Wall, Zone};
 use std::time::Duration;
@@ -31,9 +31,9 @@ pub(super) const SPECS: &[Spec] = &[
     },
     Spec {
         name: "permissions",
-        usage: "[who]",
-        help: "who may do what",
-        example: "/permissions telegram:42",
+        usage: "[who | check <who> <command> [target] [in <chat>]]",
+        help: "who may do what, and which rule says so",
+        example: "/permissions check 42 reset alpha",
         role: Role::Owner,
         action: None,
         arg: Arg::Free,
@@ -57,6 +57,7 @@ pub(super) fn run(desk: &mut Desk<'_>, invocation: &Invocation) -> bool {
     match (invocation.command, args.as_slice()) {
         ("grant", args) | ("permissions", ["grant", args @ ..]) => grant(desk, invocation, args),
         ("revoke", args) | ("permissions", ["revoke", args @ ..]) => revoke(desk, invocation, args),
+        ("permissions", ["check", args @ ..]) => check(desk, invocation, args),
         ("permissions", args) => permissions(desk, invocation, args),
         ("audit", args) => audit(desk, invocation, args),
         _ => return false,
@@ -138,6 +139,71 @@ fn permissions(desk: &mut Desk<'_>, invocation: &Invocation, args: &[&str]) {
     };
     let text = describe(desk, only.as_ref());
     desk.answer(invocation, Answer::text(text));
+}
+
+/// Says whether somebody may run a command, and which rule decides.
+fn check(desk: &mut Desk<'_>, invocation: &Invocation, args: &[&str]) {
+    let (args, chat) = match args {
+        [args @ .., word, chat] if *word == "in" => (args, Some(*chat)),
+        args => (args, None),
+    };
+    let [who, command, target @ ..] = args else {
+        return desk.usage(invocation, "");
+    };
+    let subjects = subject(who).and_then(|who| Ok((who, chat.map(subject).transpose()?)));
+    let (who, chat) = match subjects {
+        Ok(subjects) => subjects,
+        Err(wrong) => return desk.usage(invocation, &wrong),
+    };
+    let command = command.trim_start_matches('/');
+    let Some(spec) = desk.env.specs.iter().find(|spec| spec.name == command) else {
+        return desk.usage(invocation, &format!("there is no command /{command}"));
+    };
+    let target = target.join(" ");
+    let mut names = match target.as_str() {
+        "" => Vec::new(),
+        target => (desk.env.complete)(spec.arg, target),
+    };
+    if names.len() != 1 {
+        names = vec![target];
+    }
+    let target = names.pop().filter(|target| !target.is_empty());
+    let decision = desk.access.decide(
+        desk.env.now.wall,
+        &imagined(&who, chat.as_ref()),
+        spec,
+        target.as_deref(),
+    );
+    let may = if decision.is_allowed() {
+        "may"
+    } else {
+        "may not"
+    };
+    let target = target.map_or_else(String::new, |target| format!(" {target}"));
+    let text = format!("{who} {may} /{command}{target}: {}.", decision.because());
+    desk.answer(invocation, Answer::text(text));
+}
+
+/// Somebody as if speaking in that chat, or in private; for a chat, whoever speaks there without a right of their own.
+fn imagined(who: &Subject, chat: Option<&Subject>) -> Caller {
+    let telegram = |chat| Address::Telegram { chat, topic: None };
+    let (person, address) = match (who, chat) {
+        (Subject::TelegramChat(chat), _) => (Subject::Telegram(0), telegram(*chat)),
+        (_, Some(Subject::TelegramChat(chat) | Subject::Telegram(chat))) => {
+            (who.clone(), telegram(*chat))
+        }
+        (Subject::Telegram(user), _) => (who.clone(), telegram(*user)),
+        (Subject::Local(uid), _) => (who.clone(), Address::Local(*uid)),
+        (Subject::Terminal, _) => (who.clone(), Address::Terminal),
+    };
+    Caller {
+        is_private: !matches!(address, Address::Telegram { chat, .. } if chat < 0),
+        // The local socket takes root for an owner.
+        is_owner: matches!(person, Subject::Local(0) | Subject::Terminal),
+        who: person,
+        name: String::new(),
+        address,
+    }
 }
 
 fn describe(desk: &Desk<'_>, only: Option<&Subject>) -> Text {
@@ -224,6 +290,8 @@ fn in_words(what: &What) -> String {
     match what {
         What::Role(role) => format!("the role {}", role.name()),
         What::NoRole => "the configuration's role taken".into(),
+        What::Nothing => "everything that the configuration gives taken".into(),
+        What::Blocked => "blocked".into(),
         What::Allow(pattern) => pattern.clone(),
         What::Deny(pattern) => format!("{pattern} denied"),
     }

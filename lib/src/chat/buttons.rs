@@ -2,7 +2,7 @@
 //! write that line, so rights are checked again at the press; this module knows who may press, not who may act.
 
 use super::{Address, Bound, Button, Subject};
-use crate::rng::Rng;
+use crate::rng::Codes;
 use crate::small::SmallMap;
 use crate::state::{Pending, Records};
 use crate::time::Mono;
@@ -17,8 +17,10 @@ pub const CHOICE_LIFE: Duration = Duration::from_secs(600);
 const MAX_KEPT: usize = 600;
 /// All other buttons; the oldest go first.
 const MAX_OTHERS: usize = 2000;
-/// 60 bits; together with the rights checked at the press, guessing is hopeless.
-const CODE_LENGTH: usize = 12;
+/// 130 bits in five each, of which 128 are random.
+const CODE_LENGTH: usize = 26;
+/// At a terminal codes are typed by hand. Only its own people reach them, so 60 bits do.
+const TYPED_CODE_LENGTH: usize = 12;
 
 /// Every button that may still be pressed.
 #[derive(Debug)]
@@ -26,7 +28,7 @@ pub struct Buttons {
     entries: SmallMap<String, Entry>,
     kept: VecDeque<String>,
     others: VecDeque<String>,
-    rng: Rng,
+    codes: Codes,
 }
 
 /// To whom new buttons belong.
@@ -78,15 +80,24 @@ impl Default for Buttons {
             entries: SmallMap::new(),
             kept: VecDeque::new(),
             others: VecDeque::new(),
-            rng: Rng::new(0),
+            codes: Codes::new(0),
         }
     }
 }
 
 impl Buttons {
-    /// Takes over the buttons under alerts, and begins a new row of codes.
-    pub fn restore(&mut self, records: &Records, rng: &mut Rng) {
-        self.rng = Rng::new(rng.next_u64());
+    /// Begins a new row of codes.
+    pub fn set_codes(&mut self, codes: Codes) {
+        self.codes = codes;
+    }
+
+    /// The row of codes, for others that nobody may guess.
+    pub(super) fn codes(&mut self) -> &mut Codes {
+        &mut self.codes
+    }
+
+    /// Takes over the buttons under alerts.
+    pub fn restore(&mut self, records: &Records) {
         let mut kept: Vec<(String, Entry)> = records.all("button");
         crate::small::sort_by_key(&mut kept, |(_, entry)| entry.order);
         self.kept = kept.iter().map(|(code, _)| code.clone()).collect();
@@ -101,7 +112,10 @@ impl Buttons {
         place: Place<'_>,
         state: &mut Pending,
     ) -> String {
-        let code = self.new_code();
+        let code = self.new_code(match place.address {
+            Address::Local(_) | Address::Terminal => TYPED_CODE_LENGTH,
+            _ => CODE_LENGTH,
+        });
         let life = match button.bound {
             Bound::Open => None,
             Bound::Caller => Some(CHOICE_LIFE),
@@ -180,12 +194,12 @@ impl Buttons {
         }
     }
 
-    fn new_code(&mut self) -> String {
+    fn new_code(&mut self, length: usize) -> String {
         const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
         loop {
-            let mut bits = self.rng.next_u64();
-            let mut code = String::with_capacity(CODE_LENGTH);
-            for _ in 0..CODE_LENGTH {
+            let mut bits = self.codes.next_u128();
+            let mut code = String::with_capacity(length);
+            for _ in 0..length {
                 code.push(char::from(ALPHABET[(bits & 31) as usize]));
                 bits >>= 5;
             }
@@ -396,7 +410,8 @@ mod tests {
         }
         assert_eq!(buttons.entries.len(), MAX_KEPT + MAX_OTHERS);
         let mut again = Buttons::default();
-        again.restore(&records, &mut Rng::new(3));
+        again.set_codes(Codes::new(3));
+        again.restore(&records);
         let last = codes.last().expect("codes");
         assert_eq!(
             again.press(second(1), last, &BOB, &CHAT, Some(1)),
@@ -416,11 +431,11 @@ mod tests {
             buttons.register(Mono::ZERO, &button, place(false), &mut Pending::new(0));
         }
         let mut guesser = Buttons {
-            rng: Rng::new(99),
+            codes: Codes::new(99),
             ..Buttons::default()
         };
         for _ in 0..100_000 {
-            let guess = guesser.new_code();
+            let guess = guesser.new_code(CODE_LENGTH);
             assert_eq!(
                 buttons.press(second(1), &guess, &ANN, &CHAT, None),
                 Press::Gone

@@ -17,9 +17,9 @@ use crate::ctx::{Notice, Tickets};
 use crate::effect::{Effect, Effects, Ticket, earlier};
 use crate::event::HttpResponse;
 use crate::fault::Fault;
-use crate::rng::Rng;
+use crate::rng::{Codes, Rng};
 use crate::state::{Pending, Records};
-use crate::time::{Mono, Now};
+use crate::time::{Mono, Now, Wall};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,6 +83,8 @@ pub struct Chat {
     transports: Vec<Box<dyn Transport>>,
     /// The rights that the menus were made from.
     menu_revision: u64,
+    /// When the first of those rights ends, by both clocks.
+    rights_end: Option<(Wall, Mono)>,
 }
 
 /// How often somebody is told no.
@@ -102,11 +104,13 @@ pub(super) struct Refusals {
 }
 
 impl Chat {
-    /// Makes the chat for a configuration.
-    pub fn new(config: &Config) -> Chat {
+    /// Makes the chat for a configuration; `codes` are for buttons and pairing.
+    pub fn new(config: &Config, codes: Codes) -> Chat {
+        let mut outbox = Outbox::default();
+        outbox.buttons.set_codes(codes);
         Chat {
             access: Access::new(&config.access),
-            outbox: Outbox::default(),
+            outbox,
             sessions: Sessions::default(),
             counters: ChatCounters::default(),
             refusals: Refusals {
@@ -122,6 +126,7 @@ impl Chat {
             interrupted: Vec::new(),
             transports: make_transports(config),
             menu_revision: 0,
+            rights_end: None,
         }
     }
 
@@ -130,7 +135,7 @@ impl Chat {
         self.access.restore(records);
         self.interrupted = self.marks.restore(records);
         self.outbox.set_zone(&env.config.notify.timezone);
-        self.outbox.restore(env.now, records, env.state, env.rng);
+        self.outbox.restore(env.now, records, env.state);
         for transport in &mut self.transports {
             transport.start(env, records);
         }
@@ -318,15 +323,24 @@ impl Chat {
         self.transports
             .iter()
             .map(|transport| transport.poll_timeout())
+            .chain([self.rights_end.map(|(_, at)| at)])
             .fold(self.outbox.poll_timeout(), earlier)
     }
 
     /// The end of a turn: lets go what may leave now.
     pub fn flush(&mut self, env: &mut ChatEnv<'_>) {
         self.marks.write(env.state);
-        if self.menu_revision != self.access.revision() {
+        let has_ended = self
+            .rights_end
+            .is_some_and(|(end, at)| end <= env.now.wall || at <= env.now.mono);
+        if self.menu_revision != self.access.revision() || has_ended {
             self.menu_revision = self.access.revision();
             let (access, specs, now) = (&self.access, env.specs, env.now.wall);
+            // The wall clock may be set meanwhile, so a distant end is looked at again each hour.
+            self.rights_end = access.next_end(now).map(|end| {
+                let wait = end.since(now).min(Duration::from_secs(3600));
+                (end, env.now.mono + wait)
+            });
             let menu = |caller: &Caller| {
                 let may =
                     |spec: &&&'static Spec| access.decide(now, caller, spec, None).is_allowed();

@@ -131,6 +131,8 @@ pub enum IncomingKind {
         /// An edit of an earlier message.
         edited: bool,
     },
+    /// Text that the caller did not write: forwarded, or another bot's in the caller's name.
+    Foreign(String),
     /// A button was pressed.
     Press {
         /// The code that the button carries.

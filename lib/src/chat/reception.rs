@@ -34,6 +34,8 @@ struct Visit {
     query: Cell<Option<String>>,
     /// A button was pressed.
     is_press: bool,
+    /// An edit of an earlier message, which may have been run already.
+    is_edit: bool,
     age: Age,
 }
 
@@ -69,10 +71,15 @@ impl Chat {
             confirmed: false,
             query: Cell::new(None),
             is_press: false,
+            is_edit: matches!(incoming.kind, IncomingKind::Text { edited: true, .. }),
             age,
         };
         match incoming.kind {
             IncomingKind::Text { text, .. } => self.receive_line(env, visit, &text),
+            IncomingKind::Foreign(text) => {
+                self.receive_foreign(env, visit, &text);
+                None
+            }
             IncomingKind::Press { code, query } => {
                 visit.query.set(Some(query));
                 visit.is_press = true;
@@ -186,9 +193,13 @@ impl Chat {
             return None;
         }
         match (spec.changes_state, visit.age) {
+            (true, Age::Young) if visit.is_edit => {
+                self.offer(env, &visit, &line);
+                return None;
+            }
             (_, Age::Young) | (false, Age::Unknown) => {}
-            (true, age) => {
-                self.offer(env, &visit, &line, age);
+            (true, _) => {
+                self.offer(env, &visit, &line);
                 return None;
             }
             (false, Age::Old(age)) if age > MAX_QUESTION_AGE => {
@@ -249,6 +260,27 @@ impl Chat {
             (false, false) => self.marks.finish(Some(number), env.state),
         }
         None
+    }
+
+    /// Somebody else's words are never run, whoever brings them.
+    fn receive_foreign(&mut self, env: &mut ChatEnv<'_>, visit: Visit, line: &str) {
+        let rules = Rules {
+            bot_name: self.bot_name(&visit.caller.address),
+            needs_slash: true,
+        };
+        let Reading::Command { spec, args } = grammar::read(line, env.specs, rules) else {
+            return;
+        };
+        self.counters.refused += 1;
+        let line = written(spec.name, &args);
+        self.note_refusal(env, &visit, &line, "forwarded, so somebody else's words");
+        let key = visit.caller.who.to_string();
+        if self.access.knows(env.now.wall, &visit.caller)
+            && self.refusals.to_known.take(env.now.mono, &key).is_some()
+        {
+            let text = "Not run: it was forwarded, so it is somebody else's. Write it yourself.";
+            self.reply(env, &visit, Answer::text(text));
+        }
     }
 
     /// Says no: once in a while to the person, to the audit log, and to the log with the id to copy.
@@ -347,15 +379,17 @@ impl Chat {
     }
 
     /// Offers an old command as a button instead of running it.
-    fn offer(&mut self, env: &mut ChatEnv<'_>, visit: &Visit, line: &str, age: Age) {
-        let when = match age {
-            Age::Old(age) => format!("{} ago", Human(age)),
-            _ => "at a time that I cannot tell".to_owned(),
+    fn offer(&mut self, env: &mut ChatEnv<'_>, visit: &Visit, line: &str) {
+        let (why, audited) = match visit.age {
+            Age::Old(age) => (format!("it was sent {} ago", Human(age)), "too old"),
+            Age::Unknown => (
+                "it was sent at a time that I cannot tell".to_owned(),
+                "too old",
+            ),
+            Age::Young => ("it is an edit of an earlier message".to_owned(), "an edit"),
         };
         let text = Text::new()
-            .plain("Not run, because it was sent ")
-            .plain(when)
-            .plain(": ")
+            .plain(format!("Not run, because {why}: "))
             .code(line);
         let answer = Answer {
             buttons: vec![vec![Button::choice("Run now", line)]],
@@ -366,7 +400,7 @@ impl Chat {
             env,
             &visit.caller,
             line.to_owned(),
-            "too old, offered again".into(),
+            format!("{audited}, offered again"),
         );
         self.reply(env, visit, answer);
     }

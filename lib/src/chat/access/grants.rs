@@ -74,7 +74,7 @@ impl Access {
         let holds_role = |list: &[What]| list.iter().any(|held| matches!(held, What::Role(_)));
         let denials: Vec<What> = match what {
             None if file.is_empty() => Vec::new(),
-            None => vec![What::NoRole, What::Deny("*:*".into())],
+            None => vec![What::Nothing, What::Deny("*:*".into())],
             Some(What::Role(_)) if holds_role(&file) => vec![What::NoRole],
             Some(What::Allow(pattern)) => {
                 let held: Vec<What> = file
@@ -163,6 +163,8 @@ fn replaces(new: &What, held: &What) -> bool {
     match (new, held) {
         (What::Role(_), What::Role(_)) => true,
         // Made by revoking everything; granting anything starts afresh.
+        (What::Role(_) | What::Allow(_), What::Blocked) => true,
+        (What::Blocked, _) => true,
         (What::Role(_), What::Deny(deny)) => deny == "*:*",
         (What::Allow(allow), What::Deny(deny)) => deny == "*:*" || covers(allow, deny),
         (What::Allow(a), What::Allow(b)) | (What::Deny(a), What::Deny(b)) => a == b,

@@ -199,6 +199,26 @@ fn revoking_one_action_of_an_operator_denies_that_one() {
 }
 
 #[test]
+fn granting_one_thing_again_gives_back_nothing_else() {
+    let mut access = access();
+    let mut state = Pending::new(0);
+    let four = caller(Subject::Telegram(4), 4);
+    access.revoke(&four.who, None, "o", &mut state);
+    assert!(!access.may(Wall(0), &four, "power.reset", "alpha", Role::Operator));
+    let other = What::Allow("docker.restart:web".into());
+    access
+        .grant(&four.who, other, None, "o", &mut state)
+        .expect("may");
+    assert!(access.may(Wall(0), &four, "docker.restart", "web", Role::Operator));
+    assert!(!access.may(Wall(0), &four, "power.reset", "alpha", Role::Operator));
+    let again = What::Allow("power.reset:alpha".into());
+    access
+        .grant(&four.who, again, None, "o", &mut state)
+        .expect("may");
+    assert!(access.may(Wall(0), &four, "power.reset", "alpha", Role::Operator));
+}
+
+#[test]
 fn a_supergroup_keeps_the_rights_of_its_group() {
     let mut access = access();
     access.add_alias(-9, -100, &mut Pending::new(0));

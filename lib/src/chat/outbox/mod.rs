@@ -12,7 +12,6 @@ use super::buttons::{Buttons, Place};
 use super::pages::pages;
 use super::{Address, Button, Subject};
 use crate::effect::Document;
-use crate::rng::Rng;
 use crate::small::SmallMap;
 use crate::state::{Pending, Records};
 use crate::text::{Style, Text};
@@ -117,8 +116,8 @@ struct Sent {
 impl Outbox {
     /// Takes over what had not left before the restart. What was being sent then may have arrived, so it is
     /// sent again with a mark.
-    pub fn restore(&mut self, now: Now, records: &Records, state: &mut Pending, rng: &mut Rng) {
-        self.buttons.restore(records, rng);
+    pub fn restore(&mut self, now: Now, records: &Records, state: &mut Pending) {
+        self.buttons.restore(records);
         for (old, new) in records.all::<i64>("alias") {
             if let Ok(old) = old.parse() {
                 self.moved.insert(old, new);

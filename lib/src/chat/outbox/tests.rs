@@ -107,9 +107,8 @@ impl Rig {
     fn restart(&mut self) {
         self.outbox = Outbox::default();
         self.state = Pending::new(self.records.seq);
-        let mut rng = Rng::new(1);
         self.outbox
-            .restore(self.now, &self.records, &mut self.state, &mut rng);
+            .restore(self.now, &self.records, &mut self.state);
         self.store();
     }
 

@@ -1,5 +1,5 @@
-//! Reads updates: who wrote or pressed what, and where. What is not for us (forwarded messages, other bots,
-//! kinds that were not asked for) is told apart, never guessed at.
+//! Reads updates: who wrote or pressed what, and where. What is not for us (other bots, kinds that were not asked
+//! for) and what somebody else wrote (forwarded messages) is told apart, never guessed at.
 
 use crate::chat::{Address, Caller, Incoming, IncomingKind, Subject};
 use serde_json::Value;
@@ -57,11 +57,19 @@ fn message(message: &Value, edited: bool) -> Update {
         return Update::Moved { old, new: chat };
     }
     // A forwarded command is somebody else's words; the same holds for what another bot wrote in a person's name.
-    let is_foreign = ["forward_origin", "forward_date", "via_bot"]
-        .iter()
-        .any(|field| !message[*field].is_null());
-    if is_foreign || message["is_automatic_forward"].as_bool() == Some(true) {
-        return Update::Ignored("forwarded");
+    let is_foreign = [
+        "forward_origin",
+        "forward_from",
+        "forward_from_chat",
+        "forward_sender_name",
+        "forward_date",
+        "via_bot",
+        "sender_business_bot",
+    ]
+    .iter()
+    .any(|field| !message[*field].is_null());
+    if message["is_automatic_forward"].as_bool() == Some(true) {
+        return Update::Ignored("forwarded by the service");
     }
     let Some(text) = message["text"].as_str() else {
         return Update::Ignored("no text");
@@ -74,9 +82,9 @@ fn message(message: &Value, edited: bool) -> Update {
         caller,
         message: message["message_id"].as_i64(),
         sent_unix_seconds: date,
-        kind: IncomingKind::Text {
-            text: crate::chat::grammar::cut(text, MAX_TEXT).to_owned(),
-            edited,
+        kind: match crate::chat::grammar::cut(text, MAX_TEXT).to_owned() {
+            text if is_foreign => IncomingKind::Foreign(text),
+            text => IncomingKind::Text { text, edited },
         },
     })
 }
@@ -90,13 +98,15 @@ fn press(query: &Value) -> Update {
     ) else {
         return Update::Ignored("a press without a message");
     };
-    let Some(user) = query["from"]["id"].as_i64().filter(|id| *id > 0) else {
+    let from = &query["from"];
+    let is_bot = from["is_bot"].as_bool() == Some(true);
+    let Some(user) = from["id"].as_i64().filter(|id| *id > 0 && !is_bot) else {
         return Update::Unknown;
     };
     Update::Incoming(Incoming {
         caller: Caller {
             who: Subject::Telegram(user),
-            name: name(&query["from"]),
+            name: name(from),
             address: address(message, chat),
             is_private: is_private(message),
             is_owner: false,
@@ -165,6 +175,7 @@ mod tests {
                 let caller = incoming.caller;
                 let kind = match incoming.kind {
                     IncomingKind::Text { text, edited } => format!("text {text} {edited}"),
+                    IncomingKind::Foreign(text) => format!("foreign {text}"),
                     IncomingKind::Press { code, query } => format!("press {code} {query}"),
                 };
                 format!(
@@ -224,7 +235,22 @@ mod tests {
             (
                 "forwarded",
                 json!({"update_id":1,"message":{"from":ann,"chat":private,"forward_origin":{"type":"user"},"date":9,"text":"/reset"}}),
-                "Some(1) Ignored(\"forwarded\")",
+                "Some(1) telegram:42 Ann B telegram:42 true foreign /reset Some(9)",
+            ),
+            (
+                "written_by_another_bot_in_a_persons_name",
+                json!({"update_id":1,"message":{"from":ann,"chat":private,"via_bot":{"id":5},"date":9,"text":"/reset"}}),
+                "Some(1) telegram:42 Ann B telegram:42 true foreign /reset Some(9)",
+            ),
+            (
+                "a_channels_post_in_its_discussion_group",
+                json!({"update_id":1,"message":{"from":{"id":777000,"is_bot":false},"sender_chat":{"id":-7},"chat":group,"is_automatic_forward":true,"date":9,"text":"/reset"}}),
+                "Some(1) Ignored(\"forwarded by the service\")",
+            ),
+            (
+                "press_by_a_bot",
+                json!({"update_id":1,"callback_query":{"id":"q","from":{"id":1087968824,"is_bot":true},"data":"abc","message":{"message_id":5,"chat":group}}}),
+                "Some(1) Unknown",
             ),
             (
                 "another_bot",
