@@ -12,6 +12,7 @@
 //! assert!(sim.transcript().contains("rackwarden"));
 //! ```
 
+mod disk;
 pub mod telegram;
 
 use crate::chat::{Address, Asked, SessionId, Subject};
@@ -20,6 +21,7 @@ use crate::core::{Core, Start};
 use crate::effect::{Effect, Effects, HttpRequest, LogFile, Ticket, earlier};
 use crate::event::{Event, HostOverview, HttpResponse};
 use crate::fault::{Fault, FaultKind};
+use crate::journal::{Broken, MemoryStorage};
 use crate::pdu::simulated::Agent;
 use crate::plugins::Make;
 use crate::rng::Rng;
@@ -29,6 +31,7 @@ use crate::snmp::Version;
 use crate::snmp::engine::Engine;
 use crate::state::Records;
 use crate::time::{Mono, Now, Wall};
+use disk::Disk;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -93,10 +96,10 @@ pub struct Sim {
     queue: BTreeMap<(Mono, u64), Delivery>,
     queued: u64,
     service: Service,
-    records: Records,
-    storage_works: bool,
-    /// Turns that a storage which does not work has not taken yet.
-    unsaved: Vec<crate::state::Turn>,
+    disk: Disk,
+    /// The server's clock is right; the agent's is ahead by so many milliseconds.
+    skew_ms: i64,
+    is_dead: bool,
     logs: BTreeMap<LogFile, Vec<String>>,
     transcript: Vec<String>,
     snapshot: Option<Arc<Snapshot>>,
@@ -194,9 +197,9 @@ impl Sim {
             queue: BTreeMap::new(),
             queued: 0,
             service: Service::default(),
-            records: Records::default(),
-            storage_works: true,
-            unsaved: Vec::new(),
+            disk: Disk::default(),
+            skew_ms: 0,
+            is_dead: false,
             logs: BTreeMap::new(),
             transcript: Vec::new(),
             snapshot: None,
@@ -238,14 +241,15 @@ impl Sim {
 
     /// Somebody writes into a chat of the simulated chat service.
     pub fn post(&mut self, user: i64, chat: i64, text: &str) {
-        self.service.post(user, chat, text, self.now.wall);
+        let at = self.service_now().wall;
+        self.service.post(user, chat, text, at);
         self.answer_polls();
     }
 
     /// Somebody wrote this so long ago, and the service delivers it only now.
     pub fn post_late(&mut self, user: i64, chat: i64, text: &str, age: Duration) {
-        self.service
-            .post(user, chat, text, self.now.wall.minus(age));
+        let at = self.service_now().wall.minus(age);
+        self.service.post(user, chat, text, at);
         self.answer_polls();
     }
 
@@ -270,8 +274,9 @@ impl Sim {
     /// # Panics
     /// Panics when no message has such a button.
     pub fn press(&mut self, user: i64, chat: i64, label: &str) {
+        let at = self.service_now().wall;
         assert!(
-            self.service.press(user, chat, label, self.now.wall),
+            self.service.press(user, chat, label, at),
             "no button {label:?} in chat {chat}"
         );
         self.answer_polls();
@@ -282,14 +287,26 @@ impl Sim {
         &mut self.service
     }
 
-    /// The wall clock jumps; the monotonic one does not.
+    /// The agent's wall clock jumps; its monotonic one does not, and nor does the chat service's.
     pub fn step_wall(&mut self, by_ms: i64) {
         self.now.wall = Wall(self.now.wall.0 + by_ms);
+        self.skew_ms += by_ms;
     }
 
     /// From now on the store answers with a fault, or works again.
     pub fn set_storage_works(&mut self, works: bool) {
-        self.storage_works = works;
+        let broken = (!works).then_some(Broken::ReadOnly);
+        self.storage().set_broken(broken);
+    }
+
+    /// The disk, to break it.
+    pub fn storage(&mut self) -> &mut MemoryStorage {
+        self.disk.journal.storage()
+    }
+
+    /// The last moment of which everything is on disk: what the agent decided until then survives its end.
+    pub fn stored_until(&self) -> Mono {
+        self.disk.stored_until(self.now.mono)
     }
 
     /// A new configuration is swapped in.
@@ -303,14 +320,32 @@ impl Sim {
 
     /// Ends the agent without any warning and starts it again from what was stored.
     pub fn kill_and_restart(&mut self) {
-        self.unsaved.clear();
+        self.kill();
+        self.restart();
+    }
+
+    /// Ends the agent without any warning. What it gave to the operating system stays.
+    pub fn kill(&mut self) {
+        self.is_dead = true;
         self.queue
             .retain(|_, delivery| matches!(delivery, Delivery::Action(_)));
-        self.engine = Engine::new(Rng::new(2));
         self.service.forget_callers();
+    }
+
+    /// Ends it by a power cut: of what was not synced any part may have been written. `seed` decides which.
+    pub fn cut_power(&mut self, seed: u64) {
+        self.kill();
+        self.disk.cut_power(&mut Rng::new(seed));
+    }
+
+    /// Starts it again from what was stored.
+    pub fn restart(&mut self) {
+        self.is_dead = false;
+        self.disk.reopen();
+        self.engine = Engine::new(Rng::new(2));
         let mut effects = Effects::new();
         self.core = Core::with_plugins(
-            start(&self.config, self.records.clone(), self.now),
+            start(&self.config, self.disk.journal.records().clone(), self.now),
             &self.plugins,
             &mut effects,
         );
@@ -323,10 +358,14 @@ impl Sim {
         loop {
             self.answer_polls();
             let queued = self.queue.first_key_value().map(|((at, _), _)| *at);
-            let next = earlier(
-                earlier(queued, self.core.poll_timeout()),
-                earlier(self.engine.poll_timeout(), self.service.poll_timeout()),
-            );
+            let mut next = earlier(queued, self.service.poll_timeout());
+            if !self.is_dead {
+                next = earlier(
+                    next,
+                    earlier(self.core.poll_timeout(), self.disk.poll_timeout()),
+                );
+                next = earlier(next, self.engine.poll_timeout());
+            }
             let Some(next) = next.filter(|at| *at <= end) else {
                 break;
             };
@@ -336,6 +375,14 @@ impl Sim {
                     self.deliver(delivery);
                 }
                 continue;
+            }
+            if self.is_dead {
+                continue;
+            }
+            if self.disk.poll_timeout().is_some_and(|at| at <= next) {
+                if let Some(event) = self.disk.commit(self.now.mono) {
+                    self.enqueue(Duration::from_millis(1), Delivery::Event(event));
+                }
             }
             if self.engine.poll_timeout().is_some_and(|at| at <= next) {
                 self.engine.handle_timeout(self.now.mono);
@@ -368,9 +415,9 @@ impl Sim {
         self.snapshot.as_ref()
     }
 
-    /// What the store holds.
+    /// What the store holds, or will when it has written everything.
     pub fn records(&self) -> &Records {
-        &self.records
+        self.disk.journal.records()
     }
 
     /// How often the core was called.
@@ -395,7 +442,18 @@ impl Sim {
             .insert((self.now.mono + delay, self.queued), delivery);
     }
 
+    /// Both clocks of the chat service.
+    fn service_now(&self) -> Now {
+        Now {
+            wall: Wall(self.now.wall.0 - self.skew_ms),
+            ..self.now
+        }
+    }
+
     fn step(&mut self, event: Event) {
+        if self.is_dead {
+            return;
+        }
         self.steps += 1;
         let mut effects = Effects::new();
         self.core.step(self.now, event, &mut effects);
@@ -454,25 +512,7 @@ impl Sim {
                         Delivery::Event(Event::Host { ticket, overview }),
                     );
                 }
-                Effect::Store(turn) => {
-                    let seq = turn.seq;
-                    self.unsaved.push(turn);
-                    let result = if self.storage_works {
-                        for turn in std::mem::take(&mut self.unsaved) {
-                            self.records.apply(&turn);
-                        }
-                        Ok(())
-                    } else {
-                        Err(crate::fault::Fault::new(
-                            crate::fault::FaultKind::Disk,
-                            "no space left on device",
-                        ))
-                    };
-                    self.enqueue(
-                        Duration::from_millis(1),
-                        Delivery::Event(Event::Stored { seq, result }),
-                    );
-                }
+                Effect::Store(turn) => self.disk.push(self.now.mono, &turn),
                 Effect::Append { file, line } => self.logs.entry(file).or_default().push(line),
                 Effect::Reply(reply) => self.note(format!("terminal] {}", reply.text)),
                 Effect::Work { ticket, job } => {
@@ -491,8 +531,9 @@ impl Sim {
     fn call(&mut self, request: &HttpRequest) {
         let kind = request.headers.iter();
         let kind = kind.filter(|(name, _)| *name == "content-type");
+        let now = self.service_now();
         self.service.call(
-            self.now,
+            now,
             request.ticket.0,
             request.url.expose(),
             kind.map(|(_, value)| &**value).next().unwrap_or_default(),
@@ -516,9 +557,10 @@ impl Sim {
     }
 
     fn answer_polls(&mut self) {
-        for (ticket, reply) in self.service.take_replies(self.now) {
+        let now = self.service_now();
+        for (ticket, reply) in self.service.take_replies(now) {
             let ticket = Ticket(ticket);
-            let result = result_of(reply, self.now);
+            let result = result_of(reply, now);
             self.enqueue(
                 Duration::from_millis(20),
                 Delivery::Event(Event::Http { ticket, result }),

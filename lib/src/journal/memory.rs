@@ -2,6 +2,7 @@
 
 use super::{FileKind, Storage, Stored};
 use crate::fault::{Fault, FaultKind};
+use crate::rng::Rng;
 
 /// What goes wrong with one operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,20 @@ pub enum Trouble {
     PowerCutHalfway,
 }
 
+/// What is wrong with every operation until it is mended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// There is no space; an append still finds room for its first half.
+    Full,
+    /// Nothing can be written at all.
+    ReadOnly,
+    /// Bytes are taken, but no sync succeeds; what was meant to be synced never reaches the medium.
+    Sync,
+}
+
+/// A disk is written in pieces of this size.
+const SECTOR: usize = 512;
+
 /// Files in memory, with a disk cache that `power_cut` loses.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStorage {
@@ -23,9 +38,13 @@ pub struct MemoryStorage {
     journal: Option<Vec<u8>>,
     /// Bytes of the journal that are durable.
     synced: usize,
+    /// A sync failed: no later one makes durable what was cached then.
+    is_poisoned: bool,
     operations: u64,
     trouble: Option<(u64, Trouble)>,
+    broken: Option<Broken>,
     is_off: bool,
+    set_aside: u32,
 }
 
 impl MemoryStorage {
@@ -34,15 +53,47 @@ impl MemoryStorage {
         self.trouble = Some((self.operations + operation, trouble));
     }
 
+    /// Breaks it until it is mended with `None`.
+    pub fn set_broken(&mut self, broken: Option<Broken>) {
+        self.broken = broken;
+    }
+
     /// Loses what was not synced but for one byte in two, and turns the power on again.
     pub fn power_cut(&mut self) {
         if let Some(journal) = &mut self.journal {
             let lost = journal.len().saturating_sub(self.synced);
             journal.truncate(self.synced + lost / 2);
-            self.synced = journal.len();
         }
-        self.is_off = false;
-        self.trouble = None;
+        self.power_on();
+    }
+
+    /// Loses what was not synced as disks do: every sector of it, in any order, may have been written or not, and the
+    /// file may have grown or not. Turns the power on again.
+    pub fn power_cut_torn(&mut self, rng: &mut Rng) {
+        if let Some(journal) = &mut self.journal {
+            let lost = journal.len().saturating_sub(self.synced) as u64;
+            journal.truncate(self.synced + rng.below(lost + 1) as usize);
+            let mut at = self.synced;
+            while at < journal.len() {
+                let end = (at / SECTOR * SECTOR + SECTOR).min(journal.len());
+                if rng.below(2) == 0 {
+                    journal[at..end].fill(0);
+                }
+                at = end;
+            }
+        }
+        self.power_on();
+    }
+
+    /// Replaces what is in a file behind the agent's back.
+    pub fn overwrite(&mut self, file: FileKind, bytes: &[u8]) {
+        match file {
+            FileKind::Snapshot => self.snapshot = Some(bytes.to_vec()),
+            FileKind::Journal => {
+                self.journal = Some(bytes.to_vec());
+                self.synced = bytes.len();
+            }
+        }
     }
 
     /// How many operations there were.
@@ -50,10 +101,22 @@ impl MemoryStorage {
         self.operations
     }
 
+    /// How many files were set aside.
+    pub fn files_set_aside(&self) -> u32 {
+        self.set_aside
+    }
+
+    fn power_on(&mut self) {
+        self.synced = self.journal.as_ref().map_or(0, Vec::len);
+        self.is_poisoned = false;
+        self.is_off = false;
+        self.trouble = None;
+    }
+
     fn begin(&mut self) -> Result<Option<Trouble>, Fault> {
         let number = self.operations;
         self.operations += 1;
-        if self.is_off {
+        if self.is_off || self.broken == Some(Broken::ReadOnly) {
             return Err(no_space());
         }
         let trouble = self
@@ -66,6 +129,7 @@ impl MemoryStorage {
                 self.is_off = true;
                 Err(no_space())
             }
+            None if self.broken == Some(Broken::Full) => Ok(Some(Trouble::FailsHalfway)),
             other => Ok(other),
         }
     }
@@ -104,33 +168,48 @@ impl Storage for MemoryStorage {
     fn sync(&mut self) -> Result<(), Fault> {
         let trouble = self.begin()?;
         let length = self.journal.as_ref().map_or(0, Vec::len);
-        if trouble.is_none() {
+        if trouble.is_some() || self.broken == Some(Broken::Sync) {
+            self.is_poisoned = true;
+            self.halfway(trouble)?;
+            return Err(no_space());
+        }
+        if !self.is_poisoned {
             self.synced = length;
         }
-        self.halfway(trouble)
+        Ok(())
     }
 
     fn replace(&mut self, file: FileKind, bytes: &[u8]) -> Result<(), Fault> {
         let trouble = self.begin()?;
+        if self.broken == Some(Broken::Sync) {
+            return Err(no_space());
+        }
         if trouble.is_none() {
-            match file {
-                FileKind::Snapshot => self.snapshot = Some(bytes.to_vec()),
-                FileKind::Journal => {
-                    self.synced = bytes.len();
-                    self.journal = Some(bytes.to_vec());
-                }
-            }
+            self.overwrite(file, bytes);
+            self.is_poisoned &= file == FileKind::Snapshot;
         }
         self.halfway(trouble)
     }
 
     fn set_aside(&mut self, file: FileKind) -> Result<String, Fault> {
         let trouble = self.begin()?;
+        if self.broken == Some(Broken::Full) {
+            // A file can be renamed on a disk without space.
+            return self.move_away(file);
+        }
+        let place = self.move_away(file)?;
+        self.halfway(trouble).map(|()| place)
+    }
+}
+
+impl MemoryStorage {
+    fn move_away(&mut self, file: FileKind) -> Result<String, Fault> {
         match file {
             FileKind::Snapshot => self.snapshot = None,
             FileKind::Journal => self.journal = None,
         }
-        self.halfway(trouble).map(|()| "memory".to_owned())
+        self.set_aside += 1;
+        Ok("memory".to_owned())
     }
 }
 
