@@ -39,7 +39,7 @@ fn file_flags() -> Vec<String> {
         .filter(|option| takes_file(option))
         .map(|option| format!("--{}", option.name))
         .collect();
-    flags.sort();
+    rackwarden_core::small::sort_by_key(&mut flags, |flag| flag.clone());
     flags.dedup();
     flags
 }

@@ -114,7 +114,9 @@ fn secrets(config: &Config) -> Vec<Arc<str>> {
     }
     // The defaults of every device hide nothing, and are words that other lines use.
     secrets.retain(|secret| !matches!(&**secret, "" | "public" | "private"));
-    secrets.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    rackwarden_core::small::sort_by_key(&mut secrets, |secret| {
+        (std::cmp::Reverse(secret.len()), secret.clone())
+    });
     secrets.dedup();
     secrets
 }

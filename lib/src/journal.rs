@@ -7,8 +7,8 @@ mod memory;
 pub use memory::{Broken, MemoryStorage, Trouble};
 
 use crate::fault::Fault;
+use crate::small::SmallMap;
 use crate::state::{Change, Records, Turn};
-use std::collections::BTreeMap;
 
 const JOURNAL_MAGIC: &[u8; 8] = b"RWJRNL1\n";
 const SNAPSHOT_MAGIC: &[u8; 8] = b"RWSNAP1\n";
@@ -262,7 +262,7 @@ fn decode_snapshot(bytes: &[u8]) -> Option<Records> {
         return None;
     }
     let (seq, entries) = rest.split_first_chunk::<8>()?;
-    let map: BTreeMap<String, Vec<u8>> = decode_entries(entries)?
+    let map: SmallMap<String, Vec<u8>> = decode_entries(entries)?
         .into_iter()
         .filter_map(|change| Some((change.key, change.value?)))
         .collect();

@@ -1,15 +1,58 @@
-//! A sorted map and a set in one vector each, and a sort, for collections of a few dozen entries. The standard ones
-//! cost four to ten kilobytes of machine code for every pair of types; these a few hundred bytes. Whatever can
-//! hold thousands of unordered entries stays with the standard library.
+//! A sorted map and a set in one vector each, and a sort. The standard ones cost four to ten kilobytes of machine
+//! code for every pair of types; these a few hundred bytes. Single insertions move what stands behind them: made for
+//! dozens of entries, fit for ten thousand, not for more.
 
 use std::ops::{Bound, RangeBounds};
 
-/// Sorts by a key, stably. Linear for what is sorted already; quadratic at worst.
+/// Sorts by a key, stably. Linear for what is sorted already.
 pub fn sort_by_key<T, K: Ord>(items: &mut [T], key: impl Fn(&T) -> K) {
-    for end in 1..items.len() {
-        let place = items[..end].partition_point(|item| key(item) <= key(&items[end]));
-        items[place..=end].rotate_right(1);
+    sort(items, |a, b| key(a) > key(b));
+}
+
+fn sort<T>(items: &mut [T], is_after: impl Fn(&T, &T) -> bool) {
+    if items.windows(2).all(|pair| !is_after(&pair[0], &pair[1])) {
+        return;
     }
+    let follows = |a: u32, b: u32| is_after(&items[a as usize], &items[b as usize]);
+    let mut from = merge_sorted(items.len() as u32, &follows);
+    // Place by place, the item that belongs there; where that one has moved away, the trail says where to.
+    for place in 0..items.len() {
+        let mut source = from[place] as usize;
+        while source < place {
+            source = from[source] as usize;
+        }
+        from[place] = source as u32;
+        items.swap(place, source);
+    }
+}
+
+/// The numbers below `len` in order: a bottom-up merge sort, one for all types.
+fn merge_sorted(len: u32, follows: &dyn Fn(u32, u32) -> bool) -> Vec<u32> {
+    let mut sorted: Vec<u32> = (0..len).collect();
+    let mut merged = Vec::with_capacity(sorted.len());
+    let mut run = 1;
+    while run < sorted.len() {
+        for pair in sorted.chunks(2 * run) {
+            let (mut left, mut right) = pair.split_at(run.min(pair.len()));
+            while let (Some((&a, after_a)), Some((&b, after_b))) =
+                (left.split_first(), right.split_first())
+            {
+                if follows(a, b) {
+                    merged.push(b);
+                    right = after_b;
+                } else {
+                    merged.push(a);
+                    left = after_a;
+                }
+            }
+            merged.extend_from_slice(left);
+            merged.extend_from_slice(right);
+        }
+        std::mem::swap(&mut sorted, &mut merged);
+        merged.clear();
+        run *= 2;
+    }
+    sorted
 }
 
 /// An ordered map.
@@ -85,6 +128,11 @@ impl<K, V> SmallMap<K, V> {
     /// Keeps what `keep` says.
     pub fn retain(&mut self, mut keep: impl FnMut(&K, &mut V) -> bool) {
         self.entries.retain_mut(|(key, value)| keep(key, value));
+    }
+
+    /// The entry with the lowest key, its value to be changed.
+    pub fn first_mut(&mut self) -> Option<(&K, &mut V)> {
+        self.entries.first_mut().map(|(key, value)| (&*key, value))
     }
 
     /// The entry with the lowest key.
@@ -244,9 +292,17 @@ impl<'a, K, V> Entry<'a, K, V> {
 
 impl<K: Ord, V> FromIterator<(K, V)> for SmallMap<K, V> {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> SmallMap<K, V> {
-        let mut map = SmallMap::new();
-        map.extend(entries);
-        map
+        let mut entries: Vec<(K, V)> = entries.into_iter().collect();
+        sort(&mut entries, |a, b| a.0 > b.0);
+        // Of equal keys the last one counts.
+        entries.dedup_by(|later, kept| {
+            let is_same = later.0 == kept.0;
+            if is_same {
+                std::mem::swap(later, kept);
+            }
+            is_same
+        });
+        SmallMap { entries }
     }
 }
 
@@ -363,6 +419,14 @@ impl<K: Ord> SmallSet<K> {
         self.map.insert(key, ()).is_none()
     }
 
+    /// The key of the set that equals this one.
+    pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&K>
+    where
+        K: std::borrow::Borrow<Q>,
+    {
+        self.map.get_key_value(key).map(|(key, ())| key)
+    }
+
     /// Whether it is a member.
     pub fn contains<Q: Ord + ?Sized>(&self, key: &Q) -> bool
     where
@@ -433,12 +497,16 @@ mod tests {
     #[test]
     fn sorting_is_stable() {
         let mut rng = Rng::new(6);
-        for _ in 0..200 {
-            let mut items: Vec<(u64, usize)> = (0..30).map(|order| (rng.below(6), order)).collect();
+        for len in 0..200 {
+            let mut items: Vec<(u64, usize)> =
+                (0..len).map(|order| (rng.below(6), order)).collect();
             let mut want = items.clone();
             sort_by_key(&mut items, |(key, _)| *key);
             want.sort_by_key(|(key, _)| *key);
             assert_eq!(items, want);
+            let standard: BTreeMap<u64, usize> = items.iter().rev().copied().collect();
+            let small: SmallMap<u64, usize> = items.iter().rev().copied().collect();
+            assert!(small.iter().eq(standard.iter()));
         }
     }
 }

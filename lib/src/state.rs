@@ -1,9 +1,9 @@
 //! Durable state: a map of namespaced records, changed by one atomic journal record a turn.
 //! The file format is in `journal`; where the bytes go is behind `Storage`. Nothing here does I/O.
 
+use crate::small::SmallMap;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
 
 /// One change of one record. `None` deletes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Turn {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Records {
     /// The records.
-    pub map: BTreeMap<String, Vec<u8>>,
+    pub map: SmallMap<String, Vec<u8>>,
     /// The last journal record that was read.
     pub seq: u64,
     /// What had to be repaired, in words for the owner (torn tail cut, bad file set aside).

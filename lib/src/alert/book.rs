@@ -318,7 +318,7 @@ impl AlertBook {
             .values()
             .map(|entry| self.view(entry))
             .collect();
-        views.sort_by_key(|view| {
+        crate::small::sort_by_key(&mut views, |view| {
             (
                 view.state != AlertState::Firing,
                 std::cmp::Reverse(view.severity),

@@ -6,8 +6,8 @@ use super::reader::{Item, Reader};
 use super::{Config, Host, Limit, Limits, PduConfig, TeamConfig, unbuilt, units};
 use crate::pdu::VENDORS;
 use crate::secret::Secret;
+use crate::small::{SmallMap, SmallSet};
 use crate::snmp::Version;
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,12 +22,12 @@ pub(super) struct Builder<'a> {
     /// How many tables were taken.
     tables: usize,
     /// Every PDU name.
-    pdus: BTreeSet<Arc<str>>,
+    pdus: SmallSet<Arc<str>>,
     /// Teams by name, with their index in the order of mention in this run.
-    teams: BTreeMap<Arc<str>, usize>,
+    teams: SmallMap<Arc<str>, usize>,
     drafts: Vec<Draft>,
     /// Communities that were seen, so that ten thousand equal ones are one string.
-    communities: BTreeSet<Arc<str>>,
+    communities: SmallSet<Arc<str>>,
 }
 
 /// A team that is not complete yet.
@@ -76,10 +76,10 @@ impl<'a> Builder<'a> {
             scope,
             clearing,
             tables: 0,
-            pdus: BTreeSet::new(),
-            teams: BTreeMap::new(),
+            pdus: SmallSet::new(),
+            teams: SmallMap::new(),
             drafts: Vec::new(),
-            communities: BTreeSet::new(),
+            communities: SmallSet::new(),
         }
     }
 

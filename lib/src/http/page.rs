@@ -507,11 +507,8 @@ fn worst(view: &View<'_>) -> Vec<usize> {
         (by_state, -(share * 1e6) as i64, *index)
     };
     let mut all: Vec<usize> = (0..snapshot.pdus.len()).collect();
-    if all.len() > MOST_PDUS {
-        all.select_nth_unstable_by_key(MOST_PDUS, rank);
-        all.truncate(MOST_PDUS);
-    }
-    all.sort_by_key(rank);
+    crate::small::sort_by_key(&mut all, rank);
+    all.truncate(MOST_PDUS);
     all
 }
 

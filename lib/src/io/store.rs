@@ -284,7 +284,7 @@ impl<S: Storage> Worker<S> {
 /// Makes one turn of many: the last value of each record, under the last number.
 fn merge(turns: Vec<Turn>) -> Turn {
     let mut merged = Turn::default();
-    let mut last = std::collections::BTreeMap::new();
+    let mut last = crate::small::SmallMap::new();
     for turn in turns {
         merged.seq = turn.seq;
         merged.durable |= turn.durable;

@@ -14,10 +14,10 @@ mod model;
 mod recording;
 mod respond;
 
+use crate::small::SmallMap;
 use crate::snmp::{Message, Oid, Value, Version};
 use crate::time::{Now, Zone};
 use model::Model;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A simulated device.
@@ -33,7 +33,7 @@ pub struct Agent {
 }
 
 /// Objects by name.
-type Mib = BTreeMap<Oid, Cell>;
+type Mib = SmallMap<Oid, Cell>;
 
 /// One object.
 #[derive(Clone, Debug)]

@@ -250,7 +250,7 @@ fn one_message_when_it_fires_and_one_when_it_ends() {
     assert!(
         world.records.map.is_empty(),
         "{:?}",
-        world.records.map.keys()
+        world.records.map
     );
 }
 

@@ -29,6 +29,7 @@ use crate::effect::{Ticket, earlier};
 use crate::pdu::plan::Sums;
 use crate::pdu::{Identify, Plan, Reading};
 use crate::plugins::PluginReply;
+use crate::small::{SmallMap, SmallSet};
 use crate::snapshot::Snapshot;
 use crate::snmp::Oid;
 use crate::state::Records;
@@ -37,7 +38,7 @@ use device::{Device, SavedPeak, Stage, set_watch};
 use excess::{Level, SavedExcess, Subject, pdu_name, pdu_words};
 use limits::{Episodes, end_cut_off, end_removed, report_removed, resume, save_excess};
 use schedule::Schedule;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use sums::Sum;
@@ -63,7 +64,7 @@ pub struct Power {
     identifying: usize,
     queued: VecDeque<u32>,
     in_flight: poll::InFlight,
-    jobs: BTreeMap<Ticket, Purpose>,
+    jobs: SmallMap<Ticket, Purpose>,
     resets: Vec<reset::Job>,
     episodes: Episodes,
     history: history::History,
@@ -166,7 +167,7 @@ impl Power {
     /// Ends alerts and deletes peaks of what was removed from the configuration while the agent did not run.
     fn clean_up(&mut self, ctx: &mut Ctx<'_>, records: &Records) {
         let config = Arc::clone(ctx.config);
-        let mut alerts = std::collections::BTreeSet::new();
+        let mut alerts = Vec::new();
         for (index, device) in (0u32..).zip(&self.devices) {
             let subject = Subject::Pdu(index);
             let watched = [
@@ -174,7 +175,7 @@ impl Power {
                 (Level::Soft, device.soft.is_some()),
             ];
             alerts.extend(watched_names(&config, subject, watched));
-            alerts.insert(format!("power.unreachable:{}", pdu_name(&config, index)));
+            alerts.push(format!("power.unreachable:{}", pdu_name(&config, index)));
         }
         let sums = (0u32..).map(Subject::Team).zip(&self.teams);
         for (subject, sum) in sums.chain([(Subject::Site, &self.site)]) {
@@ -184,6 +185,7 @@ impl Power {
             ];
             alerts.extend(watched_names(&config, subject, watched));
         }
+        let alerts: SmallSet<String> = alerts.into_iter().collect();
         let gone: Vec<(String, String, crate::alert::Severity)> = ctx
             .alerts
             .entries()
@@ -199,8 +201,7 @@ impl Power {
         for (name, subject, severity) in gone {
             report_removed(ctx, name, subject, severity);
         }
-        let known: std::collections::BTreeSet<&str> =
-            config.pdus.iter().map(|pdu| &*pdu.name).collect();
+        let known: SmallSet<&str> = config.pdus.iter().map(|pdu| &*pdu.name).collect();
         for (name, _) in records.all::<SavedPeak>("power.peak") {
             if !known.contains(name.as_str()) {
                 ctx.state.delete("power.peak", &name);
@@ -291,7 +292,7 @@ impl Power {
     /// Moves what is known by name from the old configuration to the new one.
     fn carry_over(&mut self, ctx: &mut Ctx<'_>, old: &Config) {
         let config = Arc::clone(ctx.config);
-        let by_name: BTreeMap<&str, u32> = (0u32..)
+        let by_name: SmallMap<&str, u32> = (0u32..)
             .zip(&config.pdus)
             .map(|(index, pdu)| (&*pdu.name, index))
             .collect();

@@ -16,9 +16,10 @@ use super::message::{RawMessage, encode_request};
 use super::{PduKind, SnmpAnswer, SnmpAsk, SnmpReply, SnmpRequest};
 use crate::fault::{Fault, FaultKind};
 use crate::rng::Rng;
+use crate::small::SmallMap;
 use crate::time::Mono;
 use late::Late;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tries::Tries;
@@ -38,7 +39,7 @@ pub struct Engine {
     late: Late,
     /// Slots by the millisecond in which something is due. Most are left over from answered requests by
     /// then, so taking them out must cost nothing.
-    timers: BTreeMap<u64, Vec<u32>>,
+    timers: SmallMap<u64, Vec<u32>>,
     to_send: VecDeque<u32>,
     replies: Vec<SnmpReply>,
     strays: u64,
@@ -85,7 +86,7 @@ impl Engine {
             free: Vec::new(),
             tries: Tries::new(),
             late: Late::default(),
-            timers: BTreeMap::new(),
+            timers: SmallMap::new(),
             to_send: VecDeque::new(),
             replies: Vec::new(),
             strays: 0,
@@ -260,11 +261,10 @@ impl Engine {
     /// the socket was read empty.
     pub fn handle_timeout(&mut self, now: Mono) {
         let now_ms = floor_ms(now);
-        while let Some(entry) = self.timers.first_entry() {
-            if *entry.key() > now_ms {
+        while self.first_timer().is_some_and(|due_ms| due_ms <= now_ms) {
+            let Some((due_ms, slots)) = self.timers.pop_first() else {
                 break;
-            }
-            let (due_ms, slots) = entry.remove_entry();
+            };
             for slot in slots {
                 self.time_out(now, due_ms, slot);
             }
@@ -328,7 +328,7 @@ impl Engine {
 
     /// When `handle_timeout` has something to do.
     pub fn poll_timeout(&self) -> Option<Mono> {
-        let timer = self.timers.first_key_value().map(|(due_ms, _)| *due_ms);
+        let timer = self.first_timer();
         let unsent = self.next_unsent().map(|(_, deadline_ms)| deadline_ms);
         let due_ms = match (timer, unsent) {
             (Some(timer), Some(unsent)) => timer.min(unsent),
@@ -442,17 +442,20 @@ impl Engine {
     /// Timers of ended requests stay until they come up; the first one must be valid, or the owner would
     /// wake up for nothing.
     fn drop_left_over_timers(&mut self) {
-        while let Some(mut entry) = self.timers.first_entry() {
-            let due_ms = *entry.key();
-            while let Some(&slot) = entry.get().last() {
+        while let Some((&due_ms, slots)) = self.timers.first_mut() {
+            while let Some(&slot) = slots.last() {
                 let request = self.requests[slot as usize].as_ref();
                 if request.is_some_and(|request| request.due_ms == due_ms) {
                     return;
                 }
-                entry.get_mut().pop();
+                slots.pop();
             }
-            entry.remove();
+            self.timers.pop_first();
         }
+    }
+
+    fn first_timer(&self) -> Option<u64> {
+        self.timers.first_key_value().map(|(due_ms, _)| *due_ms)
     }
 }
 
