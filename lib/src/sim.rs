@@ -100,6 +100,8 @@ pub struct Sim {
     /// The server's clock is right; the agent's is ahead by so many milliseconds.
     skew_ms: i64,
     is_dead: bool,
+    /// The chat service says what time it is.
+    service_dates: bool,
     logs: BTreeMap<LogFile, Vec<String>>,
     transcript: Vec<String>,
     snapshot: Option<Arc<Snapshot>>,
@@ -200,6 +202,7 @@ impl Sim {
             disk: Disk::default(),
             skew_ms: 0,
             is_dead: false,
+            service_dates: true,
             logs: BTreeMap::new(),
             transcript: Vec::new(),
             snapshot: None,
@@ -255,7 +258,8 @@ impl Sim {
 
     /// The chat service treats the next `times` calls of a method (`*` for every one) like this.
     pub fn set_weather(&mut self, method: &str, times: u32, weather: Weather) {
-        self.service.set_weather(self.now, method, times, weather);
+        let now = self.service_now();
+        self.service.set_weather(now, method, times, weather);
         self.answer_polls();
     }
 
@@ -291,6 +295,16 @@ impl Sim {
     pub fn step_wall(&mut self, by_ms: i64) {
         self.now.wall = Wall(self.now.wall.0 + by_ms);
         self.skew_ms += by_ms;
+    }
+
+    /// From now on the chat service says what time it is with every answer, or does not.
+    pub fn set_service_dates(&mut self, dates: bool) {
+        self.service_dates = dates;
+    }
+
+    /// The machine sleeps: time passes and nothing happens.
+    pub fn suspend(&mut self, duration: Duration) {
+        self.advance(self.now.mono + duration);
     }
 
     /// From now on the store answers with a fault, or works again.
@@ -558,9 +572,10 @@ impl Sim {
 
     fn answer_polls(&mut self) {
         let now = self.service_now();
+        let date = self.service_dates.then(|| now.wall.unix_seconds());
         for (ticket, reply) in self.service.take_replies(now) {
             let ticket = Ticket(ticket);
-            let result = result_of(reply, now);
+            let result = result_of(reply, date);
             self.enqueue(
                 Duration::from_millis(20),
                 Delivery::Event(Event::Http { ticket, result }),
@@ -591,13 +606,13 @@ impl Sim {
 }
 
 /// What the HTTP worker makes of a reply.
-fn result_of(reply: Reply, now: Now) -> Result<HttpResponse, Fault> {
+fn result_of(reply: Reply, date_unix_seconds: Option<i64>) -> Result<HttpResponse, Fault> {
     let (kind, detail) = match reply {
         Reply::Answer(status, body) if body.len() <= 1 << 20 => {
             return Ok(HttpResponse {
                 status,
                 body,
-                date_unix_seconds: Some(now.wall.unix_seconds()),
+                date_unix_seconds,
             });
         }
         Reply::Answer(..) | Reply::Gzip(_) => (FaultKind::Malformed, "not an answer"),

@@ -1,6 +1,7 @@
 //! What readers see: plain, complete, consistent data, published as a whole and never changed.
 
 use crate::alert::{AlertState, Severity};
+use crate::chat::transport::Received;
 use crate::config::Config;
 use crate::pdu::{OutletReading, PhaseReading, ProbeReading};
 use crate::time::{Mono, Now, Wall};
@@ -261,6 +262,8 @@ pub struct Counters {
     pub commands: u64,
     /// Commands and buttons that were refused.
     pub refused: u64,
+    /// What came in from the chat service.
+    pub received: Received,
     /// Journal records written.
     pub journal_records: u64,
 }

@@ -8,9 +8,10 @@ use super::limiter::Limiter;
 use super::marks::{Mark, Marks};
 use super::outbox::{Draft, EditOf, Lane, Outbox};
 use super::sessions::Sessions;
-use super::transport::{Failure, Happening, Transport};
+use super::transport::{Failure, Happening, Received, Transport};
 use super::{
-    Address, Answer, Arg, Asked, Caller, Incoming, IncomingKind, Invocation, ReplyTo, Spec,
+    Address, Age, Answer, Arg, Asked, Caller, Incoming, IncomingKind, Invocation, ReplyTo, Spec,
+    Subject,
 };
 use crate::config::Config;
 use crate::ctx::{Notice, Tickets};
@@ -58,6 +59,8 @@ pub struct ChatCounters {
     pub commands: u64,
     /// Commands and presses that were refused.
     pub refused: u64,
+    /// What came in.
+    pub received: Received,
 }
 
 /// A command that was under way when the agent ended.
@@ -199,7 +202,7 @@ impl Chat {
                 is_owner: asked.is_owner,
             },
             message: None,
-            sent_unix_seconds: None,
+            age: Age::Live,
             kind,
         };
         self.receive(env, incoming, Some(asked.session))
@@ -246,11 +249,20 @@ impl Chat {
                 }
                 Happening::Failed { item, failure } => {
                     self.counters.failed += 1;
+                    if let (Failure::Closed(why), Some(to)) =
+                        (&failure, self.outbox.open_chat_of(item))
+                    {
+                        let text = format!(
+                            "{to} cannot be written to: {why}. What waits for it is kept and tried again every 10 minutes."
+                        );
+                        self.tell_owners(env, &text, Some(&to));
+                    }
                     if let Failure::Moved(new) = failure {
                         self.outbox.follow(item, new, &mut self.access, env.state);
                     }
                     self.outbox.handle_failed(env.now, item, failure, env.state);
                 }
+                Happening::Tell(text) => self.tell_owners(env, &text, None),
                 Happening::Moved { old, new } => {
                     self.access.add_alias(old, new, env.state);
                     self.outbox.rename_chat(old, new, env.state);
@@ -295,6 +307,33 @@ impl Chat {
         };
         self.outbox
             .push_for(env.now, env.state, draft, Some(&to.who));
+    }
+
+    /// Writes to each owner, in private.
+    fn tell_owners(&mut self, env: &mut ChatEnv<'_>, text: &str, except: Option<&Address>) {
+        for owner in &env.config.access.owners {
+            let Subject::Telegram(user) = owner else {
+                continue;
+            };
+            let to = Address::Telegram {
+                chat: *user,
+                topic: None,
+            };
+            if Some(&to) == except {
+                continue;
+            }
+            let draft = Draft {
+                to,
+                lane: Lane::Warning,
+                text: format!("⚠️ {}: {text}", env.config.name).into(),
+                buttons: Vec::new(),
+                document: None,
+                edit: None,
+                silent: false,
+                alert: None,
+            };
+            self.outbox.push(env.now, env.state, draft);
+        }
     }
 
     /// Everything up to this journal record is on disk.
@@ -391,6 +430,13 @@ impl Chat {
     pub fn counters(&self) -> ChatCounters {
         ChatCounters {
             queued: self.outbox.len() as u64,
+            // Commands come in over one service.
+            received: self
+                .transports
+                .iter()
+                .map(|transport| transport.received())
+                .find(|received| *received != Received::default())
+                .unwrap_or_default(),
             ..self.counters
         }
     }

@@ -115,10 +115,21 @@ pub struct Incoming {
     pub caller: Caller,
     /// The message it came in (for a button: the message that carries the button), as the service names it.
     pub message: Option<i64>,
-    /// When it was written, in UNIX seconds by our own clock; zero when it may be old, but nobody can tell how old.
-    pub sent_unix_seconds: Option<i64>,
+    /// How old it was when it came in.
+    pub age: Age,
     /// What it is.
     pub kind: IncomingKind,
+}
+
+/// How old a message is when it comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Age {
+    /// It was written or pressed just now: whoever sent it waits.
+    Live,
+    /// By the service's own clock.
+    Known(std::time::Duration),
+    /// It may be old, but nobody can tell how old.
+    Unknown,
 }
 
 /// Kinds of messages.

@@ -8,8 +8,8 @@ use super::grammar::{self, Reading, Rules};
 use super::hub::{Chat, ChatEnv, Resumed};
 use super::marks::Mark;
 use super::{
-    Answer, Arg, Bound, Button, Caller, Incoming, IncomingKind, Invocation, ReplyTo, SessionId,
-    Spec,
+    Age, Answer, Arg, Bound, Button, Caller, Incoming, IncomingKind, Invocation, ReplyTo,
+    SessionId, Spec,
 };
 use crate::ctx::Notice;
 use crate::text::Text;
@@ -39,17 +39,6 @@ struct Visit {
     age: Age,
 }
 
-/// How old a message is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Age {
-    /// Young enough for everything.
-    Young,
-    /// Too old to change anything.
-    Old(Duration),
-    /// Nobody can tell.
-    Unknown,
-}
-
 impl Chat {
     /// Takes one message; the command comes back when it may run now.
     pub(super) fn receive(
@@ -58,7 +47,6 @@ impl Chat {
         incoming: Incoming,
         session: Option<SessionId>,
     ) -> Option<Invocation> {
-        let age = age(env, incoming.sent_unix_seconds);
         let mut visit = Visit {
             reply_to: ReplyTo {
                 who: incoming.caller.who.clone(),
@@ -72,7 +60,7 @@ impl Chat {
             query: Cell::new(None),
             is_press: false,
             is_edit: matches!(incoming.kind, IncomingKind::Text { edited: true, .. }),
-            age,
+            age: incoming.age,
         };
         match incoming.kind {
             IncomingKind::Text { text, .. } => self.receive_line(env, visit, &text),
@@ -148,7 +136,7 @@ impl Chat {
                 None
             }
             // Talk from long ago is not taken up again.
-            _ if visit.age.is_beyond(MAX_QUESTION_AGE) => None,
+            _ if matches!(visit.age, Age::Known(age) if age > MAX_QUESTION_AGE) => None,
             reading => {
                 self.explain(env, &visit, reading);
                 None
@@ -193,21 +181,18 @@ impl Chat {
             return None;
         }
         match (spec.changes_state, visit.age) {
-            (true, Age::Young) if visit.is_edit => {
-                self.offer(env, &visit, &line);
-                return None;
-            }
-            (_, Age::Young) | (false, Age::Unknown) => {}
+            (true, Age::Live) if !visit.is_edit => {}
+            (true, Age::Known(age)) if age <= MAX_AGE && !visit.is_edit => {}
             (true, _) => {
                 self.offer(env, &visit, &line);
                 return None;
             }
-            (false, Age::Old(age)) if age > MAX_QUESTION_AGE => {
+            (false, Age::Known(age)) if age > MAX_QUESTION_AGE => {
                 self.acknowledge(env, &visit, None);
                 self.put_aside(env, &visit.reply_to.address, line, age);
                 return None;
             }
-            (false, Age::Old(_)) => {}
+            _ => {}
         }
         self.acknowledge(env, &visit, None);
         if spec.changes_state {
@@ -381,12 +366,16 @@ impl Chat {
     /// Offers an old command as a button instead of running it.
     fn offer(&mut self, env: &mut ChatEnv<'_>, visit: &Visit, line: &str) {
         let (why, audited) = match visit.age {
-            Age::Old(age) => (format!("it was sent {} ago", Human(age)), "too old"),
+            Age::Known(age) if age > MAX_AGE => {
+                (format!("it was sent {} ago", Human(age)), "too old")
+            }
             Age::Unknown => (
                 "it was sent at a time that I cannot tell".to_owned(),
                 "too old",
             ),
-            Age::Young => ("it is an edit of an earlier message".to_owned(), "an edit"),
+            Age::Live | Age::Known(_) => {
+                ("it is an edit of an earlier message".to_owned(), "an edit")
+            }
         };
         let text = Text::new()
             .plain(format!("Not run, because {why}: "))
@@ -427,29 +416,6 @@ impl Chat {
         if let Some(transport) = transport {
             transport.acknowledge(env, &query, text);
         }
-    }
-}
-
-impl Age {
-    fn is_beyond(self, limit: Duration) -> bool {
-        matches!(self, Age::Old(age) if age > limit)
-    }
-}
-
-/// How old a message is, by the time that its transport worked out for it.
-fn age(env: &ChatEnv<'_>, sent_unix_seconds: Option<i64>) -> Age {
-    let sent = match sent_unix_seconds {
-        None => return Age::Young,
-        Some(0) => return Age::Unknown,
-        Some(sent) => sent,
-    };
-    let age = env.now.wall.unix_seconds().saturating_sub(sent);
-    match u64::try_from(age).map(Duration::from_secs) {
-        Ok(age) if age <= MAX_AGE => Age::Young,
-        Ok(age) => Age::Old(age),
-        // From the future: a second or two is rounding, more is a clock that was not set.
-        Err(_) if age > -60 => Age::Young,
-        Err(_) => Age::Unknown,
     }
 }
 

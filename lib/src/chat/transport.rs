@@ -81,6 +81,28 @@ pub trait Transport: Send {
     fn problem(&self) -> Option<String> {
         None
     }
+
+    /// What has come in since the start.
+    fn received(&self) -> Received {
+        Received::default()
+    }
+}
+
+/// What has come in since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Received {
+    /// Messages and presses.
+    pub taken: u64,
+    /// Updates that had been taken before.
+    pub repeated: u64,
+    /// Updates with nothing to act on.
+    pub ignored: u64,
+    /// Updates of a kind that this version does not know.
+    pub unknown: u64,
+    /// Polls that heard nothing although something waited, and were made anew.
+    pub replaced: u64,
+    /// Updates that waited at the service when somebody looked last.
+    pub pending: u64,
 }
 
 /// The commands that somebody may use.
@@ -169,6 +191,8 @@ pub enum Happening {
         /// From now on.
         new: i64,
     },
+    /// Something that the owners should know.
+    Tell(String),
 }
 
 /// Why a message was not accepted.

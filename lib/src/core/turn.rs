@@ -190,6 +190,7 @@ impl Core {
         snapshot.counters.messages_queued = counters.queued;
         snapshot.counters.commands = counters.commands;
         snapshot.counters.refused = counters.refused;
+        snapshot.counters.received = counters.received;
         snapshot.counters.journal_records = self.journal_records;
         self.snapshot = next;
     }

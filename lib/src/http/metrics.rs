@@ -64,6 +64,29 @@ fn agent(metrics: &mut Metrics, view: &View<'_>) {
         "Commands by what became of them.",
         &[("run", counters.commands), ("refused", counters.refused)],
     );
+    let received = &counters.received;
+    metrics.results(
+        "rackwarden_updates_total",
+        "What came in from the chat service.",
+        &[
+            ("taken", received.taken),
+            ("repeated", received.repeated),
+            ("ignored", received.ignored),
+            ("unknown", received.unknown),
+        ],
+    );
+    metrics.gauge(
+        "rackwarden_updates_pending",
+        "Updates that waited at the chat service when it was asked last.",
+        received.pending as f64,
+    );
+    let name = "rackwarden_chat_polls_replaced_total";
+    metrics.family(
+        name,
+        "counter",
+        "Polls that heard nothing and were made anew.",
+    );
+    metrics.sample(name, &[], Some(received.replaced as f64));
     let name = "rackwarden_journal_records_total";
     metrics.family(name, "counter", "Records written to the journal.");
     metrics.sample(name, &[], Some(counters.journal_records as f64));
@@ -411,6 +434,7 @@ mod tests {
             "on",
             "healthy",
             "queued",
+            "pending",
             "firing",
             "alerts",
             "pdus",

@@ -151,6 +151,8 @@ struct Poll {
     offset: i64,
     limit: usize,
     until: Mono,
+    /// It hears nothing, whatever there is.
+    is_deaf: bool,
 }
 
 /// A result, or status, text and `parameters` of a refusal.
@@ -446,6 +448,7 @@ impl Service {
             offset: if self.repeats { 0 } else { offset.max(0) },
             limit,
             until: now.mono + wait,
+            is_deaf: false,
         };
         if weather.is_some() {
             return Some(Ok(Value::Array(self.batch(now, &poll))));
@@ -466,6 +469,14 @@ impl Service {
         self.replies.push((at, caller, Reply::Answer(status, body)));
     }
 
+    /// Whoever polls hears nothing, and nobody says so; a new poll hears again.
+    pub fn deafen(&mut self, lasting: Duration) {
+        if let Some(poll) = &mut self.poll {
+            poll.is_deaf = true;
+            poll.until += lasting;
+        }
+    }
+
     /// Another program polls with the same token: whoever waits is ended.
     pub fn poll_elsewhere(&mut self, now: Now) {
         if let Some(poll) = self.poll.take() {
@@ -475,7 +486,10 @@ impl Service {
 
     fn end_poll(&mut self, now: Now) {
         let Some(poll) = self.poll.take() else { return };
-        let batch = self.batch(now, &poll);
+        let batch = match poll.is_deaf {
+            true => Vec::new(),
+            false => self.batch(now, &poll),
+        };
         if batch.is_empty() && poll.until > now.mono && !self.has_webhook {
             self.poll = Some(poll);
             return;

@@ -219,6 +219,12 @@ impl Outbox {
             .map(|(to, why)| format!("{to} cannot be written to: {why}"))
     }
 
+    /// The chat of an item, while it is not known to be closed.
+    pub(super) fn open_chat_of(&self, item: ItemId) -> Option<Address> {
+        let to = without_topic(&self.items.get(&item)?.record.to);
+        (!self.closed.contains_key(&to)).then_some(to)
+    }
+
     /// Somebody wrote from there, so it can be written to again.
     pub(super) fn reopen(&mut self, address: &Address) {
         if !self.closed.is_empty() && self.closed.remove(&without_topic(address)).is_some() {

@@ -4,7 +4,9 @@
 //! connection that is alive but deaf is replaced. What an answer means is in `replies`, what an update means in
 //! `updates`; calls are built in `requests`.
 
+mod deaf;
 mod menu;
+mod numbers;
 mod poll;
 mod replies;
 mod requests;
@@ -14,7 +16,7 @@ use super::Address;
 use super::access::Access;
 use super::hub::ChatEnv;
 use super::outbox::ItemId;
-use super::transport::{Happening, Limits, Menu, Outgoing, Pace, Readiness, Transport};
+use super::transport::{Happening, Limits, Menu, Outgoing, Pace, Readiness, Received, Transport};
 use crate::config::{Config, TelegramConfig};
 use crate::effect::{Effect, Ticket, earlier};
 use crate::event::HttpResponse;
@@ -22,8 +24,9 @@ use crate::fault::Fault;
 use crate::small::SmallMap;
 use crate::state::Records;
 use crate::time::{Human, Mono};
+use deaf::Hearing;
 use menu::Menus;
-use poll::Poll;
+use poll::{Batch, Poll};
 use replies::Refusal;
 use requests::Api;
 use serde_json::Value;
@@ -37,6 +40,9 @@ pub(super) struct Telegram {
     poll: Poll,
     calls: SmallMap<Ticket, Call>,
     menus: Menus,
+    hearing: Hearing,
+    /// The service's clock, in seconds since the epoch, at this moment.
+    service_time: Option<(i64, Mono)>,
     /// Nothing is sent before.
     send_again_at: Option<Mono>,
     send_failures: u32,
@@ -59,6 +65,7 @@ enum Call {
     Send { item: ItemId, edit: Option<i64> },
     Press,
     Menu { chat: Option<i64> },
+    Look,
 }
 
 /// What is wrong, since when; logged once when it begins and once when it ends.
@@ -67,7 +74,12 @@ struct Outage {
     problem: Option<String>,
     since: Option<Mono>,
     failures: u64,
+    /// The owners know of it.
+    is_told: bool,
 }
+
+/// The owners are told of a conflict that lasts longer.
+const TOLD_AFTER: Duration = Duration::from_secs(30);
 
 /// Waits between attempts when nothing answers: short, because an alert may be waiting.
 const UNREACHABLE_WAITS: [Duration; 4] = [
@@ -87,6 +99,8 @@ pub(super) fn make(config: &Config) -> Option<Box<dyn Transport>> {
         poll: Poll::default(),
         calls: SmallMap::new(),
         menus: Menus::default(),
+        hearing: Hearing::default(),
+        service_time: None,
         send_again_at: None,
         send_failures: 0,
         receiving: Outage::default(),
@@ -193,12 +207,20 @@ impl Transport for Telegram {
             .ok()
             .and_then(|response| response.date_unix_seconds);
         let answer = replies::read(result);
+        if let (Some(date), Ok(_)) = (date, &answer) {
+            self.service_time = Some((date, env.now.mono));
+        }
         Ok(match call {
-            Call::Greet => {
-                self.greeted(env, answer);
-                Vec::new()
-            }
-            Call::Poll { since } => self.polled(env, since, date, answer),
+            Call::Greet => self.greeted(env, answer),
+            Call::Poll { since } => self.polled(env, since, answer),
+            Call::Look => match answer {
+                Ok(info) => {
+                    self.looked(env.now.mono, &info);
+                    Vec::new()
+                }
+                Err(refusal) if refusal.is_denied() => self.failed(env, &refusal),
+                Err(_) => Vec::new(),
+            },
             Call::Send { item, edit } => self.sent(env, item, edit, answer),
             Call::Press => {
                 if let Err(refusal) = answer {
@@ -227,7 +249,9 @@ impl Transport for Telegram {
             .may_show_menus()
             .then(|| self.menus.poll_timeout())
             .flatten();
-        earlier(earlier(self.poll.wakes_at(), self.send_again_at), menus)
+        let looks = self.bot.as_ref().and(self.hearing.poll_timeout());
+        let polls = earlier(self.poll.wakes_at(), looks);
+        earlier(earlier(polls, self.send_again_at), menus)
     }
 
     fn handle_timeout(&mut self, env: &mut ChatEnv<'_>) {
@@ -241,6 +265,9 @@ impl Transport for Telegram {
             } else {
                 self.greet(env);
             }
+        }
+        if self.bot.is_some() {
+            self.watch_hearing(env);
         }
         let due = self.may_show_menus().then(|| self.menus.due(now)).flatten();
         if let Some((chat, commands)) = due {
@@ -263,6 +290,10 @@ impl Transport for Telegram {
             .or(self.sending.problem.as_ref())?;
         Some(format!("Telegram: {problem}"))
     }
+
+    fn received(&self) -> Received {
+        self.poll.received()
+    }
 }
 
 impl Telegram {
@@ -279,7 +310,7 @@ impl Telegram {
         env.effects.push(Effect::Http(self.api.get_me(ticket)));
     }
 
-    fn greeted(&mut self, env: &mut ChatEnv<'_>, answer: Result<Value, Refusal>) {
+    fn greeted(&mut self, env: &mut ChatEnv<'_>, answer: Result<Value, Refusal>) -> Vec<Happening> {
         let me = match answer {
             Ok(me) => me,
             Err(refusal) => return self.failed(env, &refusal),
@@ -291,8 +322,10 @@ impl Telegram {
         log::info!("telegram: connected as @{}", bot.name);
         self.poll.belongs_to(bot.id);
         self.bot = Some(bot);
-        self.recovered(env.now.mono);
+        self.hearing.begin(env.now.mono);
+        let happenings = self.recovered(env.now.mono);
         self.poll_again(env);
+        happenings
     }
 
     fn poll_again(&mut self, env: &mut ChatEnv<'_>) {
@@ -308,28 +341,33 @@ impl Telegram {
         &mut self,
         env: &mut ChatEnv<'_>,
         since: Mono,
-        date: Option<i64>,
         answer: Result<Value, Refusal>,
     ) -> Vec<Happening> {
         let updates = match answer {
             Ok(Value::Array(updates)) => updates,
-            Ok(_) => {
-                self.failed(env, &Refusal::Garbled(200));
-                return Vec::new();
-            }
-            Err(refusal) => {
-                self.failed(env, &refusal);
-                return Vec::new();
-            }
+            Ok(_) => return self.failed(env, &Refusal::Garbled(200)),
+            Err(refusal) => return self.failed(env, &refusal),
         };
-        self.recovered(env.now.mono);
-        let happenings = self.poll.take(env, since, date, &updates);
+        let now = env.now.mono;
+        let mut happenings = self.recovered(now);
+        let batch = Batch {
+            since,
+            // The difference of the clocks is remembered by the one that does not jump.
+            service_time: self
+                .service_time
+                .map(|(at, then)| at + now.since(then).as_secs() as i64),
+            updates: &updates,
+        };
+        happenings.extend(self.poll.take(env, batch));
         for happening in &happenings {
             if let Happening::Incoming(incoming) = happening {
                 if let Address::Telegram { chat, .. } = incoming.caller.address {
                     self.menus.retry(chat);
                 }
             }
+        }
+        if !updates.is_empty() {
+            self.hearing.heard(now);
         }
         if self.poll.may_go_on() {
             self.poll_again(env);
@@ -370,12 +408,12 @@ impl Telegram {
             let problem = format!("sending fails: {}", refusal.in_words());
             self.sending.note(env.now.mono, problem);
         }
-        if refusal.is_denied() && self.bot.is_some() {
-            // The next poll finds out for good; until then nothing is sent.
-            self.send_again_at = Some(env.now.mono + Duration::from_secs(60));
-        }
         let failure = refusal.failure();
-        vec![Happening::Failed { item, failure }]
+        let mut happenings = vec![Happening::Failed { item, failure }];
+        if refusal.is_denied() && self.bot.is_some() {
+            happenings.extend(self.failed(env, &refusal));
+        }
+        happenings
     }
 
     fn menu_shown(
@@ -401,23 +439,37 @@ impl Telegram {
         }
     }
 
-    /// A greeting or a poll failed.
-    fn failed(&mut self, env: &mut ChatEnv<'_>, refusal: &Refusal) {
+    /// A greeting or a poll failed, or a message met a token that is refused. Then nothing is called until it is
+    /// time to greet again.
+    fn failed(&mut self, env: &mut ChatEnv<'_>, refusal: &Refusal) -> Vec<Happening> {
         if refusal.is_denied() {
             self.bot = None;
+            self.calls
+                .retain(|_, call| !matches!(call, Call::Poll { .. }));
         }
         let wait = self.poll.back_off(env, refusal);
-        self.receiving.note(env.now.mono, poll::remedy(refusal));
+        let now = env.now.mono;
+        self.receiving
+            .note(now, poll::remedy(refusal, env.now.wall));
         log::debug!("telegram: next attempt in {}", Human(wait));
+        let is_conflict = matches!(refusal, Refusal::Api { code: 409, .. });
+        let told = self.receiving.tell(now, is_conflict);
+        told.map(Happening::Tell).into_iter().collect()
     }
 
     /// Receiving works. When it did not, sending is worth a try at once.
-    fn recovered(&mut self, now: Mono) {
+    fn recovered(&mut self, now: Mono) -> Vec<Happening> {
         self.poll.reset_failures();
+        let lasted = self.receiving.since.filter(|_| self.receiving.is_told);
+        let told = lasted.map(|since| {
+            let lasted = Human(now.since(since));
+            Happening::Tell(format!("Commands are received again, after {lasted}."))
+        });
         if self.receiving.end("receiving", now) {
             self.send_again_at = None;
             self.send_failures = 0;
         }
+        told.into_iter().collect()
     }
 }
 
@@ -433,6 +485,19 @@ impl Outage {
         }
     }
 
+    /// What to tell the owners, once in each conflict.
+    fn tell(&mut self, now: Mono, is_conflict: bool) -> Option<String> {
+        let is_due = self
+            .since
+            .is_some_and(|since| now.since(since) >= TOLD_AFTER);
+        if !is_conflict || !is_due || self.is_told {
+            return None;
+        }
+        self.is_told = true;
+        let problem = self.problem.as_ref()?;
+        Some(format!("No command reaches me: {problem}."))
+    }
+
     fn end(&mut self, what: &str, now: Mono) -> bool {
         let (Some(since), Some(_)) = (self.since.take(), self.problem.take()) else {
             return false;
@@ -443,6 +508,7 @@ impl Outage {
             self.failures
         );
         self.failures = 0;
+        self.is_told = false;
         true
     }
 }

@@ -1,13 +1,15 @@
 //! Where the long poll stands: which update comes next, when to ask again, and which updates were seen.
 
+use super::numbers::Numbers;
 use super::replies::Refusal;
 use super::updates::{self, Update};
 use super::{UNREACHABLE_WAITS, wait};
+use crate::chat::Age;
 use crate::chat::hub::ChatEnv;
-use crate::chat::transport::Happening;
-use crate::chat::{Incoming, IncomingKind};
+use crate::chat::transport::{Happening, Received};
+use crate::fault::{Fault, FaultKind};
 use crate::state::Records;
-use crate::time::Mono;
+use crate::time::{Mono, RELEASED, Wall};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -16,13 +18,15 @@ const STORE_PATIENCE: Duration = Duration::from_secs(5);
 /// A poll that comes back empty sooner than this did not wait, so we do (an emulator, an odd proxy).
 const QUICK: Duration = Duration::from_secs(1);
 const QUICK_WAIT: Duration = Duration::from_millis(500);
-/// When nobody listened for this long, presses may be old; their time is not told.
-const DEAF: Duration = Duration::from_secs(120);
+/// Nothing but what was seen before came: an emulator that confirms nothing is not asked faster than this.
+const STALE_WAIT: Duration = Duration::from_secs(3);
 /// What has waited at the service comes at once, even over a slow link; what takes longer happened during the poll.
 const AT_ONCE: Duration = Duration::from_secs(10);
-/// Telegram: after a quiet week update numbers begin anew anywhere. Numbers that lie further back than this
-/// are new ones; nearer ones were seen.
-const RENUMBERED: i64 = 100_000;
+/// Without the service's clock, what happened since somebody listened last is new if that is not longer ago: a whole
+/// poll and the pause after it.
+const LISTENING: Duration = Duration::from_secs(65);
+/// Updates that are asked for at once.
+const BATCH: u32 = 100;
 /// Waits when the service answers with an error.
 const TROUBLE_WAITS: [Duration; 4] = [
     Duration::from_secs(2),
@@ -46,16 +50,25 @@ const DENIED_WAITS: [Duration; 3] = [
 /// The state of the poll.
 #[derive(Debug, Default)]
 pub(super) struct Poll {
-    /// The bot that `next` belongs to.
-    bot: i64,
-    /// The number to ask for; zero before the first update.
-    next: i64,
+    numbers: Numbers,
     stage: Stage,
     failures: u32,
     /// After a broken answer less is asked for at once.
     was_broken: bool,
-    last_answer: Option<Mono>,
-    ignored: u64,
+    /// The next poll names no number: what the service holds comes from its beginning.
+    asks_anew: bool,
+    /// When everything that waited had been heard.
+    heard: Option<Mono>,
+    counters: Received,
+}
+
+/// An answer to the poll.
+pub(super) struct Batch<'a> {
+    /// When it was asked for.
+    pub(super) since: Mono,
+    /// The service's clock, in seconds since the epoch, when it is known.
+    pub(super) service_time: Option<i64>,
+    pub(super) updates: &'a [Value],
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,26 +82,16 @@ enum Stage {
     Waiting { until: Mono },
 }
 
-/// What is on disk.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Saved {
-    bot: i64,
-    next: i64,
-}
-
 impl Poll {
     pub(super) fn restore(&mut self, records: &Records) {
-        if let Some(saved) = records.get::<Saved>("telegram", "offset") {
-            self.bot = saved.bot;
-            self.next = saved.next;
-        }
+        self.numbers = records.get("telegram", "offset").unwrap_or_default();
     }
 
     /// Update numbers are each bot's own.
     pub(super) fn belongs_to(&mut self, bot: i64) {
-        if self.bot != bot {
-            self.bot = bot;
-            self.next = 0;
+        if self.numbers.bot != bot {
+            self.numbers = Numbers::default();
+            self.numbers.bot = bot;
         }
     }
 
@@ -99,7 +102,24 @@ impl Poll {
     /// The number to ask for, and how many updates at once.
     pub(super) fn begin(&mut self) -> (i64, u32) {
         self.stage = Stage::Asking;
-        (self.next, if self.was_broken { 1 } else { 100 })
+        let next = match std::mem::take(&mut self.asks_anew) {
+            true => 0,
+            false => self.numbers.next,
+        };
+        (next, if self.was_broken { 1 } else { BATCH })
+    }
+
+    /// Updates wait that no poll has brought: the next one names no number.
+    pub(super) fn ask_anew(&mut self) {
+        self.asks_anew = true;
+    }
+
+    pub(super) fn counters(&mut self) -> &mut Received {
+        &mut self.counters
+    }
+
+    pub(super) fn received(&self) -> Received {
+        self.counters
     }
 
     pub(super) fn restart(&mut self, now: Mono) {
@@ -130,45 +150,40 @@ impl Poll {
 
     /// Takes the updates of one answer: each new one once, in order. Then the poll waits for the disk, for a
     /// moment, or for nothing.
-    pub(super) fn take(
-        &mut self,
-        env: &mut ChatEnv<'_>,
-        since: Mono,
-        date: Option<i64>,
-        updates: &[Value],
-    ) -> Vec<Happening> {
+    pub(super) fn take(&mut self, env: &mut ChatEnv<'_>, batch: Batch<'_>) -> Vec<Happening> {
         let now = env.now;
-        let was_deaf = now.mono.since(since) < AT_ONCE
-            && self.last_answer.is_none_or(|at| now.mono.since(at) > DEAF);
-        self.last_answer = Some(now.mono);
-        // The service's clock less ours; a message's age is judged by the difference.
-        let ahead = date.map_or(0, |date| date - now.wall.unix_seconds());
-        let mut read: Vec<(i64, Update)> = updates
-            .iter()
-            .filter_map(|update| {
-                let (id, update) = updates::read(update);
-                Some((id?, update))
-            })
-            .filter(|(id, _)| !self.was_seen(*id))
+        let since_asked = now.mono.since(batch.since);
+        let since_heard = match since_asked < AT_ONCE {
+            true => self.heard.map(|at| now.mono.since(at)),
+            false => Some(since_asked),
+        };
+        if batch.updates.len() < BATCH as usize {
+            self.heard = Some(now.mono);
+        }
+        let today = batch.service_time.unwrap_or(now.wall.unix_seconds());
+        let read = batch.updates.iter().map(updates::read);
+        let mut read: Vec<(i64, Update)> = read
+            .filter_map(|(id, update)| Some((id?, update)))
             .collect();
+        self.counters.unknown += (batch.updates.len() - read.len()) as u64;
         crate::small::sort_by_key(&mut read, |(id, _)| *id);
-        read.dedup_by_key(|(id, _)| *id);
-        let Some(last) = read.last().map(|(id, _)| *id) else {
-            let is_quick = now.mono.since(since) < QUICK;
-            self.stage = match is_quick {
+        let before = read.len();
+        read.retain(|(id, _)| self.numbers.take(*id, today));
+        self.counters.repeated += (before - read.len()) as u64;
+        if read.is_empty() {
+            let pause = match batch.updates.is_empty() {
+                true => QUICK_WAIT,
+                false => STALE_WAIT,
+            };
+            self.stage = match since_asked < QUICK {
                 true => Stage::Waiting {
-                    until: now.mono + QUICK_WAIT,
+                    until: now.mono + pause,
                 },
                 false => Stage::Asking,
             };
             return Vec::new();
-        };
-        self.next = last.saturating_add(1);
-        let saved = Saved {
-            bot: self.bot,
-            next: self.next,
-        };
-        env.state.put_durable("telegram", "offset", &saved);
+        }
+        env.state.put_durable("telegram", "offset", &self.numbers);
         self.stage = Stage::Storing {
             seq: env.state.seq(),
             since: now.mono,
@@ -176,12 +191,21 @@ impl Poll {
         let mut happenings = Vec::new();
         for (_, update) in read {
             match update {
-                Update::Incoming(incoming) => {
-                    happenings.push(Happening::Incoming(timed(incoming, ahead, was_deaf)));
+                Update::Incoming(mut incoming, sent) => {
+                    let sent_ago = batch
+                        .service_time
+                        .zip(sent)
+                        .map(|(now, sent)| now.saturating_sub(sent));
+                    incoming.age = age(sent_ago, since_heard);
+                    self.counters.taken += 1;
+                    happenings.push(Happening::Incoming(incoming));
                 }
                 Update::Moved { old, new } => happenings.push(Happening::Moved { old, new }),
-                Update::Ignored(why) => self.ignore(why),
-                Update::Unknown => self.ignore("of an unknown kind"),
+                Update::Ignored(why) => {
+                    self.counters.ignored += 1;
+                    log::debug!("telegram: ignored an update: {why}");
+                }
+                Update::Unknown => self.counters.unknown += 1,
             }
         }
         happenings
@@ -192,10 +216,13 @@ impl Poll {
         let waits: &[Duration] = match refusal {
             Refusal::Fault(_) => &UNREACHABLE_WAITS,
             Refusal::Api { code: 409, .. } => &CONFLICT_WAITS,
-            _ if refusal.is_denied() => &DENIED_WAITS,
             _ => &TROUBLE_WAITS,
         };
-        let mut span = wait(waits, self.failures, env);
+        // With a refused token not a second sooner: the service counts.
+        let mut span = match refusal.is_denied() {
+            true => DENIED_WAITS[(self.failures as usize).min(DENIED_WAITS.len() - 1)],
+            false => wait(waits, self.failures, env),
+        };
         if let Refusal::Api {
             retry_after: Some(asked),
             ..
@@ -207,8 +234,8 @@ impl Poll {
         self.was_broken = matches!(
             refusal,
             Refusal::Garbled(_)
-                | Refusal::Fault(crate::fault::Fault {
-                    kind: crate::fault::FaultKind::Malformed,
+                | Refusal::Fault(Fault {
+                    kind: FaultKind::Malformed,
                     ..
                 })
         );
@@ -217,34 +244,25 @@ impl Poll {
         };
         span
     }
-
-    fn was_seen(&self, id: i64) -> bool {
-        id < self.next && self.next.saturating_sub(id) <= RENUMBERED
-    }
-
-    fn ignore(&mut self, why: &str) {
-        self.ignored += 1;
-        log::debug!(
-            "telegram: ignored an update {why} ({} so far)",
-            self.ignored
-        );
-    }
 }
 
-/// The time of a message by our own clock. A press has none: it is new, unless nobody listened for a while.
-fn timed(mut incoming: Incoming, ahead: i64, was_deaf: bool) -> Incoming {
-    incoming.sent_unix_seconds = match (&incoming.kind, incoming.sent_unix_seconds) {
-        (IncomingKind::Press { .. }, _) => was_deaf.then_some(0),
-        (_, sent) => sent.map(|sent| sent.saturating_sub(ahead)),
-    };
-    incoming
+/// How old a message is: by the service's clock, else by when somebody listened last. A press has no time.
+fn age(sent_ago: Option<i64>, since_heard: Option<Duration>) -> Age {
+    match (sent_ago.map(u64::try_from), since_heard) {
+        (Some(Ok(seconds)), _) => Age::Known(Duration::from_secs(seconds)),
+        // From the future: a second or two is rounding.
+        (Some(Err(_)), _) if sent_ago > Some(-60) => Age::Live,
+        (Some(Err(_)), _) => Age::Unknown,
+        (None, Some(span)) if span <= LISTENING => Age::Live,
+        (None, _) => Age::Unknown,
+    }
 }
 
 /// What is wrong with the poll, and what to do about it.
-pub(super) fn remedy(refusal: &Refusal) -> String {
+pub(super) fn remedy(refusal: &Refusal, wall: Wall) -> String {
     match refusal {
         Refusal::Api { code: 409, text, .. } if text.contains("webhook") => {
-            "a webhook is set for this bot, so nothing can be received; remove it with the Bot API's deleteWebhook"
+            "a webhook is set for this bot; stop the program that uses it, then open https://api.telegram.org/bot<token>/deleteWebhook in a browser"
                 .to_owned()
         }
         Refusal::Api { code: 409, .. } => {
@@ -253,6 +271,9 @@ pub(super) fn remedy(refusal: &Refusal) -> String {
         }
         refusal if refusal.is_denied() => {
             format!("the token is refused: {}; ask @BotFather for the current one", refusal.in_words())
+        }
+        Refusal::Fault(Fault { kind: FaultKind::Tls, .. }) if wall < RELEASED => {
+            format!("waiting for the clock: it says {}, and no certificate is valid then", wall.rfc3339())
         }
         refusal => format!("receiving fails: {}", refusal.in_words()),
     }

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 /// Telegram: the timeout of getUpdates is at most 50 s.
 pub(super) const POLL_SECONDS: u64 = 50;
-const POLL_TIMEOUT: Duration = Duration::from_secs(65);
+/// A connection that is dead, without anybody having said so, is noticed by this.
+const POLL_TIMEOUT: Duration = Duration::from_secs(60);
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(120);
 /// Larger answers are refused.
@@ -31,6 +32,10 @@ impl Api {
 
     pub(super) fn get_me(&self, ticket: Ticket) -> HttpRequest {
         self.post(ticket, "getMe", &json!({}))
+    }
+
+    pub(super) fn get_webhook_info(&self, ticket: Ticket) -> HttpRequest {
+        self.post(ticket, "getWebhookInfo", &json!({}))
     }
 
     pub(super) fn get_updates(&self, ticket: Ticket, offset: i64, limit: u32) -> HttpRequest {

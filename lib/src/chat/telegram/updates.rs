@@ -1,7 +1,7 @@
 //! Reads updates: who wrote or pressed what, and where. What is not for us (other bots, kinds that were not asked
 //! for) and what somebody else wrote (forwarded messages) is told apart, never guessed at.
 
-use crate::chat::{Address, Caller, Incoming, IncomingKind, Subject};
+use crate::chat::{Address, Age, Caller, Incoming, IncomingKind, Subject};
 use serde_json::Value;
 
 /// The kinds of updates that are asked for.
@@ -16,8 +16,8 @@ pub(super) const KINDS: [&str; 5] = [
 /// One update, read.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Update {
-    /// Somebody wrote or pressed; the time is the service's.
-    Incoming(Incoming),
+    /// Somebody wrote or pressed, at this time by the service's clock (a press has none).
+    Incoming(Incoming, Option<i64>),
     /// A group has become a supergroup.
     Moved {
         /// Its id until now.
@@ -78,15 +78,16 @@ fn message(message: &Value, edited: bool) -> Update {
         return Update::Ignored("another bot");
     };
     let date = message["edit_date"].as_i64().or(message["date"].as_i64());
-    Update::Incoming(Incoming {
+    let incoming = Incoming {
         caller,
         message: message["message_id"].as_i64(),
-        sent_unix_seconds: date,
+        age: Age::Unknown,
         kind: match crate::chat::grammar::cut(text, MAX_TEXT).to_owned() {
             text if is_foreign => IncomingKind::Foreign(text),
             text => IncomingKind::Text { text, edited },
         },
-    })
+    };
+    Update::Incoming(incoming, date)
 }
 
 fn press(query: &Value) -> Update {
@@ -103,7 +104,7 @@ fn press(query: &Value) -> Update {
     let Some(user) = from["id"].as_i64().filter(|id| *id > 0 && !is_bot) else {
         return Update::Unknown;
     };
-    Update::Incoming(Incoming {
+    let incoming = Incoming {
         caller: Caller {
             who: Subject::Telegram(user),
             name: name(from),
@@ -112,12 +113,13 @@ fn press(query: &Value) -> Update {
             is_owner: false,
         },
         message: message["message_id"].as_i64(),
-        sent_unix_seconds: None,
+        age: Age::Unknown,
         kind: IncomingKind::Press {
             code: crate::chat::grammar::cut(data, 64).to_owned(),
             query: id.to_owned(),
         },
-    })
+    };
+    Update::Incoming(incoming, None)
 }
 
 /// Who wrote. A channel or an anonymous administrator writes as a chat.
@@ -171,7 +173,7 @@ mod tests {
 
     fn text(update: Value) -> String {
         match read(&update) {
-            (id, Update::Incoming(incoming)) => {
+            (id, Update::Incoming(incoming, sent)) => {
                 let caller = incoming.caller;
                 let kind = match incoming.kind {
                     IncomingKind::Text { text, edited } => format!("text {text} {edited}"),
@@ -180,11 +182,7 @@ mod tests {
                 };
                 format!(
                     "{id:?} {} {} {} {} {kind} {:?}",
-                    caller.who,
-                    caller.name,
-                    caller.address,
-                    caller.is_private,
-                    incoming.sent_unix_seconds
+                    caller.who, caller.name, caller.address, caller.is_private, sent
                 )
             }
             (id, other) => format!("{id:?} {other:?}"),
