@@ -207,6 +207,20 @@ fn a_message_that_is_gone_is_sent_anew() {
 }
 
 #[test]
+fn a_message_that_leaves_late_says_when_it_was_written() {
+    let mut rig = Rig::new();
+    for (outage_s, want) in [(10, "over"), (11, "over\n(written 2026-11-20 20:00:10)")] {
+        rig.readiness = Readiness::Down;
+        rig.push(draft(&CHAT, Lane::Critical, "over"));
+        rig.run(Duration::from_secs(outage_s));
+        rig.readiness = Readiness::Ready;
+        rig.outbox.touch();
+        rig.flush();
+        assert_eq!(rig.texts().pop().as_deref(), Some(want), "{outage_s} s");
+    }
+}
+
+#[test]
 fn what_may_have_arrived_is_marked_when_it_goes_again() {
     let mut rig = Rig::new();
     rig.push(draft(&CHAT, Lane::Reply, "under way"));

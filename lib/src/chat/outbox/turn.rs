@@ -17,7 +17,7 @@ const MERGE_FROM: usize = 3;
 /// Messages that one message may stand for.
 const MERGE_AT_MOST: usize = 20;
 /// A message that is older than this says when it was written.
-const TELLS_ITS_TIME: Duration = Duration::from_secs(60);
+const TELLS_ITS_TIME: Duration = Duration::from_secs(10);
 /// Room that is left on a page for the remarks about time and repetition, in UTF-16 units.
 const REMARK_UNITS: usize = 96;
 /// A chat that refused us is tried again after this time.
