@@ -32,11 +32,22 @@ class BotApi:
         self.sent = []
         self.on_message = None
         self.polls = 0
+        self.connections = set()
 
     async def start(self, port, tls=None):
         self.server = await asyncio.start_server(self.serve, "127.0.0.1", port, ssl=tls)
 
+    async def stop(self):
+        """From now on connections are refused; those that stand are cut."""
+        self.server.close()
+        self.cut()
+
+    def cut(self):
+        for writer in self.connections:
+            writer.transport.abort()
+
     async def serve(self, reader, writer):
+        self.connections.add(writer)
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin1")
@@ -44,14 +55,23 @@ class BotApi:
                 body = await reader.readexactly(int(length[1])) if length else b""
                 arrived = time.monotonic()
                 method = head.split(" ", 2)[1].split("?")[0].rsplit("/", 1)[-1]
-                answer = json.dumps({"ok": True, "result": await self.answer(method, body, arrived)}).encode()
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(answer))
+                refusal = self.refusal(method, arrived)
+                answer = refusal or {"ok": True, "result": await self.answer(method, body, arrived)}
+                answer = json.dumps(answer).encode()
+                status = refusal["error_code"] if refusal else 200
+                head = f"HTTP/1.1 {status} -\r\nContent-Type: application/json\r\nContent-Length: {len(answer)}\r\n\r\n"
+                writer.write(head.encode())
                 writer.write(answer)
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError, ssl.SSLError):
             pass
         finally:
+            self.connections.discard(writer)
             writer.close()
+
+    def refusal(self, method, arrived):
+        """The answer to a call that is refused, None for one that is taken."""
+        return None
 
     async def answer(self, method, body, arrived):
         if method == "getMe":
