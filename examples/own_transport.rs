@@ -5,7 +5,7 @@
 
 use rackwarden_core::chat::{Asked, SessionId, Subject};
 use rackwarden_core::config::Config;
-use rackwarden_core::core::{Core, Start};
+use rackwarden_core::core::{Core, Past, Start};
 use rackwarden_core::effect::{Effect, Effects};
 use rackwarden_core::event::Event;
 use rackwarden_core::state::Records;
@@ -23,6 +23,7 @@ fn main() {
         now,
         seed: 1,
         holds_lines: false,
+        past: Past::default(),
     };
     let mut effects = Effects::new();
     let mut core = Core::new(start, &mut effects);

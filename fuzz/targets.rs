@@ -457,6 +457,7 @@ pub fn telegram_update(data: &[u8]) {
         now,
         seed: 1,
         holds_lines: false,
+        past: Default::default(),
     };
     let mut effects = Effects::new();
     let mut core = Core::new(start, &mut effects);

@@ -3,7 +3,7 @@
 use crate::service::Supervisor;
 use crate::terminal::Terminal;
 use rackwarden_core::config::Config;
-use rackwarden_core::core::{Core, Start};
+use rackwarden_core::core::{Core, Past, Start};
 use rackwarden_core::effect::{Effect, Effects};
 use rackwarden_core::event::Event;
 use rackwarden_core::fault::{Fault, FaultKind};
@@ -35,6 +35,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     pub(crate) inbox: Inbox,
     pub(crate) records: Records,
+    pub(crate) past: Past,
     pub(crate) store: Option<StoreHandle>,
     pub(crate) http: Option<HttpHandle>,
     pub(crate) terminal: Option<Terminal>,
@@ -90,6 +91,7 @@ impl Agent {
             clock,
             inbox,
             records,
+            past,
             store,
             http,
             terminal,
@@ -102,6 +104,7 @@ impl Agent {
             now: clock.now(),
             seed: seed()?,
             holds_lines: terminal.is_some(),
+            past,
         };
         let mut core = Core::new(start, &mut effects);
         let published = Arc::new(Published::new(core.first_snapshot(clock.now())));

@@ -10,6 +10,7 @@ use rackwarden_core::chat::Address;
 use rackwarden_core::config::{
     Config, Host, HttpConfig, Limit, Limits, Listen, PduConfig, TeamConfig,
 };
+use rackwarden_core::core::Past;
 use rackwarden_core::event::Event;
 use rackwarden_core::http::auth::Auth;
 use rackwarden_core::io::clock::Clock;
@@ -69,6 +70,7 @@ fn start(options: &DemoOptions) -> Result<(), String> {
         http: None,
         terminal: Some(terminal.clone()),
         supervisor: None,
+        past: Past::default(),
     };
     let agent = Agent::start(parts, |published, waker| {
         let (server, _) = HttpServer::new(

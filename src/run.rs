@@ -11,6 +11,7 @@ use rackwarden_core::config::Config;
 use rackwarden_core::event::Event;
 use rackwarden_core::http::auth::Auth;
 use rackwarden_core::io::clock::Clock;
+use rackwarden_core::io::environment;
 use rackwarden_core::io::http_client::{HttpHandle as ClientHandle, HttpSettings};
 use rackwarden_core::io::http_server::{self, HttpHandle as ServerHandle, HttpServer};
 use rackwarden_core::io::inbox::Inbox;
@@ -72,6 +73,7 @@ fn start(clock: Clock, config: Config, source: Source) -> Result<(), String> {
         clock,
         inbox: inbox.clone(),
         records,
+        past: environment::past(),
         store,
         http: Some(client.clone()),
         terminal: None,

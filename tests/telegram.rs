@@ -6,7 +6,7 @@ mod bot_api;
 use bot_api::{BotApi, TOKEN};
 use rackwarden_core::chat::{Address, Role, Subject};
 use rackwarden_core::config::{Config, GrantConfig, TelegramConfig};
-use rackwarden_core::core::{Core, Start};
+use rackwarden_core::core::{Core, Past, Start};
 use rackwarden_core::effect::{Effect, Effects};
 use rackwarden_core::event::{Event, HostOverview};
 use rackwarden_core::io::clock::Clock;
@@ -75,6 +75,7 @@ fn run(config: Config, mut records: Records, inbox: &Inbox, http: &HttpHandle) -
         now: clock.now(),
         seed: 7,
         holds_lines: false,
+        past: Past::default(),
     };
     let mut core = Core::new(start, &mut effects);
     loop {

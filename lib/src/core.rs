@@ -1,6 +1,7 @@
 //! The core: owns all state, takes one event at a time, and answers with effects. It never waits, never
 //! reads a clock, and cannot fail; what goes wrong outside arrives as a `Fault` inside an event.
 
+mod life;
 mod replies;
 mod storage;
 mod turn;
@@ -21,6 +22,8 @@ use crate::snapshot::{Health, Snapshot};
 use crate::snmp::SnmpReply;
 use crate::state::{Pending, Records};
 use crate::time::{Mono, Now};
+use life::Life;
+pub use life::Past;
 use replies::Replies;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +51,7 @@ pub struct Core {
     pending: Pending,
     rng: Rng,
     next_ticket: u64,
+    life: Life,
     audit: AuditTail,
     notices: Vec<Notice>,
     replies: Replies,
@@ -82,6 +86,8 @@ pub struct Start {
     pub seed: u128,
     /// True when no line is answered before the first complete cycle (`demo`).
     pub holds_lines: bool,
+    /// What is known of the run before this one.
+    pub past: Past,
 }
 
 impl Core {
@@ -98,6 +104,7 @@ impl Core {
             now,
             seed,
             holds_lines,
+            past,
         } = start;
         let plugins: Vec<Box<dyn Plugin>> = PLUGINS
             .iter()
@@ -112,6 +119,9 @@ impl Core {
         book.restore(&records);
         let mut notifier = Notifier::default();
         notifier.restore(&records);
+        let mut pending = Pending::new(records.seq);
+        let zone = &config.notify.timezone;
+        let (life, restarted) = Life::begin(now, &records, &past, zone, &mut pending);
         let mut core = Core {
             started: now,
             plugin_names: plugins.iter().map(|plugin| plugin.name()).collect(),
@@ -120,9 +130,10 @@ impl Core {
             chat: Chat::new(&config, Codes::new(seed)),
             book,
             notifier,
-            pending: Pending::new(records.seq),
+            pending,
             rng: Rng::new(Codes::new(!seed).next_u128() as u64),
             next_ticket: 0,
+            life,
             audit: AuditTail::restore(&records),
             notices: Vec::new(),
             replies: Replies::default(),
@@ -144,7 +155,12 @@ impl Core {
         for repair in &records.repairs {
             log::warn!("state: {repair}");
         }
-        core.with_chat(now, effects, |chat, env| chat.start(env, &records));
+        core.with_chat(now, effects, |chat, env| {
+            chat.start(env, &records);
+            if let Some(text) = restarted {
+                chat.tell_owners(env, &text);
+            }
+        });
         for index in 0..core.plugins.len() {
             core.with_plugin(index, now, effects, |plugin, ctx| {
                 plugin.start(ctx, &records)
@@ -436,6 +452,7 @@ impl Core {
             self.with_plugin(index, now, effects, |plugin, ctx| plugin.stop(ctx));
         }
         self.with_chat(now, effects, |chat, env| chat.stop(env));
+        self.life.end(now, &mut self.pending);
         self.is_stopped = true;
     }
 

@@ -17,7 +17,7 @@ pub mod telegram;
 
 use crate::chat::{Address, Asked, SessionId, Subject};
 use crate::config::{Config, Host, Limit, Limits, PduConfig, TeamConfig};
-use crate::core::{Core, Start};
+use crate::core::{Core, Past, Start};
 use crate::effect::{Effect, Effects, HttpRequest, LogFile, Ticket, earlier};
 use crate::event::{Event, HostOverview, HttpResponse};
 use crate::fault::{Fault, FaultKind};
@@ -642,6 +642,7 @@ fn start(config: &Arc<Config>, records: Records, now: Now) -> Start {
         now,
         seed: 42,
         holds_lines: false,
+        past: Past::default(),
     }
 }
 

@@ -122,6 +122,11 @@ impl Pending {
         self.turn.durable = true;
     }
 
+    /// True when the turn has changed nothing so far.
+    pub fn is_empty(&self) -> bool {
+        self.turn.changes.is_empty()
+    }
+
     /// Ends the turn; `None` when it changed nothing.
     pub fn take(&mut self) -> Option<Turn> {
         if self.turn.changes.is_empty() {

@@ -1,12 +1,19 @@
 //! The service under the manager that runs it: a real systemd in a container, with the unit as it is shipped.
 
-use crate::bot_api::BotApi;
+use crate::bot_api::{BotApi, TOKEN};
 use crate::device::Device;
-use crate::support::{Scratch, repository, wait_for};
+use crate::support::{PATIENCE, Scratch, repository, wait_for};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+/// Takes more memory than the service's group may have, with the agent as the process to be killed for it.
+const HOG: &str = "group=/sys/fs/cgroup/memory/system.slice/rackwarden.service
+pid=$(systemctl show rackwarden --value -p MainPID)
+echo 1000 >/proc/$pid/oom_score_adj
+echo $$ >$group/cgroup.procs
+head -c 40m /dev/zero | tail -c 40m >/dev/null";
 
 /// A Debian with systemd as its process 1, in a Docker daemon of its own; both end with the test.
 struct Machine {
@@ -113,8 +120,10 @@ fn the_service_lives_under_a_real_systemd() {
     let (api, device, second) = (BotApi::start(), Device::start(1000), Device::start(2000));
     let machine = Machine::start();
     let config = |tables: &str| {
-        let chat = api.config().replace("token = \"1:test\"\n", "");
-        format!("name = \"rack-3\"\n{chat}[http]\nlisten = \"127.0.0.1:0\"\n{tables}")
+        let chat = api.config().replace(&format!("token = \"{TOKEN}\"\n"), "");
+        format!(
+            "name = \"rack-3\"\n{chat}[http]\nlisten = \"127.0.0.1:0\"\n[power]\nlimit = \"3 kW\"\n{tables}"
+        )
     };
     let unit = std::fs::read_to_string(repository("systemd/rackwarden.service")).expect("the unit");
     machine.run("mkdir -p /etc/rackwarden /etc/systemd/system/rackwarden.service.d");
@@ -123,7 +132,7 @@ fn the_service_lives_under_a_real_systemd() {
         "/etc/rackwarden/rackwarden.toml",
         &config(&device.table("alpha")),
     );
-    machine.write("/etc/rackwarden/telegram.token", "1:test\n");
+    machine.write("/etc/rackwarden/telegram.token", TOKEN);
     machine.run("chmod 600 /etc/rackwarden/telegram.token");
     assert_eq!(
         machine.run("systemd-analyze verify --man=no rackwarden.service"),
@@ -179,19 +188,46 @@ fn the_service_lives_under_a_real_systemd() {
     machine.write("/etc/rackwarden/rackwarden.toml", &both);
 
     machine.run(&format!("kill -KILL {pid}"));
-    machine.wait_for("NRestarts", "1");
+    api.wait_for_message("restarted: killed by signal KILL");
     machine.wait_for("StatusText", "2 PDUs, 3000 W, 0 alerts");
+    assert_eq!(machine.property("NRestarts"), "1");
 
     let stopped = machine.property("MainPID");
     machine.run(&format!("kill -STOP {stopped}"));
-    machine.wait_for("NRestarts", "2");
-    machine.wait_for("StatusText", "2 PDUs, 3000 W, 0 alerts");
+    api.wait_for_message("restarted: it hung, and the watchdog ended it");
+    assert_eq!(machine.property("NRestarts"), "2");
     let journal = machine.journal();
-    assert!(journal.contains("Watchdog timeout"), "{journal}");
+    assert!(journal.contains("6/ABRT"), "{journal}");
+
+    // A neighbour in its group takes the memory, and the kernel takes the agent. The alert is on its way then.
+    machine.wait_for("StatusText", "2 PDUs, 3000 W, 0 alerts");
+    device.set_power(3500);
+    api.wait_for_message("above power limit");
+    let polls = api.with(|service, _| {
+        service
+            .calls()
+            .iter()
+            .filter(|call| call.method == "getUpdates")
+            .count()
+    });
+    let killed = Instant::now();
+    machine.run(HOG);
     assert!(
-        journal.contains("signal=ABRT") || journal.contains("6/ABRT"),
-        "{journal}"
+        api.wait_for_calls(PATIENCE, "getUpdates", polls + 1),
+        "it does not come back"
     );
+    let away = killed.elapsed();
+    assert!(away < Duration::from_secs(3), "it was away for {away:?}");
+    api.wait_for_message("restarted: killed for memory");
+    assert_eq!(machine.property("NRestarts"), "3");
+    device.set_power(1000);
+    api.wait_for_message("back below limit");
+    assert_eq!(api.news("above power limit").len(), 1);
+
+    // What somebody wanted needs no words.
+    assert_eq!(machine.run("systemctl restart rackwarden"), "");
+    machine.wait_for("StatusText", "2 PDUs, 3000 W, 0 alerts");
+    assert_eq!(api.news("restarted:").len(), 3);
 
     let asked = Instant::now();
     assert_eq!(machine.run("systemctl stop rackwarden"), "");

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release --manifest-path benches/step/Cargo.toml`
 
-use rackwarden_core::core::{Core, Start};
+use rackwarden_core::core::{Core, Past, Start};
 use rackwarden_core::effect::Effects;
 use rackwarden_core::event::Event;
 use rackwarden_core::sim::Sim;
@@ -61,6 +61,7 @@ fn measure(pdus: usize) {
         now,
         seed: 1,
         holds_lines: false,
+        past: Default::default(),
     };
     let mut effects = Effects::new();
     let mut core = Core::new(start, &mut effects);

@@ -255,14 +255,14 @@ impl Chat {
                         let text = format!(
                             "{to} cannot be written to: {why}. What waits for it is kept and tried again every 10 minutes."
                         );
-                        self.tell_owners(env, &text, Some(&to));
+                        self.warn_owners(env, &text, Some(&to));
                     }
                     if let Failure::Moved(new) = failure {
                         self.outbox.follow(item, new, &mut self.access, env.state);
                     }
                     self.outbox.handle_failed(env.now, item, failure, env.state);
                 }
-                Happening::Tell(text) => self.tell_owners(env, &text, None),
+                Happening::Tell(text) => self.warn_owners(env, &text, None),
                 Happening::Moved { old, new } => {
                     self.access.add_alias(old, new, env.state);
                     self.outbox.rename_chat(old, new, env.state);
@@ -309,8 +309,25 @@ impl Chat {
             .push_for(env.now, env.state, draft, Some(&to.who));
     }
 
-    /// Writes to each owner, in private.
-    fn tell_owners(&mut self, env: &mut ChatEnv<'_>, text: &str, except: Option<&Address>) {
+    /// Writes to each owner in private, without a ring.
+    pub fn tell_owners(&mut self, env: &mut ChatEnv<'_>, text: &str) {
+        let text = format!("ℹ️ {}: {text}", env.config.name);
+        self.write_to_owners(env, &text, true, None);
+    }
+
+    /// Something is wrong that the owners should know, except for who cannot be reached.
+    fn warn_owners(&mut self, env: &mut ChatEnv<'_>, text: &str, except: Option<&Address>) {
+        let text = format!("⚠️ {}: {text}", env.config.name);
+        self.write_to_owners(env, &text, false, except);
+    }
+
+    fn write_to_owners(
+        &mut self,
+        env: &mut ChatEnv<'_>,
+        text: &str,
+        silent: bool,
+        except: Option<&Address>,
+    ) {
         for owner in &env.config.access.owners {
             let Subject::Telegram(user) = owner else {
                 continue;
@@ -325,11 +342,11 @@ impl Chat {
             let draft = Draft {
                 to,
                 lane: Lane::Warning,
-                text: format!("⚠️ {}: {text}", env.config.name).into(),
+                text: text.into(),
                 buttons: Vec::new(),
                 document: None,
                 edit: None,
-                silent: false,
+                silent,
                 alert: None,
             };
             self.outbox.push(env.now, env.state, draft);

@@ -9,7 +9,7 @@ use super::hub::{Chat, ChatEnv, Resumed};
 use super::marks::Mark;
 use super::{
     Age, Answer, Arg, Bound, Button, Caller, Incoming, IncomingKind, Invocation, ReplyTo,
-    SessionId, Spec,
+    SessionId, Spec, Subject,
 };
 use crate::ctx::Notice;
 use crate::text::Text;

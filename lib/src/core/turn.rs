@@ -147,6 +147,7 @@ impl Core {
             }
         }
         self.with_chat(now, effects, |chat, env| chat.flush(env));
+        self.life.sign(now, &mut self.pending);
         let turn = self.pending.take();
         self.replies.hold(now.mono, turn.as_ref(), effects);
         let stored = if self.is_stopped {

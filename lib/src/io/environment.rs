@@ -1,12 +1,14 @@
 //! The real world around a configuration: the process's variables, files, host name and zone.
 
 use crate::config::{Environment, SecretFile};
+use crate::core::Past;
 use crate::secret::Secret;
-use crate::time::Zone;
+use crate::time::{Wall, Zone};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 /// Files that hold more are no secrets and no certificates.
 const MAX_FILE_BYTES: u64 = 4 << 20;
@@ -58,6 +60,30 @@ fn read_file(path: &Path) -> Result<SecretFile, String> {
     })
 }
 
+/// What the machine and the service manager know of the run before this one. The manager's word stands in the file `ended`
+/// of its state directory (see the unit) and is taken away.
+pub fn past() -> Past {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let dir = std::env::var("STATE_DIRECTORY").unwrap_or_default();
+    Past {
+        boot: boot.trim().to_owned(),
+        ended: if dir.is_empty() {
+            None
+        } else {
+            ended(Path::new(&dir))
+        },
+    }
+}
+
+fn ended(dir: &Path) -> Option<(String, Wall)> {
+    let path = dir.join("ended");
+    let word = read_file(&path).ok()?.content.expose().trim().to_owned();
+    let modified = std::fs::metadata(&path).and_then(|metadata| metadata.modified());
+    let _ = std::fs::remove_file(&path);
+    let since = modified.ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some((word, Wall(i64::try_from(since.as_millis()).ok()?)))
+}
+
 /// An I/O error in words, without the number.
 pub fn reason(err: &std::io::Error) -> String {
     match err.kind() {
@@ -75,6 +101,19 @@ pub fn reason(err: &std::io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_word_is_read_once() {
+        let folder = std::env::temp_dir().join(format!("rackwarden-ended-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        assert_eq!(ended(&folder), None);
+        std::fs::write(folder.join("ended"), "watchdog ABRT\n").unwrap();
+        let (word, at) = ended(&folder).unwrap();
+        assert_eq!(word, "watchdog ABRT");
+        assert!(at > Wall(1_700_000_000_000));
+        assert_eq!(ended(&folder), None);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 
     #[test]
     fn a_file_is_exposed_when_others_may_read_it() {
