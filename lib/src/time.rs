@@ -96,17 +96,65 @@ impl Wall {
 
     /// RFC 3339 in UTC with whole seconds, as the HTTP interface prints it.
     pub fn rfc3339(self) -> String {
-        self.timestamp().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+        let utc = self.zoned(&Zone::UTC).datetime();
+        format!("{}T{}Z", Day(utc.date()), Clock(utc.time()))
     }
 
     /// `2026-11-20 20:15:02` in the given zone, as messages and `exceedings.log` print it.
     pub fn local(self, zone: &Zone) -> String {
-        self.zoned(zone).strftime("%Y-%m-%d %H:%M:%S").to_string()
+        let local = self.zoned(zone).datetime();
+        format!("{} {}", Day(local.date()), Clock(local.time()))
     }
 
     /// `20:15:02` in the given zone.
     pub fn local_time(self, zone: &Zone) -> String {
-        self.zoned(zone).strftime("%H:%M:%S").to_string()
+        Clock(self.zoned(zone).time()).to_string()
+    }
+
+    /// Reads a day (`2027-01-01`, its beginning) or a moment (`2027-01-01T12:00`, with or without seconds), local to
+    /// the zone unless it ends in `Z` or an offset (RFC 3339).
+    pub fn parse(text: &str, zone: &Zone) -> Option<Wall> {
+        let date = text.get(..10)?;
+        let [year, month, day] = numbers(date, '-')?;
+        let rest = &text[10..];
+        let (time, offset_s) = match rest.strip_prefix(['T', ' ']) {
+            None if rest.is_empty() => ("00:00:00", None),
+            None => return None,
+            Some(rest) => split_offset(rest)?,
+        };
+        let [hour, minute, second] = match time.len() {
+            5 => numbers(&format!("{time}:00"), ':')?,
+            _ => numbers(time, ':')?,
+        };
+        let civil = civil([year, month, day, hour, minute, second])?;
+        let Some(offset_s) = offset_s else {
+            let zoned = civil.to_zoned(zone.0.clone()).ok()?;
+            return Some(Wall(zoned.timestamp().as_millisecond()));
+        };
+        let utc = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
+        Some(Wall((utc.as_second() - offset_s) * 1000))
+    }
+
+    /// The `Date` field's form of a time (RFC 9110 section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
+    pub fn http_date(self) -> String {
+        let utc = self.zoned(&Zone::UTC).datetime();
+        let weekday = WEEKDAYS[usize::from(utc.weekday().to_monday_zero_offset() as u8)];
+        let month = MONTHS[usize::from(utc.month() as u8 - 1)];
+        let (day, year, clock) = (utc.day(), utc.year(), Clock(utc.time()));
+        format!("{weekday}, {day:02} {month} {year:04} {clock} GMT")
+    }
+
+    /// Reads what `http_date` writes.
+    pub fn parse_http_date(text: &str) -> Option<Wall> {
+        let mut words = text.split_ascii_whitespace().skip(1);
+        let day = words.next()?.parse().ok()?;
+        let month = words.next()?;
+        let month = MONTHS.iter().position(|name| *name == month)? as i16 + 1;
+        let year = words.next()?.parse().ok()?;
+        let [hour, minute, second] = numbers(words.next()?, ':')?;
+        let utc = civil([year, month, day, hour, minute, second])?;
+        let utc = utc.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        (words.next() == Some("GMT")).then(|| Wall(utc.timestamp().as_millisecond()))
     }
 
     /// Calendar view of this moment in the given zone.
@@ -121,6 +169,69 @@ impl Wall {
             jiff::Timestamp::MAX
         })
     }
+}
+
+const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
+/// `2026-11-20`.
+struct Day(jiff::civil::Date);
+
+impl std::fmt::Display for Day {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (year, month, day) = (self.0.year(), self.0.month(), self.0.day());
+        write!(f, "{year:04}-{month:02}-{day:02}")
+    }
+}
+
+/// `20:15:02`.
+struct Clock(jiff::civil::Time);
+
+impl std::fmt::Display for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (hour, minute, second) = (self.0.hour(), self.0.minute(), self.0.second());
+        write!(f, "{hour:02}:{minute:02}:{second:02}")
+    }
+}
+
+/// Three numbers of two digits, the first of four in a date.
+fn numbers(text: &str, separator: char) -> Option<[i16; 3]> {
+    let mut parts = text.split(separator);
+    let mut next = |len: usize| {
+        let digits = parts.next().filter(|part| part.len() == len)?;
+        let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| digits.parse().ok()).flatten()
+    };
+    let first = next(if separator == '-' { 4 } else { 2 })?;
+    let all = [first, next(2)?, next(2)?];
+    parts.next().is_none().then_some(all)
+}
+
+/// Year, month, day, hour, minute, second.
+fn civil(numbers: [i16; 6]) -> Option<jiff::civil::DateTime> {
+    let small = |index: usize| i8::try_from(numbers[index]).ok();
+    let (month, day) = (small(1)?, small(2)?);
+    let (hour, minute, second) = (small(3)?, small(4)?, small(5)?);
+    jiff::civil::DateTime::new(numbers[0], month, day, hour, minute, second, 0).ok()
+}
+
+/// `12:00Z`, `12:00+01:00` or `12:00`: the time, and the seconds east of UTC if it says so. Fractions are dropped.
+fn split_offset(text: &str) -> Option<(&str, Option<i64>)> {
+    let (time, offset_s) = match text.find(['Z', '+', '-']) {
+        None => (text, None),
+        Some(at) if &text[at..] == "Z" => (&text[..at], Some(0)),
+        Some(at) => {
+            let [hours, minutes, _] = numbers(&format!("{}:00", &text[at + 1..]), ':')?;
+            let seconds = i64::from(hours) * 3600 + i64::from(minutes) * 60;
+            let is_west = text[at..].starts_with('-');
+            (&text[..at], Some(if is_west { -seconds } else { seconds }))
+        }
+    };
+    let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
+    let is_number = !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then_some((time, offset_s))
 }
 
 /// 2026-11-01: no copy of this version existed before. A wall clock that says less has not been set yet (a board
@@ -142,7 +253,7 @@ impl Zone {
     pub fn named(name: &str) -> Result<Zone, String> {
         jiff::tz::TimeZone::get(name)
             .map(Zone)
-            .map_err(|err| err.to_string())
+            .map_err(|_| "is no time zone that this system knows".to_owned())
     }
 
     /// The system's zone; UTC when it has none. Reads the system's configuration, so it is called by the
@@ -229,5 +340,51 @@ mod tests {
         let wall = Wall(1_795_205_702_000);
         assert_eq!(wall.rfc3339(), "2026-11-20T20:15:02Z");
         assert_eq!(wall.local(&Zone::UTC), "2026-11-20 20:15:02");
+        assert_eq!(wall.local_time(&Zone::UTC), "20:15:02");
+        assert_eq!(wall.http_date(), "Fri, 20 Nov 2026 20:15:02 GMT");
+        assert_eq!(Wall(0).http_date(), "Thu, 01 Jan 1970 00:00:00 GMT");
+    }
+
+    #[test]
+    fn moments_are_read_in_the_zone_that_they_name() {
+        let east = Zone(jiff::tz::TimeZone::fixed(jiff::tz::Offset::constant(2)));
+        for (text, want) in [
+            ("2026-11-20", Some("2026-11-19T22:00:00Z")),
+            ("2026-11-20T20:15", Some("2026-11-20T18:15:00Z")),
+            ("2026-11-20 20:15:02", Some("2026-11-20T18:15:02Z")),
+            ("2026-11-20T20:15:02Z", Some("2026-11-20T20:15:02Z")),
+            ("2026-11-20T20:15:02.5Z", Some("2026-11-20T20:15:02Z")),
+            ("2026-11-20T20:15:02-05:30", Some("2026-11-21T01:45:02Z")),
+            ("2024-02-29", Some("2024-02-28T22:00:00Z")),
+            ("2026-02-29", None),
+            ("2026-11-20T", None),
+            ("2026-11-20T25:00", None),
+            ("2026-11-20T20:15x", None),
+            ("2026-11-20T20:15+1", None),
+            ("2026-11-20T20:15.Z", None),
+            ("26-11-20", None),
+            ("2026-1-20", None),
+            ("+026-11-20", None),
+            ("é026-11-2", None),
+            ("", None),
+        ] {
+            let read = Wall::parse(text, &east).map(Wall::rfc3339);
+            assert_eq!(read.as_deref(), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn http_dates_are_read_as_they_are_written() {
+        for at in [0, 784_111_777_000, 1_795_205_702_000, 4_102_444_800_000] {
+            assert_eq!(Wall::parse_http_date(&Wall(at).http_date()), Some(Wall(at)));
+        }
+        for bad in [
+            "",
+            "Sun,",
+            "Sun, 06 Nov 1994 08:49:37 UTC",
+            "Sun, 31 Feb 1994 08:49:37 GMT",
+        ] {
+            assert_eq!(Wall::parse_http_date(bad), None, "{bad}");
+        }
     }
 }

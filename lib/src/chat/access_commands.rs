@@ -303,14 +303,7 @@ fn parse_until(text: &str, now: Now, zone: &Zone) -> Result<Wall, String> {
     if let Some(span) = parse_span(text) {
         return Ok(now.wall.plus(span));
     }
-    let moment: jiff::civil::DateTime = match text.parse::<jiff::civil::Date>() {
-        Ok(date) if !text.contains('T') => date.at(0, 0, 0, 0),
-        _ => text.parse().map_err(|_| expected())?,
-    };
-    let moment = moment
-        .to_zoned(zone.inner().clone())
-        .map_err(|_| expected())?;
-    let until = Wall(moment.timestamp().as_millisecond());
+    let until = Wall::parse(text, zone).ok_or_else(expected)?;
     if until <= now.wall {
         return Err(format!("`{text}` is in the past"));
     }

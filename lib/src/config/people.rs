@@ -106,16 +106,7 @@ fn pattern(text: &str) -> Result<String, String> {
 
 /// A day (its beginning in the zone) or a moment in RFC 3339.
 fn date(text: &str, zone: &Zone) -> Result<Wall, String> {
-    let moment = match text.parse::<jiff::civil::Date>() {
-        Ok(day) if text.len() == 10 => day
-            .to_zoned(zone.inner().clone())
-            .map(|zoned| zoned.timestamp())
-            .ok(),
-        _ => text.parse::<jiff::Timestamp>().ok(),
-    };
-    moment
-        .map(|moment| Wall(moment.as_millisecond()))
-        .ok_or_else(|| "is not a date; write \"2027-01-01\"".to_owned())
+    Wall::parse(text, zone).ok_or_else(|| "is not a date; write \"2027-01-01\"".to_owned())
 }
 
 pub(super) fn notify(config: &mut NotifyConfig, mut reader: Reader<'_>) {

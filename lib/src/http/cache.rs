@@ -1,6 +1,6 @@
 //! Rendered bodies, so that a second look at the same state costs nothing.
 
-use super::{View, http_date};
+use super::View;
 use crate::time::Mono;
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,7 +69,7 @@ impl Cache {
     pub fn date(&mut self, view: &View<'_>) -> &str {
         let second = view.now.wall.unix_seconds();
         if self.date.0 != second || self.date.1.is_empty() {
-            self.date = (second, http_date(view.now.wall));
+            self.date = (second, view.now.wall.http_date());
         }
         &self.date.1
     }

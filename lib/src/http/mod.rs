@@ -23,7 +23,7 @@ pub use head::{Parsed, Request, parse};
 pub use routes::{ROUTES, Route};
 
 use crate::snapshot::{PduView, Snapshot};
-use crate::time::{Now, Wall};
+use crate::time::Now;
 use auth::Verdict;
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -210,13 +210,6 @@ fn throttled() -> Response {
         extra: Cow::Borrowed("Retry-After: 60\r\n"),
         ..TOO_OFTEN.into()
     }
-}
-
-/// The `Date` field's form of a time (RFC 9110, 5.6.7).
-pub fn http_date(time: Wall) -> String {
-    time.zoned(&crate::time::Zone::UTC)
-        .strftime("%a, %d %b %Y %H:%M:%S GMT")
-        .to_string()
 }
 
 const FOREIGN_HOST: Error = Error::new(

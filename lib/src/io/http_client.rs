@@ -7,6 +7,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::io::inbox::Inbox;
 use crate::io::tls::{self, TlsConnector};
 use crate::secret::Secret;
+use crate::time::Wall;
 use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -200,9 +201,7 @@ fn call(agent: &Agent, request: HttpRequest) -> Result<HttpResponse, Fault> {
         .headers()
         .get("date")
         .and_then(|value| value.to_str().ok());
-    let date_unix_seconds = date
-        .and_then(|date| jiff::fmt::rfc2822::parse(date).ok())
-        .map(|date| date.timestamp().as_second());
+    let date_unix_seconds = date.and_then(Wall::parse_http_date).map(Wall::unix_seconds);
     let status = response.status().as_u16();
     let body = response
         .body_mut()

@@ -5,7 +5,6 @@ use crate::chat::Address;
 use crate::chat::access::glob;
 use crate::config::NotifyConfig;
 use crate::time::Wall;
-use jiff::ToSpan as _;
 use std::time::Duration;
 
 /// Who hears of this alert: the first route that matches decides, else `to`.
@@ -47,12 +46,12 @@ pub(super) fn quiet_until(config: &NotifyConfig, wall: Wall) -> Option<Wall> {
         let last = if end > start {
             first
         } else {
-            first.checked_add(1.day()).ok()?
+            first.tomorrow().ok()?
         };
         let (from, until) = (moment(first, start)?, moment(last, end)?);
         (from <= wall && wall < until).then_some(until)
     };
-    let yesterday = today.checked_sub(1.day()).ok();
+    let yesterday = today.yesterday().ok();
     night(today).or_else(|| yesterday.and_then(night))
 }
 

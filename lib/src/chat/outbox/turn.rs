@@ -374,7 +374,7 @@ impl Outbox {
             if !text.is_empty() {
                 text.push(Style::Plain, "\n\n");
             }
-            let written = format!("{} ", item.record.created.zoned(&zone).strftime("%H:%M:%S"));
+            let written = format!("{} ", item.record.created.local_time(&zone));
             text.push(Style::Italic, written);
             text.append(item.record.text.clone());
             is_silent &= item.record.silent;

@@ -273,10 +273,14 @@ impl Model {
 
     /// As APC cards print times: `11/20/2026 20:15:02`, local.
     fn time(&self, at: Wall) -> Value {
-        let text = at
-            .zoned(&self.zone)
-            .strftime("%m/%d/%Y %H:%M:%S")
-            .to_string();
+        let local = at.local(&self.zone);
+        let text = format!(
+            "{}/{}/{} {}",
+            &local[5..7],
+            &local[8..10],
+            &local[..4],
+            &local[11..]
+        );
         Value::OctetString(text.into_bytes().into())
     }
 }

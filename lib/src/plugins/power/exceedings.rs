@@ -192,11 +192,10 @@ fn subjects(config: &Config, name: &str) -> Option<Vec<String>> {
     Some(all)
 }
 
-/// A span before now (`90m`, `24h`, `7d`) or a date (`2026-11-20`).
+/// A span before now (`90m`, `24h`, `7d`) or a date (`2026-11-20`), with or without a time.
 fn read_since(text: &str, now: Wall, zone: &Zone) -> Option<Wall> {
-    if let Ok(date) = text.parse::<jiff::civil::Date>() {
-        let start = date.to_zoned(zone.inner().clone()).ok()?;
-        return Some(Wall(start.timestamp().as_millisecond()));
+    if let Some(moment) = Wall::parse(text, zone) {
+        return Some(moment);
     }
     let unit = text.chars().last()?;
     let seconds = match unit {
