@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Ask(AskOptions),
     /// `status`
     Status(StatusOptions),
+    /// `pair`, with `--config`
+    Pair(Option<PathBuf>),
     /// `completions`
     Completions(Shell),
     /// `man`
@@ -168,7 +170,6 @@ pub(crate) enum Shell {
 const LATER: &[&str] = &[
     "doctor",
     "discover",
-    "pair",
     "test-alert",
     "audit",
     "backup",
@@ -387,6 +388,7 @@ fn build(sub: &'static Sub, words: Words) -> Result<Command, Failure> {
             }
             return Ok(Command::Ask(AskOptions { config, line }));
         }
+        "pair" => Command::Pair(config),
         "status" => Command::Status(StatusOptions {
             config,
             json: words.has("json"),

@@ -15,6 +15,12 @@ pub(crate) fn run(options: &CheckOptions) -> Outcome {
             path.display()
         )));
     }
+    if config.telegram.is_some() && config.access.owners.is_empty() {
+        report(&Failure::usage(format!(
+            "{}: hint: no owner stands in [access]; once the agent runs, `rackwarden pair` makes you one",
+            path.display()
+        )));
+    }
     if options.effective {
         print(&effective::effective(&config))
     } else {

@@ -13,6 +13,7 @@ mod load;
 mod local;
 mod logger;
 mod man;
+mod pair;
 mod probe;
 mod profiles;
 mod run;
@@ -53,6 +54,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Simulate(options) => simulate::run(&options),
         Command::Import(options) => import::run(&options),
         Command::Ask(options) => ask::run(&options),
+        Command::Pair(config) => pair::run(config.as_deref()),
         Command::Status(options) => status::run(&options),
         Command::Completions(shell) => print(&completions::script(shell)),
         Command::Man => print(&man::page()),

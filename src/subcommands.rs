@@ -183,6 +183,15 @@ pub(crate) const SUBS: &[Sub] = &[
         examples: &["rackwarden status --json"],
     },
     Sub {
+        name: "pair",
+        usage: "",
+        help: "print a one-time code; who sends it to the bot becomes owner",
+        about: "Asks the running agent for a code of eight digits and prints it. Whoever sends it to the bot in a private chat first becomes owner; it dies after 10 minutes, after five wrong tries of everybody together, and when the agent ends. Only root and the agent's own user may ask, with or without owners.",
+        options: &[CONFIG],
+        words: &[],
+        examples: &["sudo rackwarden pair"],
+    },
+    Sub {
         name: "completions",
         usage: "bash|zsh|fish",
         help: "print shell completions",

@@ -8,6 +8,7 @@ mod turn;
 
 use crate::alert::AlertBook;
 use crate::alert::notify::{Notifier, NotifyEnv};
+use crate::chat::codes::Codes;
 use crate::chat::desk::{AuditTail, Desk};
 use crate::chat::{Answer, Asked, Chat, ChatEnv, Invocation, Resumed, Spec};
 use crate::config::Config;
@@ -16,7 +17,7 @@ use crate::effect::{Effect, Effects, Ticket, earlier};
 use crate::event::{Event, HostOverview};
 use crate::fault::Fault;
 use crate::plugins::{Make, PLUGINS, Plugin, PluginReply};
-use crate::rng::{Codes, Rng};
+use crate::rng::Rng;
 use crate::small::SmallMap;
 use crate::snapshot::{Health, Snapshot};
 use crate::snmp::SnmpReply;

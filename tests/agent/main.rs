@@ -7,6 +7,7 @@ mod bot_api;
 mod device;
 mod lifecycle;
 mod logging;
+mod pairing;
 mod peers;
 mod snmpd;
 mod snmpsim;

@@ -2,6 +2,9 @@
 //! and those granted in chat. It does not know how anybody proved who they are.
 
 mod grants;
+mod strangers;
+
+pub use strangers::{Knock, Strangers};
 
 use super::{Caller, Role, Spec, Subject};
 use crate::config::AccessConfig;
@@ -21,6 +24,8 @@ pub struct Access {
     /// New id of a group that became a supergroup → the ids it had before.
     aliases: SmallMap<i64, i64>,
     revision: u64,
+    /// Those who hold none.
+    pub(super) strangers: Strangers,
 }
 
 /// One right of one subject.
@@ -98,6 +103,7 @@ impl Access {
             .into_iter()
             .filter_map(|(who, entries)| Some((who.parse().ok()?, entries)))
             .collect();
+        self.strangers.restore(records);
         self.aliases = records
             .all::<i64>("alias")
             .into_iter()
@@ -156,6 +162,21 @@ impl Access {
     pub fn is_blocked(&self, now: Wall, caller: &Caller) -> bool {
         let is_block = |(entry, _): (&Entry, &str)| entry.what == What::Blocked;
         self.entries(&caller.who, now).any(is_block)
+    }
+
+    /// The people who are owner in a private chat with the bot.
+    pub fn owners(&self, now: Wall) -> Vec<Subject> {
+        let mut owners: Vec<Subject> = self.file.keys().chain(self.chat.keys()).cloned().collect();
+        owners.sort_unstable();
+        owners.dedup();
+        owners.retain(|who| {
+            let Subject::Telegram(user) = who else {
+                return false;
+            };
+            self.judge(now, &Caller::in_private(*user), "", None, Role::Owner)
+                .is_allowed()
+        });
+        owners
     }
 
     /// When the next right ends, after `now`.

@@ -2,7 +2,8 @@
 
 use super::access::{Entry, What};
 use super::desk::{AuditTail, Desk};
-use super::{Address, Answer, Arg, Caller, Invocation, Role, Spec, Subject};
+use super::{Address, Answer, Arg, Caller, Invocation, ReplyTo, Role, Spec, Subject};
+use crate::ctx::Notice;
 use crate::text::Text;
 use crate::time::{Now, Wall, Zone};
 use std::time::Duration;
@@ -57,6 +58,8 @@ pub(super) fn run(desk: &mut Desk<'_>, invocation: &Invocation) -> bool {
     match (invocation.command, args.as_slice()) {
         ("grant", args) | ("permissions", ["grant", args @ ..]) => grant(desk, invocation, args),
         ("revoke", args) | ("permissions", ["revoke", args @ ..]) => revoke(desk, invocation, args),
+        ("permissions", ["block", who]) => keep_away(desk, invocation, who, true),
+        ("permissions", ["ignore", who]) => keep_away(desk, invocation, who, false),
         ("permissions", ["check", args @ ..]) => check(desk, invocation, args),
         ("permissions", args) => permissions(desk, invocation, args),
         ("audit", args) => audit(desk, invocation, args),
@@ -93,6 +96,7 @@ fn grant(desk: &mut Desk<'_>, invocation: &Invocation, args: &[&str]) {
     match outcome {
         Ok(()) => {
             desk.audit(invocation, action, "done");
+            welcome(desk, &who);
             desk.answer(invocation, Answer::text(format!("{who} has {right}{end}.")));
         }
         Err(why) => {
@@ -100,6 +104,59 @@ fn grant(desk: &mut Desk<'_>, invocation: &Invocation, args: &[&str]) {
             desk.answer(invocation, Answer::text(format!("Not granted: {why}.")));
         }
     }
+}
+
+/// Whoever knocked is told that the door is open.
+fn welcome(desk: &mut Desk<'_>, who: &Subject) {
+    let Subject::Telegram(user) = *who else {
+        return;
+    };
+    if desk.access.strangers.forget(user, desk.env.state) {
+        let to = ReplyTo {
+            who: who.clone(),
+            address: Caller::in_private(user).address,
+            session: None,
+            edits: None,
+            mark: None,
+        };
+        let answer = Answer::text("You may use this agent now; /help lists what.");
+        desk.env.notices.push(Notice::Answer { to, answer });
+    }
+}
+
+/// Somebody gets no answer any longer, or is at least not asked about again.
+fn keep_away(desk: &mut Desk<'_>, invocation: &Invocation, who: &str, is_block: bool) {
+    let user = match subject(who) {
+        Ok(Subject::Telegram(user)) => user,
+        Ok(_) => return desk.usage(invocation, "only a person of Telegram can be kept away"),
+        Err(wrong) => return desk.usage(invocation, &wrong),
+    };
+    let who = Subject::Telegram(user);
+    if who == invocation.caller.who {
+        return desk.usage(invocation, "that is you");
+    }
+    let by = invocation.caller.who.to_string();
+    let (action, result) = if is_block {
+        let blocked = desk
+            .access
+            .grant(&who, What::Blocked, None, &by, desk.env.state);
+        desk.access.strangers.forget(user, desk.env.state);
+        let done = || format!("{who} gets no answer any longer; /grant lifts that.");
+        (format!("block {who}"), blocked.map(|()| done()))
+    } else {
+        let now = desk.env.now.wall;
+        desk.access.strangers.ignore(now, user, desk.env.state);
+        (
+            format!("ignore {who}"),
+            Ok(format!("Nobody is asked about {who} again.")),
+        )
+    };
+    let (text, outcome) = match result {
+        Ok(text) => (text, "done".to_owned()),
+        Err(why) => (format!("Not done: {why}."), format!("refused ({why})")),
+    };
+    desk.audit(invocation, action, outcome);
+    desk.answer(invocation, Answer::text(text));
 }
 
 fn revoke(desk: &mut Desk<'_>, invocation: &Invocation, args: &[&str]) {

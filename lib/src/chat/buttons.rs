@@ -1,8 +1,8 @@
 //! Buttons that were handed out: a short random code stands for a command line. A press is only another way to
 //! write that line, so rights are checked again at the press; this module knows who may press, not who may act.
 
+use super::codes::Codes;
 use super::{Address, Bound, Button, Subject};
-use crate::rng::Codes;
 use crate::small::SmallMap;
 use crate::state::{Pending, Records};
 use crate::time::Mono;
@@ -117,11 +117,14 @@ impl Buttons {
             _ => CODE_LENGTH,
         });
         let life = match button.bound {
-            Bound::Open => None,
+            Bound::Open | Bound::Lasting => None,
             Bound::Caller => Some(CHOICE_LIFE),
             Bound::Confirm => Some(CONFIRM_LIFE),
         };
-        let is_kept = place.is_kept && button.bound == Bound::Open;
+        let is_kept = match button.bound {
+            Bound::Open => place.is_kept,
+            bound => bound == Bound::Lasting,
+        };
         let entry = Entry {
             command: button.command.clone(),
             bound: button.bound,

@@ -3,10 +3,12 @@
 
 use super::access::Access;
 use super::buttons::Place;
+use super::codes::Codes;
 use super::late::Late;
 use super::limiter::Limiter;
 use super::marks::{Mark, Marks};
 use super::outbox::{Draft, EditOf, Lane, Outbox};
+use super::pairing::Pairing;
 use super::sessions::Sessions;
 use super::transport::{Failure, Happening, Received, Transport};
 use super::{
@@ -18,7 +20,7 @@ use crate::ctx::{Notice, Tickets};
 use crate::effect::{Effect, Effects, Ticket, earlier};
 use crate::event::HttpResponse;
 use crate::fault::Fault;
-use crate::rng::{Codes, Rng};
+use crate::rng::Rng;
 use crate::state::{Pending, Records};
 use crate::time::{Mono, Now, Wall};
 use std::sync::Arc;
@@ -83,6 +85,7 @@ pub struct Chat {
     pub(super) late: Late,
     /// What was under way when the agent ended, until it is resumed.
     interrupted: Vec<(u64, Mark)>,
+    pub(super) pairing: Option<Pairing>,
     transports: Vec<Box<dyn Transport>>,
     /// The rights that the menus were made from.
     menu_revision: u64,
@@ -100,9 +103,11 @@ pub(super) struct Refusals {
     pub(super) small_talk: Limiter,
     /// All strangers together, so that a crowd of them delays nobody.
     pub(super) to_crowd: Limiter,
-    /// Lines in the audit log, for each person.
+    /// Lines in the audit log, for each person who has some right.
     pub(super) audited: Limiter,
-    /// The same for all strangers together.
+    /// The same for each stranger, apart, so that a crowd of them displaces nobody.
+    pub(super) audited_strangers: Limiter,
+    /// The same for all strangers together: about a line a minute, so that real deeds stay in the log.
     pub(super) audited_crowd: Limiter,
 }
 
@@ -122,11 +127,13 @@ impl Chat {
                 small_talk: Limiter::new(3, Duration::from_secs(20)),
                 to_crowd: Limiter::new(20, Duration::from_secs(3)),
                 audited: Limiter::new(5, Duration::from_secs(60)),
-                audited_crowd: Limiter::new(20, Duration::from_secs(3)),
+                audited_strangers: Limiter::new(5, Duration::from_secs(60)),
+                audited_crowd: Limiter::new(20, Duration::from_secs(60)),
             },
             marks: Marks::default(),
             late: Late::default(),
             interrupted: Vec::new(),
+            pairing: None,
             transports: make_transports(config),
             menu_revision: 0,
             rights_end: None,
@@ -141,6 +148,9 @@ impl Chat {
         self.outbox.restore(env.now, records, env.state);
         for transport in &mut self.transports {
             transport.start(env, records);
+        }
+        if env.config.telegram.is_some() && self.access.owners(env.now.wall).is_empty() {
+            log::warn!("nobody is owner in Telegram yet; `rackwarden pair` makes you one");
         }
     }
 
@@ -183,6 +193,10 @@ impl Chat {
     /// Takes a line from the terminal or the local socket. Refusals and errors are answered here; what may
     /// run comes back.
     pub fn handle_asked(&mut self, env: &mut ChatEnv<'_>, asked: Asked) -> Vec<Invocation> {
+        if asked.line.trim().trim_start_matches('/') == super::pairing::SPEC.name {
+            self.begin_pairing(env, asked);
+            return Vec::new();
+        }
         let kind = match self.sessions.pressed(asked.session, &asked.line) {
             Some(code) => IncomingKind::Press {
                 code,

@@ -7,6 +7,7 @@ pub mod access;
 mod access_commands;
 mod address;
 pub mod buttons;
+pub mod codes;
 mod command;
 pub mod desk;
 mod general;
@@ -17,6 +18,7 @@ mod limiter;
 mod marks;
 pub mod outbox;
 mod pages;
+mod pairing;
 mod reception;
 mod sessions;
 mod telegram;
@@ -94,6 +96,20 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// A Telegram user in the private chat with the bot.
+    pub fn in_private(user: i64) -> Caller {
+        Caller {
+            who: Subject::Telegram(user),
+            name: String::new(),
+            address: Address::Telegram {
+                chat: user,
+                topic: None,
+            },
+            is_private: true,
+            is_owner: false,
+        }
+    }
+
     /// Who and where, as the audit log tells it: `telegram:42 Ann in telegram:-100/7`.
     pub fn for_audit(&self) -> String {
         let mut text = self.who.to_string();
@@ -222,6 +238,15 @@ impl Button {
         }
     }
 
+    /// A button for the one person that it is shown to, who may press it days later.
+    pub fn lasting(label: impl Into<String>, command: impl Into<String>) -> Button {
+        Button {
+            label: label.into(),
+            command: command.into(),
+            bound: Bound::Lasting,
+        }
+    }
+
     /// A button that is bound to the caller, but confirms nothing (a choice in a dialog).
     pub fn choice(label: impl Into<String>, command: impl Into<String>) -> Button {
         Button {
@@ -239,6 +264,8 @@ pub enum Bound {
     Open,
     /// The caller only.
     Caller,
+    /// The one whom it is shown to, also after a restart.
+    Lasting,
     /// The caller only, and the pressed command counts as confirmed; dies after 60 s or one press.
     Confirm,
 }

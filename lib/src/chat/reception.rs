@@ -1,12 +1,13 @@
 //! From a message to a command that may run: the grammar, completion, the one authorisation function, the age
 //! of the message, refusals. Every entry (line, edited message, button, terminal) comes through `receive`.
 
-use super::access::Decision;
+use super::access::{Decision, Knock};
 use super::buttons::Press;
 use super::command::written;
 use super::grammar::{self, Reading, Rules};
 use super::hub::{Chat, ChatEnv, Resumed};
 use super::marks::Mark;
+use super::pairing;
 use super::{
     Age, Answer, Arg, Bound, Button, Caller, Incoming, IncomingKind, Invocation, ReplyTo,
     SessionId, Spec, Subject,
@@ -23,6 +24,8 @@ const MAX_AGE: Duration = Duration::from_secs(60);
 const MAX_QUESTION_AGE: Duration = Duration::from_secs(600);
 /// Names that are listed when a name is ambiguous.
 const MAX_CANDIDATES: usize = 8;
+/// Owners who are asked about a stranger.
+const MAX_ASKED_OWNERS: usize = 5;
 
 /// One message on its way through the reception.
 struct Visit {
@@ -62,8 +65,21 @@ impl Chat {
             is_edit: matches!(incoming.kind, IncomingKind::Text { edited: true, .. }),
             age: incoming.age,
         };
+        if self.access.is_blocked(env.now.wall, &visit.caller) {
+            self.counters.refused += 1;
+            return None;
+        }
         match incoming.kind {
-            IncomingKind::Text { text, .. } => self.receive_line(env, visit, &text),
+            IncomingKind::Text { text, .. } => {
+                if session.is_none() && visit.caller.is_private {
+                    if pairing::candidate(&text).is_some() {
+                        self.receive_code(env, &visit, &text);
+                        return None;
+                    }
+                    self.introduce(env, &visit.caller);
+                }
+                self.receive_line(env, visit, &text)
+            }
             IncomingKind::Foreign(text) => {
                 self.receive_foreign(env, visit, &text);
                 None
@@ -247,6 +263,65 @@ impl Chat {
         None
     }
 
+    /// A code is a secret, also a wrong or an old one, so it is nowhere repeated.
+    fn receive_code(&mut self, env: &mut ChatEnv<'_>, visit: &Visit, text: &str) {
+        if self.take_code(env, &visit.reply_to, &visit.caller, text) {
+            return;
+        }
+        if self.access.knows(env.now.wall, &visit.caller) {
+            let text = "This code is wrong or has expired.";
+            self.reply(env, visit, Answer::text(text));
+        } else {
+            self.refuse(env, visit, "a code", "wrong or expired");
+        }
+    }
+
+    /// Asks the owners about somebody who holds no right.
+    fn introduce(&mut self, env: &mut ChatEnv<'_>, caller: &Caller) {
+        let now = env.now.wall;
+        let Subject::Telegram(user) = caller.who else {
+            return;
+        };
+        if self.access.knows(now, caller) {
+            return;
+        }
+        let owners = self.access.owners(now);
+        if owners.is_empty() {
+            return;
+        }
+        let who = caller.who.to_string();
+        let (text, buttons) = match self.access.strangers.knock(now, user, env.state) {
+            Knock::Silence => return,
+            Knock::TooMany => (
+                Text::from(
+                    "More strangers write to the bot than I ask about in a day; /audit names some.",
+                ),
+                Vec::new(),
+            ),
+            Knock::Ask => {
+                let button = |label: &str, command: &str| Button::lasting(label, command);
+                let rows = vec![
+                    vec![
+                        button("viewer", &format!("/grant {who} viewer")),
+                        button("operator", &format!("/grant {who} operator")),
+                    ],
+                    vec![
+                        button("ignore", &format!("/permissions ignore {who}")),
+                        button("block", &format!("/permissions block {who}")),
+                    ],
+                ];
+                let text = Text::new()
+                    .plain("A stranger writes to the bot: ")
+                    .code(&*who)
+                    .plain(format!(", who goes by {}. Let them in?", caller.name));
+                (text, rows)
+            }
+        };
+        for owner in owners.iter().take(MAX_ASKED_OWNERS) {
+            self.tell_owner(env, owner, text.clone(), buttons.clone(), true);
+        }
+    }
+
     /// Somebody else's words are never run, whoever brings them.
     fn receive_foreign(&mut self, env: &mut ChatEnv<'_>, visit: Visit, line: &str) {
         let rules = Rules {
@@ -306,10 +381,15 @@ impl Chat {
     fn note_refusal(&mut self, env: &mut ChatEnv<'_>, visit: &Visit, line: &str, because: &str) {
         let caller = &visit.caller;
         let (now, who) = (env.now.mono, caller.who.to_string());
-        let Some(mut held_back) = self.refusals.audited.take(now, &who) else {
+        let is_known = self.access.knows(env.now.wall, caller);
+        let limiter = match is_known {
+            true => &mut self.refusals.audited,
+            false => &mut self.refusals.audited_strangers,
+        };
+        let Some(mut held_back) = limiter.take(now, &who) else {
             return;
         };
-        if !self.access.knows(env.now.wall, caller) {
+        if !is_known {
             match self.refusals.audited_crowd.take(now, "") {
                 Some(of_others) => held_back += of_others,
                 None => return,

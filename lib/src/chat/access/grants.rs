@@ -58,7 +58,7 @@ impl Access {
     pub fn revoke(&mut self, who: &Subject, what: Option<&What>, by: &str, state: &mut Pending) {
         let entries = self.chat.entry(who.clone()).or_default();
         match what {
-            None => entries.clear(),
+            None => entries.retain(|entry| entry.what == What::Blocked),
             Some(What::Role(_)) => entries.retain(|entry| !matches!(entry.what, What::Role(_))),
             Some(What::Allow(pattern)) => entries
                 .retain(|entry| !matches!(&entry.what, What::Allow(held) if covers(pattern, held))),

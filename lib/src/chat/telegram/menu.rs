@@ -50,10 +50,10 @@ impl Menus {
     pub(super) fn plan(&mut self, access: &Access, menu: Menu<'_>) {
         self.wanted.clear();
         self.wanted
-            .insert(None, commands(menu, &private(Subject::Telegram(0), 0)));
+            .insert(None, commands(menu, &Caller::in_private(0)));
         for (who, _) in access.list(None).into_iter().take(MAX_MENUS) {
             let (chat, caller) = match who {
-                Subject::Telegram(user) => (user, private(who, user)),
+                Subject::Telegram(user) => (user, Caller::in_private(user)),
                 Subject::TelegramChat(chat) => (access.current_chat(chat), group(chat)),
                 _ => continue,
             };
@@ -135,21 +135,12 @@ fn commands(menu: Menu<'_>, caller: &Caller) -> Commands {
         .collect()
 }
 
-fn private(who: Subject, chat: i64) -> Caller {
-    Caller {
-        who,
-        name: String::new(),
-        address: Address::Telegram { chat, topic: None },
-        is_private: true,
-        is_owner: false,
-    }
-}
-
 /// Somebody in the group who holds no right of their own.
 fn group(chat: i64) -> Caller {
     Caller {
+        address: Address::Telegram { chat, topic: None },
         is_private: false,
-        ..private(Subject::Telegram(0), chat)
+        ..Caller::in_private(0)
     }
 }
 
