@@ -463,7 +463,7 @@ impl Power {
         let Some(extra) = device.extra.as_deref_mut() else {
             return;
         };
-        extra.idle_cycles += 1;
+        extra.idle_cycles = extra.idle_cycles.saturating_add(1);
         if plan.slow.is_empty() || extra.idle_cycles < SLOW_EVERY {
             return;
         }
