@@ -12,6 +12,7 @@ use rackwarden_core::io::http_client::HttpHandle;
 use rackwarden_core::io::inbox::Inbox;
 use rackwarden_core::io::jobs::Jobs;
 use rackwarden_core::io::local::LocalHandle;
+use rackwarden_core::io::mail::MailHandle;
 
 use rackwarden_core::io::net::{Net, Service, Waker};
 use rackwarden_core::io::published::Published;
@@ -67,6 +68,7 @@ struct Workers {
     http: Option<HttpHandle>,
     local: Option<LocalHandle>,
     terminal: Option<Terminal>,
+    mail: MailHandle,
     jobs: Jobs,
     inbox: Inbox,
 }
@@ -125,6 +127,7 @@ impl Agent {
             http,
             local,
             terminal,
+            mail: MailHandle::new(inbox.clone()),
             jobs: Jobs::new(inbox.clone()),
             inbox: inbox.clone(),
         };
@@ -212,6 +215,7 @@ impl Workers {
                     });
                 }
             },
+            Effect::Mail(request) => self.mail.send(request),
             Effect::Resolve { ticket, host, port } => self.jobs.resolve(ticket, host, port),
             Effect::Host(ticket) => self.jobs.host(ticket),
             Effect::Work { ticket, job } => self.jobs.work(ticket, job),

@@ -23,7 +23,7 @@ const REPEAT_SPAN: Duration = Duration::from_secs(60);
 /// How many different messages are counted at a time.
 const MAX_REPEATED: usize = 64;
 /// Targets whose lines can hold URLs and headers, and how far they can be opened.
-const CAPPED: [&str; 3] = ["ureq", "rustls", "webpki"];
+const CAPPED: [&str; 4] = ["ureq", "rustls", "webpki", "lettre"];
 
 /// Installs the logger, before there is a configuration: level info, standard error.
 pub(crate) fn start(clock: Clock) {
@@ -95,6 +95,14 @@ fn secrets(config: &Config) -> Vec<Arc<str>> {
             secrets.extend([name.into(), password.into()]);
         }
     }
+    let login = config.mail.as_ref().and_then(|mail| mail.login.as_ref());
+    secrets.extend(login.map(|(_, password)| password.expose().as_str().into()));
+    // Whoever knows the path of the ping can ping.
+    let path = config.heartbeat.as_ref().and_then(|heartbeat| {
+        let (_, rest) = heartbeat.url.expose().split_once("://")?;
+        Some(rest.split_once('/')?.1)
+    });
+    secrets.extend(path.map(Arc::from));
     secrets.extend(
         config
             .http

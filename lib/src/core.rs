@@ -191,6 +191,11 @@ impl Core {
             Event::Http { ticket, result } => {
                 self.hand_on(now, ticket, PluginReply::Http(ticket, result), effects)
             }
+            Event::Mail { ticket, result } => {
+                self.with_chat(now, effects, |chat, env| {
+                    chat.handle_mail(env, ticket, &result)
+                });
+            }
             Event::Resolved { ticket, result } => {
                 self.hand_on(now, ticket, PluginReply::Resolved(ticket, result), effects);
             }

@@ -1,8 +1,9 @@
 //! What goes out to the world: a closed list of I/O primitives. A feature is a codec on top of them.
 //!
-//! `Run`, `Stream` and `Mail` join this list with the capabilities that need them (ARCHITECTURE.md).
+//! `Run` and `Stream` join this list with the capabilities that need them (ARCHITECTURE.md).
 
 use crate::chat::SessionId;
+use crate::config::MailConfig;
 use crate::secret::Secret;
 use crate::snmp::SnmpRequest;
 use crate::time::Mono;
@@ -20,6 +21,8 @@ pub enum Effect {
     Snmp(Vec<SnmpRequest>),
     /// Make an HTTP call.
     Http(HttpRequest),
+    /// Hand a mail to the mail server.
+    Mail(MailRequest),
     /// Look a host name up, off every poll path.
     Resolve {
         /// To be named in the answer.
@@ -82,6 +85,21 @@ pub struct HttpRequest {
     pub timeout: Duration,
     /// Larger answers are faults.
     pub max_response_bytes: usize,
+}
+
+/// One mail for one address. The server's settings hold a password, which prints as `***`.
+#[derive(Debug)]
+pub struct MailRequest {
+    /// To be named in the answer.
+    pub ticket: Ticket,
+    /// The server, how it is spoken to, and the sender.
+    pub server: Arc<MailConfig>,
+    /// The recipient's address.
+    pub to: String,
+    /// Head and body as they go over the wire: lines that end in CR LF.
+    pub message: Vec<u8>,
+    /// For all of it, from the connection to the last reply.
+    pub timeout: Duration,
 }
 
 /// The log files of the state directory.

@@ -21,6 +21,13 @@ pub enum Event {
         /// Any status is a response; a fault means that there was none.
         result: Result<HttpResponse, Fault>,
     },
+    /// A mail was accepted by the mail server, or was not.
+    Mail {
+        /// The mail it is about.
+        ticket: Ticket,
+        /// `FaultKind::Interrupted` means that it may have been accepted.
+        result: Result<(), Fault>,
+    },
     /// Everything up to this journal record is on disk, or could not be written.
     Stored {
         /// The highest record concerned.

@@ -22,6 +22,14 @@ pub enum FaultKind {
         /// For how long.
         retry_after: Duration,
     },
+    /// The peer cannot do it now and may later (a mail server's 4xx, such as 451 for greylisting).
+    Busy,
+    /// The peer refuses this address for good (a mail server's 550 for a recipient).
+    Unwanted,
+    /// The peer refuses what was to be handed over for good.
+    Rejected,
+    /// It is larger than the peer takes.
+    TooLarge,
     /// Transport security failed (certificate, handshake, clock).
     Tls,
     /// The worker's queue was full; nothing was sent.

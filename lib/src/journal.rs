@@ -370,7 +370,7 @@ fn decode_entries(mut bytes: &[u8]) -> Option<Vec<Change>> {
 }
 
 /// CRC-32 as in Ethernet and gzip (polynomial 0xEDB88320).
-fn crc32(bytes: &[u8]) -> u32 {
+pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     let step = |crc: u32, byte: &u8| (crc >> 8) ^ CRC_OF_BYTE[usize::from(crc as u8 ^ byte)];
     !bytes.iter().fold(!0, step)
 }

@@ -13,6 +13,7 @@
 //! ```
 
 mod disk;
+pub mod mail;
 pub mod telegram;
 
 use crate::chat::{Address, Asked, SessionId, Subject};
@@ -32,6 +33,7 @@ use crate::snmp::engine::Engine;
 use crate::state::Records;
 use crate::time::{Mono, Now, Wall};
 use disk::Disk;
+pub use mail::MailWeather;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -96,6 +98,7 @@ pub struct Sim {
     queue: BTreeMap<(Mono, u64), Delivery>,
     queued: u64,
     service: Service,
+    post_office: mail::PostOffice,
     disk: Disk,
     /// The server's clock is right; the agent's is ahead by so many milliseconds.
     skew_ms: i64,
@@ -199,6 +202,7 @@ impl Sim {
             queue: BTreeMap::new(),
             queued: 0,
             service: Service::default(),
+            post_office: mail::PostOffice::default(),
             disk: Disk::default(),
             skew_ms: 0,
             is_dead: false,
@@ -266,6 +270,21 @@ impl Sim {
     /// The chat service works again.
     pub fn clear_weather(&mut self) {
         self.service.clear_weather();
+    }
+
+    /// The mail server treats the next `times` mails like this; then it accepts them again.
+    pub fn set_mail_weather(&mut self, times: u32, weather: MailWeather) {
+        self.post_office.set_weather(times, weather);
+    }
+
+    /// The mail server works again.
+    pub fn clear_mail_weather(&mut self) {
+        self.post_office.clear_weather();
+    }
+
+    /// Mails that were accepted, as they came: recipient, head and body.
+    pub fn mails(&self) -> &[(String, String)] {
+        self.post_office.mails()
     }
 
     /// The chat service ignores what was confirmed and sends every update again with each poll.
@@ -506,6 +525,13 @@ impl Sim {
                     self.pump_engine();
                 }
                 Effect::Http(request) => self.call(&request),
+                Effect::Mail(request) => {
+                    let ticket = request.ticket;
+                    let (result, seen) = self.post_office.take(&request);
+                    seen.into_iter().for_each(|line| self.note(line));
+                    let event = Event::Mail { ticket, result };
+                    self.enqueue(Duration::from_millis(300), Delivery::Event(event));
+                }
                 Effect::Resolve { ticket, host, .. } => {
                     let detail = format!("cannot look up {host}: no such name in this world");
                     let result = Err(Fault::new(FaultKind::Unreachable, detail));

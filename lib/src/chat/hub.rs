@@ -242,6 +242,19 @@ impl Chat {
         Vec::new()
     }
 
+    /// Takes what came of a mail.
+    pub fn handle_mail(
+        &mut self,
+        env: &mut ChatEnv<'_>,
+        ticket: Ticket,
+        result: &Result<(), Fault>,
+    ) {
+        for index in 0..self.transports.len() {
+            let happenings = self.transports[index].handle_mail(env, ticket, result);
+            self.take_happenings(env, index, happenings);
+        }
+    }
+
     fn take_happenings(
         &mut self,
         env: &mut ChatEnv<'_>,
@@ -318,6 +331,7 @@ impl Chat {
             edit: to.edits.map(EditOf::Message),
             silent: false,
             alert: None,
+            topic: None,
         };
         self.outbox
             .push_for(env.now, env.state, draft, Some(&to.who));
@@ -362,6 +376,7 @@ impl Chat {
                 edit: None,
                 silent,
                 alert: None,
+                topic: None,
             };
             self.outbox.push(env.now, env.state, draft);
         }

@@ -63,6 +63,7 @@ impl Chat {
             edit,
             silent: true,
             alert: None,
+            topic: None,
         };
         told.item = self.outbox.push(env.now, env.state, draft);
         self.late.told.insert(chat.clone(), told);

@@ -15,6 +15,7 @@ pub mod grammar;
 mod hub;
 mod late;
 mod limiter;
+mod mail;
 mod marks;
 pub mod outbox;
 mod pages;
@@ -44,8 +45,11 @@ const GROUPS: &[Group] = &[
 type Group = (&'static [Spec], fn(&mut Desk<'_>, &Invocation) -> bool);
 
 /// Every transport, by name. A further one is one file and one line here.
-pub const TRANSPORTS: &[(&str, transport::Make)] =
-    &[("telegram", telegram::make), ("terminal", terminal::make)];
+pub const TRANSPORTS: &[(&str, transport::Make)] = &[
+    ("telegram", telegram::make),
+    ("mail", mail::make),
+    ("terminal", terminal::make),
+];
 
 /// The rows of all commands that belong to no plugin.
 pub fn builtin_specs() -> Vec<&'static Spec> {

@@ -206,6 +206,7 @@ impl Chat {
             edit: None,
             silent,
             alert: None,
+            topic: None,
         };
         self.outbox.push_for(env.now, env.state, draft, Some(owner));
     }

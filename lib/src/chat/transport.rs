@@ -3,7 +3,7 @@
 
 use super::access::Access;
 use super::hub::ChatEnv;
-use super::outbox::ItemId;
+use super::outbox::{ItemId, Topic};
 use super::{Address, Caller, Incoming, Spec};
 use crate::config::Config;
 use crate::effect::{Document, Ticket};
@@ -11,7 +11,7 @@ use crate::event::HttpResponse;
 use crate::fault::Fault;
 use crate::state::Records;
 use crate::text::Text;
-use crate::time::Mono;
+use crate::time::{Mono, Wall};
 use std::time::Duration;
 
 /// A chat service.
@@ -53,6 +53,16 @@ pub trait Transport: Send {
         result: Result<HttpResponse, Fault>,
     ) -> Result<Vec<Happening>, Result<HttpResponse, Fault>> {
         Err(result)
+    }
+
+    /// Takes what came of a mail; nothing happens when the mail was not its own.
+    fn handle_mail(
+        &mut self,
+        _env: &mut ChatEnv<'_>,
+        _ticket: Ticket,
+        _result: &Result<(), Fault>,
+    ) -> Vec<Happening> {
+        Vec::new()
     }
 
     /// Everything up to this journal record is on disk.
@@ -163,6 +173,27 @@ pub struct Outgoing {
     pub silent: bool,
     /// Without any markup, because the service could not read it.
     pub is_plain: bool,
+    /// The item whose message this is, also when it goes another way than that item itself.
+    pub identity: ItemId,
+    /// When it was written.
+    pub created: Wall,
+    /// Checksum of what it says, without the remarks about time and repetition.
+    pub checksum: u32,
+    /// The alert that it is about, when there is just one.
+    pub alert: Option<String>,
+    /// What a heading needs, of messages about alerts.
+    pub topic: Option<Topic>,
+}
+
+impl Outgoing {
+    /// The alerts that it is about.
+    pub fn alerts(&self) -> Vec<String> {
+        match (&self.alert, &self.topic) {
+            (Some(alert), _) => vec![alert.clone()],
+            (None, Some(topic)) => topic.alerts.clone(),
+            (None, None) => Vec::new(),
+        }
+    }
 }
 
 /// What a transport has to tell.
@@ -215,6 +246,10 @@ pub enum Failure {
     Moved(i64),
     /// Nobody can be reached there (blocked, kicked, never started).
     Closed(String),
+    /// It is longer than the service takes.
+    TooLong,
+    /// The service refuses this one message for the time being, not others to the same place.
+    Parked(String),
     /// The service will never take it.
     Rejected(String),
 }

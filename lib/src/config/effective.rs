@@ -21,6 +21,7 @@ pub fn effective(config: &Config) -> String {
     telegram(&mut writer, config);
     access(&mut writer, config);
     notify(&mut writer, config);
+    super::mail::effective(&mut writer, config);
     http(&mut writer, config);
     power(&mut writer, config);
     for (index, pdu) in config.pdus.iter().enumerate() {

@@ -112,6 +112,16 @@ impl Scope<'_> {
         }
     }
 
+    /// The secret in a file. Under systemd the file is often readable by root alone, and the service has its content as
+    /// a credential: then one configuration serves both `check` and the service.
+    pub(super) fn credential_file(&self, item: &Item<'_>, name: &str) -> Option<(Secret, PathBuf)> {
+        let path = self.path(item)?;
+        match self.credential(name) {
+            Some(secret) if (self.env.read_file)(&path).is_err() => Some((secret, path)),
+            _ => self.secret_file(item),
+        }
+    }
+
     /// A credential that the service manager has put into `$CREDENTIALS_DIRECTORY`. The manager guards the folder, so
     /// the file's own mode does not matter.
     pub(super) fn credential(&self, name: &str) -> Option<Secret> {

@@ -2,6 +2,7 @@
 
 pub mod effective;
 mod environment;
+mod mail;
 pub mod parse;
 mod people;
 mod power;
@@ -44,6 +45,10 @@ pub struct Config {
     pub access: AccessConfig,
     /// `[notify]`
     pub notify: NotifyConfig,
+    /// `[mail]`
+    pub mail: Option<Arc<MailConfig>>,
+    /// `[heartbeat]`
+    pub heartbeat: Option<HeartbeatConfig>,
     /// `[http]`
     pub http: HttpConfig,
     /// `[power]`
@@ -69,6 +74,8 @@ pub struct Extra {
     pub power_limits: Limits,
     /// `[telegram] token_file`
     pub telegram_token_file: Option<PathBuf>,
+    /// `[mail] password_file`
+    pub mail_password_file: Option<PathBuf>,
     /// `[http] token_file`
     pub http_token_file: Option<PathBuf>,
     /// Sections without a feature, in TOML, secrets masked.
@@ -170,6 +177,59 @@ pub struct RouteConfig {
     pub alert: Option<String>,
     /// The audience.
     pub to: Vec<Address>,
+}
+
+/// How a mail server is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailSecurity {
+    /// Plain at first, then in TLS (RFC 3207). A server that does not offer it gets nothing.
+    StartTls,
+    /// In TLS from the first byte (RFC 8314).
+    Tls,
+    /// As it is, for a server on this machine.
+    None,
+}
+
+/// `[mail]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailConfig {
+    /// Name or address of the server.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// How it is spoken to.
+    pub security: MailSecurity,
+    /// User and password.
+    pub login: Option<(String, Secret)>,
+    /// How the sender is called; may be empty.
+    pub from_name: String,
+    /// The sender's address.
+    pub from: String,
+    /// Extra certificate authorities in PEM.
+    pub ca_file: Option<PathBuf>,
+    /// When the chat has been away for so long, alerts go to `fallback_to`.
+    pub fallback_after: Duration,
+    /// Mail addresses.
+    pub fallback_to: Vec<String>,
+}
+
+impl MailConfig {
+    /// The sender as the configuration writes it.
+    pub(crate) fn sender(&self) -> String {
+        match self.from_name.as_str() {
+            "" => self.from.clone(),
+            name => format!("{name} <{}>", self.from),
+        }
+    }
+}
+
+/// `[heartbeat]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeartbeatConfig {
+    /// What is fetched. Who knows it can speak for us.
+    pub url: Secret,
+    /// How often.
+    pub every: Duration,
 }
 
 /// Where the status server listens.
@@ -309,6 +369,8 @@ impl Config {
                 },
                 routes: Vec::new(),
             },
+            mail: None,
+            heartbeat: None,
             http: HttpConfig {
                 listen: Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 8093))),
                 token: None,

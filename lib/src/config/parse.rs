@@ -6,7 +6,7 @@ use super::problem::{ConfigError, Kind, Problems};
 use super::reader::{Item, Part, Reader};
 use super::source::{Source, original};
 use super::{Config, HistoryConfig, HttpConfig, Listen, LogConfig, TelegramConfig};
-use super::{people, power, unbuilt, units};
+use super::{mail, people, power, unbuilt, units};
 use crate::chat::Address;
 use crate::secret::Secret;
 use log::LevelFilter;
@@ -117,11 +117,23 @@ fn general(config: &mut Config, root: &mut Reader<'_>, scope: &Scope<'_>) -> boo
     if let Some(reader) = notify {
         people::notify(&mut config.notify, reader);
     }
-    let needs_telegram = |to: &Address| matches!(to, Address::Telegram { .. });
+    let mail_table = root.table("mail");
+    let has_mail = mail_table.is_some();
+    if let Some(reader) = mail_table {
+        mail::mail(config, reader, scope);
+    }
+    config.heartbeat = root.table("heartbeat").and_then(mail::heartbeat);
     let audiences = config.notify.routes.iter().flat_map(|route| &route.to);
-    if config.telegram.is_none() && config.notify.to.iter().chain(audiences).any(needs_telegram) {
+    let audiences = config.notify.to.iter().chain(audiences);
+    let is_telegram = |to: &Address| matches!(to, Address::Telegram { .. });
+    if config.telegram.is_none() && audiences.clone().any(is_telegram) {
         root.warn(
             "[notify]: names Telegram chats, but there is no bot token; nothing is sent to them",
+        );
+    }
+    if !has_mail && audiences.clone().any(|to| matches!(to, Address::Mail(_))) {
+        root.warn(
+            "[notify]: names mail addresses, but there is no [mail]; nothing is sent to them",
         );
     }
     if let Some(reader) = root.table("http") {
@@ -136,12 +148,6 @@ fn general(config: &mut Config, root: &mut Reader<'_>, scope: &Scope<'_>) -> boo
         };
         reader.warn("[history]: long history is not supported by this version; it has no effect");
         reader.finish();
-    }
-    if let Some(reader) = root.table("mail") {
-        config.extra.unbuilt += &unbuilt::mail(reader, scope);
-    }
-    if let Some(reader) = root.table("heartbeat") {
-        config.extra.unbuilt += &unbuilt::heartbeat(reader);
     }
     let monitor = root.table("monitor");
     let has_monitor = monitor.is_some();
@@ -272,10 +278,14 @@ fn telegram(config: &mut Config, reader: Option<Reader<'_>>, scope: &Scope<'_>) 
     let has_own = inline.is_some() || file.is_some();
     let token = match (inline, file) {
         (Some(item), _) => item.text().map(|text| (Secret::new(text.to_owned()), item)),
-        (None, Some(item)) => token_file(&item, scope).map(|(secret, path)| {
-            config.extra.telegram_token_file = Some(path);
-            (secret, item)
-        }),
+        (None, Some(item)) => {
+            scope
+                .credential_file(&item, "telegram.token")
+                .map(|(secret, path)| {
+                    config.extra.telegram_token_file = Some(path);
+                    (secret, item)
+                })
+        }
         (None, None) => None,
     };
     if let Some((token, item)) = token {
@@ -303,16 +313,6 @@ fn telegram(config: &mut Config, reader: Option<Reader<'_>>, scope: &Scope<'_>) 
         .and_then(|item| certificates(&item, scope));
     reader.finish();
     config.telegram = Some(telegram);
-}
-
-/// The token in a file. Under systemd the file is often readable by root alone, and the service has its content as a
-/// credential: then one configuration serves both `check` and the service.
-fn token_file(item: &Item<'_>, scope: &Scope<'_>) -> Option<(Secret, PathBuf)> {
-    let path = scope.path(item)?;
-    match scope.credential("telegram.token") {
-        Some(token) if (scope.env.read_file)(&path).is_err() => Some((token, path)),
-        _ => scope.secret_file(item),
-    }
 }
 
 /// Whether it can stand in the path of a URL. Stand-ins for the Bot API take any token, so its shape is left alone.
@@ -362,7 +362,8 @@ fn proxy(text: &str) -> Result<String, String> {
     }
 }
 
-fn certificates(item: &Item<'_>, scope: &Scope<'_>) -> Option<PathBuf> {
+/// A file of certificates.
+pub(super) fn certificates(item: &Item<'_>, scope: &Scope<'_>) -> Option<PathBuf> {
     let path = scope.path(item)?;
     match (scope.env.read_file)(&path) {
         Err(why) => item.error(format!("cannot read {}: {why}", path.display())),

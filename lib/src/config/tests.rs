@@ -77,13 +77,19 @@ fn the_sample_with_everything_turned_on_is_accepted_with_one_warning_for_each_mi
         .iter()
         .map(|warning| warning.split(':').next().unwrap_or(""))
         .collect();
-    assert_eq!(
-        features,
-        ["[history]", "[mail]", "[heartbeat]", "[monitor]", "snmp_v3"]
-    );
+    assert_eq!(features, ["[history]", "[monitor]", "snmp_v3"]);
     assert_eq!(config.pdus.len(), 2);
     assert_eq!(config.pdus[1].version, None);
     assert_eq!(config.access.grants.len(), 3);
+    let mail = config.mail.expect("[mail]");
+    assert_eq!(mail.sender(), "rack-3 <agent@example.org>");
+    assert_eq!(mail.fallback_to, ["oncall@example.org"]);
+    let login = mail
+        .login
+        .as_ref()
+        .map(|(user, password)| (user.as_str(), password.expose().as_str()));
+    assert_eq!(login, Some(("agent", "12345:s3cr3t-in-a-file")));
+    assert!(config.heartbeat.is_some());
     assert_eq!(config.notify.quiet_hours, Some((22 * 60, 7 * 60)));
 }
 

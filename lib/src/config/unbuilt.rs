@@ -1,93 +1,14 @@
-//! Reads sections whose features this version does not have: `[mail]`, `[heartbeat]`, `[monitor]` and the SNMPv3
-//! credentials of a PDU. They are checked as strictly as the others, written back in canonical form for
+//! Reads sections whose features this version does not have: `[monitor]` and the SNMPv3 credentials of a PDU. They
+//! are checked as strictly as the others, written back in canonical form for
 //! `check --effective`, and otherwise dropped with one warning for each feature.
 
 use super::NotifyConfig;
 use super::effective::{Writer, quoted};
 use super::environment::Scope;
-use super::parse::base_url;
 use super::people;
 use super::power::between;
 use super::reader::{Item, Reader};
 use super::units;
-use crate::chat::Address;
-
-/// `[mail]`
-pub(super) fn mail(mut reader: Reader<'_>, scope: &Scope<'_>) -> String {
-    let mut writer = Writer::table("mail");
-    writer.text(
-        "host",
-        reader
-            .need("host", "\"smtp.example.org\"")
-            .and_then(|item| item.line()),
-    );
-    let port = reader
-        .get("port")
-        .map_or(Some(587), |item| item.integer(1, 65535));
-    writer.number("port", port);
-    let security = reader.get("security").map_or(Some("starttls"), |item| {
-        one_of(&item, &["starttls", "tls", "none"])
-    });
-    writer.text("security", security);
-    writer.text("user", reader.get("user").and_then(|item| item.line()));
-    secret(
-        &mut writer,
-        "password_file",
-        reader.get("password_file"),
-        scope,
-        1,
-    );
-    let from = reader
-        .need("from", "\"rack-3 <agent@example.org>\"")
-        .and_then(|item| item.read(sender));
-    writer.text("from", from.as_deref());
-    let after = reader.get("fallback_after").map_or_else(
-        || units::duration("10m").ok(),
-        |item| item.read(|text| between(text, "1s", "7d")),
-    );
-    writer.text(
-        "fallback_after",
-        after.map(units::format_duration).as_deref(),
-    );
-    let to = reader
-        .get("fallback_to")
-        .map(|item| item.items())
-        .unwrap_or_default();
-    writer.list(
-        "fallback_to",
-        to.iter().filter_map(|item| item.read(mailbox)),
-    );
-    reader.warn("[mail]: mail is not supported by this version; it has no effect");
-    reader.finish();
-    writer.finish()
-}
-
-/// `[heartbeat]`
-pub(super) fn heartbeat(mut reader: Reader<'_>) -> String {
-    let mut writer = Writer::table("heartbeat");
-    let url = reader
-        .need("url", "\"https://…\"")
-        .and_then(|item| item.read(base_url));
-    // The path of such a URL is what authorises the ping.
-    let masked = url.as_deref().and_then(|url| {
-        let (scheme, rest) = url.split_once("://")?;
-        let authority = rest.split('/').next()?;
-        let host = authority
-            .rsplit_once('@')
-            .map_or(authority, |(_, host)| host);
-        Some(format!("{scheme}://{host}/***"))
-    });
-    writer.text("url", masked.as_deref());
-    let every = reader.get("every").map_or_else(
-        || units::duration("5m").ok(),
-        |item| item.read(|text| between(text, "1s", "7d")),
-    );
-    writer.text("every", every.map(units::format_duration).as_deref());
-    reader
-        .warn("[heartbeat]: the dead-man ping is not supported by this version; it has no effect");
-    reader.finish();
-    writer.finish()
-}
 
 /// How a threshold is written.
 #[derive(Clone, Copy)]
@@ -303,7 +224,8 @@ fn secret(writer: &mut Writer, key: &str, item: Option<Item<'_>>, scope: &Scope<
     }
 }
 
-fn one_of<'a>(item: &Item<'a>, accepted: &[&'a str]) -> Option<&'a str> {
+/// One of a few words.
+pub(super) fn one_of<'a>(item: &Item<'a>, accepted: &[&'a str]) -> Option<&'a str> {
     let text = item.text()?;
     let found = accepted.iter().find(|known| **known == text).copied();
     if found.is_none() {
@@ -314,24 +236,4 @@ fn one_of<'a>(item: &Item<'a>, accepted: &[&'a str]) -> Option<&'a str> {
         );
     }
     found
-}
-
-/// An address alone.
-fn mailbox(text: &str) -> Result<String, String> {
-    match format!("mail:{text}").parse::<Address>() {
-        Ok(_) => Ok(text.to_owned()),
-        Err(_) => Err("is not a mail address; write oncall@example.org".to_owned()),
-    }
-}
-
-/// `agent@example.org` or `rack-3 <agent@example.org>`.
-fn sender(text: &str) -> Result<String, String> {
-    let address = match text.split_once('<') {
-        Some((_, rest)) => rest.strip_suffix('>').unwrap_or(""),
-        None => text,
-    };
-    match mailbox(address) {
-        Ok(_) if !text.contains(char::is_control) => Ok(text.to_owned()),
-        _ => Err("is not a sender; write \"rack-3 <agent@example.org>\"".to_owned()),
-    }
 }

@@ -11,6 +11,7 @@ pub mod http_server;
 pub mod inbox;
 pub mod jobs;
 pub mod local;
+pub mod mail;
 pub mod net;
 pub mod notify;
 pub mod published;

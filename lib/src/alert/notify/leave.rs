@@ -68,7 +68,7 @@ impl Notifier {
                 && message.takes(&lines)
         });
         let Some((id, message)) = open else {
-            if !audience.iter().any(can_edit) {
+            if !audience.iter().any(gathers) {
                 return self.send_all(env, audience, &Title::Alerts, lines);
             }
             self.wake_at(at + WINDOW);
@@ -141,6 +141,7 @@ impl Notifier {
                 edit: None,
                 silent,
                 alert: message.only_alert(),
+                topic: Some(message.topic()),
             };
             let item = env.outbox.post(env.now, env.state, draft);
             message.copies.push((to.clone(), item));
@@ -179,6 +180,7 @@ impl Notifier {
                     edit: Some(EditOf::Item(*item)),
                     silent: true,
                     alert: message.only_alert(),
+                    topic: Some(message.topic()),
                 };
                 env.outbox.post(env.now, env.state, draft);
             }
@@ -199,7 +201,12 @@ fn save_message(state: &mut Pending, id: u64, message: Option<&Message>) {
     }
 }
 
-/// What stands on a terminal or in a mailbox stays as it is; there every piece of news is a message.
+/// Whether what joins a message within its window is told there together, at the window's end at the latest.
+fn gathers(to: &Address) -> bool {
+    matches!(to, Address::Telegram { .. } | Address::Mail(_))
+}
+
+/// What stands on a terminal or in a mailbox stays as it is.
 fn can_edit(to: &Address) -> bool {
     matches!(to, Address::Telegram { .. })
 }

@@ -3,7 +3,7 @@
 
 use crate::alert::{AlertBook, Severity};
 use crate::chat::grammar::quote;
-use crate::chat::outbox::{ItemId, Lane};
+use crate::chat::outbox::{ItemId, Lane, Topic};
 use crate::chat::{Address, Button};
 use crate::config::Config;
 use crate::text::Text;
@@ -177,6 +177,19 @@ impl Message {
         match &self.lines[..] {
             [line] if self.more.is_empty() => Some(Arc::from(line.name.as_str())),
             _ => None,
+        }
+    }
+
+    /// What a heading needs.
+    pub(super) fn topic(&self) -> Topic {
+        let lines = match &self.lines[..] {
+            [_] => &[],
+            lines => lines,
+        };
+        Topic {
+            severity: self.severity,
+            is_end: self.title == Title::Ended,
+            alerts: lines.iter().map(|line| line.name.clone()).collect(),
         }
     }
 

@@ -97,6 +97,7 @@ impl Outbox {
         if target.record.text.utf16_len() + item.record.text.utf16_len() > PACKED_UNITS {
             return false;
         }
+        let topic = target.record.topic_with(&item.record);
         let Some(item) = self.forget(id, state) else {
             return false;
         };
@@ -107,6 +108,7 @@ impl Outbox {
         target.record.text.push(Style::Italic, written);
         target.record.text.append(item.record.text);
         target.record.silent &= item.record.silent;
+        target.record.topic = topic;
         target.record.alert = None;
         target.record.buttons.clear();
         target.maybe_arrived |= item.maybe_arrived;
@@ -179,6 +181,9 @@ impl Outbox {
         text.append(std::mem::take(&mut item.record.text));
         item.record.text = text;
         item.record.lane = lane;
+        if let (Some(own), Some(others)) = (&mut item.record.topic, first.record.topic) {
+            own.severity = own.severity.max(others.severity);
+        }
         item.record.silent = is_silent;
         item.maybe_arrived |= first.maybe_arrived;
         item.phase = Phase::Journaling {

@@ -1,6 +1,6 @@
 //! One message on its way out: what is on disk of it, and where it stands.
 
-use super::{Address, Draft, EditOf, Lane};
+use super::{Address, Draft, EditOf, Lane, Topic};
 use crate::effect::Document;
 use crate::text::Text;
 use crate::time::{Mono, Now, Wall};
@@ -24,6 +24,8 @@ pub(super) struct Record {
     pub(super) first_message: Option<i64>,
     /// A file goes with it; its bytes are not on disk.
     pub(super) has_document: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) topic: Option<Topic>,
 }
 
 /// An item.
@@ -36,6 +38,10 @@ pub(super) struct Item {
     pub(super) maybe_arrived: bool,
     /// Markup was refused.
     pub(super) is_plain: bool,
+    /// It is not tried before.
+    pub(super) not_before: Mono,
+    /// How often its pages were halved, because they were too long for the service.
+    pub(super) halved: u8,
 }
 
 /// Where an item stands.
@@ -52,6 +58,34 @@ pub(super) enum Phase {
     Ready,
     /// A transport has it.
     Sending,
+}
+
+impl Record {
+    /// What a message is about that says what this one and `other` say.
+    pub(super) fn topic_with(&self, other: &Record) -> Option<Topic> {
+        let (Some(own), Some(others)) = (&self.topic, &other.topic) else {
+            return self.topic.clone().or_else(|| other.topic.clone());
+        };
+        let mut alerts = self.alerts();
+        for alert in other.alerts() {
+            if !alerts.contains(&alert) {
+                alerts.push(alert);
+            }
+        }
+        Some(Topic {
+            severity: own.severity.max(others.severity),
+            is_end: own.is_end && others.is_end,
+            alerts,
+        })
+    }
+
+    fn alerts(&self) -> Vec<String> {
+        match (&self.alert, &self.topic) {
+            (Some(alert), _) => vec![alert.clone()],
+            (None, Some(topic)) => topic.alerts.clone(),
+            (None, None) => Vec::new(),
+        }
+    }
 }
 
 impl Item {
@@ -75,6 +109,7 @@ impl Item {
                 parts_done: 0,
                 first_message: None,
                 has_document: draft.document.is_some(),
+                topic: draft.topic,
             },
             document: draft.document,
             phase: Phase::Journaling {
@@ -83,6 +118,8 @@ impl Item {
             },
             maybe_arrived: false,
             is_plain: false,
+            not_before: Mono::ZERO,
+            halved: 0,
         }
     }
 
@@ -99,6 +136,8 @@ impl Item {
             document: None,
             phase: Phase::Journaling { seq: 0, since: now },
             is_plain: false,
+            not_before: Mono::ZERO,
+            halved: 0,
         }
     }
 
@@ -114,6 +153,7 @@ impl Item {
         self.record.buttons = buttons;
         self.record.has_document = draft.document.is_some();
         self.record.silent &= draft.silent;
+        self.record.topic = draft.topic;
         self.document = draft.document;
         self.phase = Phase::Journaling {
             seq,
@@ -126,6 +166,7 @@ impl Item {
         self.record.edit.is_none()
             && self.document.is_none()
             && self.record.parts_done == 0
+            && self.halved == 0
             && self.phase != Phase::Sending
     }
 }

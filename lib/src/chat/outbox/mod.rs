@@ -11,6 +11,7 @@ use super::access::Access;
 use super::buttons::{Buttons, Place};
 use super::pages::pages;
 use super::{Address, Button, Subject};
+use crate::alert::Severity;
 use crate::effect::Document;
 use crate::small::SmallMap;
 use crate::state::{Pending, Records};
@@ -60,6 +61,21 @@ pub struct Draft {
     pub silent: bool,
     /// The alert it is about.
     pub alert: Option<Arc<str>>,
+    /// What a heading needs, of messages about alerts.
+    pub topic: Option<Topic>,
+}
+
+/// What a message about alerts is about, for services whose messages have a heading.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Topic {
+    /// The highest in it.
+    pub severity: Severity,
+    /// Says that what it names is over.
+    #[serde(default)]
+    pub is_end: bool,
+    /// The alerts in it, when there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alerts: Vec<String>,
 }
 
 /// Which message is changed.
@@ -341,7 +357,9 @@ impl Outbox {
 }
 
 fn into_file_when_long(draft: &mut Draft) {
-    if draft.document.is_some() || draft.text.utf16_len() <= PAGE_UNITS {
+    // A mail is as long as it has to be.
+    let is_mail = matches!(draft.to, Address::Mail(_));
+    if is_mail || draft.document.is_some() || draft.text.utf16_len() <= PAGE_UNITS {
         return;
     }
     let cut = pages(&draft.text, PAGE_UNITS);

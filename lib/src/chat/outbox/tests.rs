@@ -128,6 +128,7 @@ fn draft(to: &Address, lane: Lane, text: &str) -> Draft {
         edit: None,
         silent: false,
         alert: None,
+        topic: None,
     }
 }
 

@@ -6,6 +6,7 @@ use crate::chat::Address;
 use crate::chat::pages::pages;
 use crate::chat::transport::{Failure, Limits, Outgoing, Readiness};
 use crate::effect::earlier;
+use crate::journal::crc32;
 use crate::small::SmallMap;
 use crate::state::Pending;
 use crate::text::{Style, Text};
@@ -22,6 +23,10 @@ const TELLS_ITS_TIME: Duration = Duration::from_secs(10);
 const REMARK_UNITS: usize = 96;
 /// A chat that refused us is tried again after this time.
 const CLOSED_FOR: Duration = Duration::from_secs(600);
+/// The same for a mail address, and for a message that is refused by itself.
+const REFUSED_FOR: Duration = Duration::from_secs(3600);
+/// Pages are never halved below this, in UTF-16 units.
+const SHORTEST_PAGE_UNITS: usize = 200;
 
 /// Asks for the state and limits of the transport that serves an address; `None` when nothing does.
 pub(in crate::chat) type Service<'a> = &'a dyn Fn(&Address) -> Option<(Readiness, Limits)>;
@@ -131,10 +136,19 @@ impl Outbox {
                 self.change(&group, state, |item| item.record.to = without_topic(&to))
             }
             Failure::NoMessage => self.change(&group, state, |item| item.record.edit = None),
+            Failure::TooLong => self.halve(&group, now.mono, state),
+            Failure::Parked(why) => {
+                log::warn!("chat: {to} does not take a message, which waits: {why}");
+                self.park(&group, now.mono);
+            }
             Failure::Closed(why) => {
                 log::warn!("chat: {to} cannot be written to: {why}");
                 self.closed.insert(without_topic(&to), why);
-                self.paces.hold(&to, now.mono + CLOSED_FOR);
+                let span = match to {
+                    Address::Mail(_) => REFUSED_FOR,
+                    _ => CLOSED_FOR,
+                };
+                self.paces.hold(&to, now.mono + span);
                 if lane == Lane::Reply {
                     self.give_up(&group, state);
                     return true;
@@ -155,6 +169,41 @@ impl Outbox {
         log::error!("chat: {to} never takes a message, it is given up: {why}");
         self.give_up(group, state);
         true
+    }
+
+    fn park(&mut self, group: &[ItemId], now: Mono) {
+        for id in group {
+            if let Some(item) = self.items.get_mut(id) {
+                item.not_before = now + REFUSED_FOR;
+            }
+        }
+    }
+
+    /// Lets the rest of a message that was too long leave in smaller pages; merged ones leave each for itself.
+    fn halve(&mut self, group: &[ItemId], now: Mono, state: &mut Pending) {
+        for id in group {
+            let Some(item) = self.items.get_mut(id) else {
+                continue;
+            };
+            if page_units(item, item.record.text.utf16_len()) <= SHORTEST_PAGE_UNITS {
+                log::warn!("chat: {} takes no message at all, it waits", item.record.to);
+                item.not_before = now + REFUSED_FOR;
+                continue;
+            }
+            let sent = item.record.parts_done;
+            let cut = pages(&item.record.text, page_units(item, usize::MAX));
+            if sent > 0 && sent < cut.len() {
+                let mut rest = Text::new();
+                cut.into_iter()
+                    .skip(sent)
+                    .for_each(|page| rest.append(page));
+                item.record.text = rest;
+                item.halved = 0;
+            }
+            item.record.parts_done = 0;
+            item.halved += 1;
+        }
+        self.change(group, state, |_| {});
     }
 
     fn give_up(&mut self, group: &[ItemId], state: &mut Pending) {
@@ -239,6 +288,7 @@ impl Outbox {
             Phase::Ready => Mono::ZERO,
             Phase::Journaling { since, .. } => since + STORE_PATIENCE,
         };
+        let stored_at = stored_at.max(item.not_before);
         let waits_for_its_message = matches!(item.record.edit, Some(EditOf::Item(target)) if self.items.contains_key(&target));
         let must_wait = waits_for_its_message || order.is_ahead_of(id, item);
         (!must_wait).then_some(stored_at)
@@ -330,6 +380,7 @@ impl Outbox {
             None if has_caption => record.text.clone(),
             None => Text::new(),
         };
+        let checksum = crc32(text.to_plain().as_bytes());
         if item.maybe_arrived {
             text.push(Style::Italic, "\n(maybe repeated)");
         }
@@ -359,6 +410,11 @@ impl Outbox {
             edit: if is_document { None } else { edit },
             silent: record.silent,
             is_plain: item.is_plain,
+            identity: id,
+            created: record.created,
+            checksum,
+            alert: record.alert.clone(),
+            topic: record.topic.clone(),
         })
     }
 
@@ -370,7 +426,10 @@ impl Outbox {
         let mut is_silent = true;
         let mut is_plain = false;
         let mut may_be_repeated = false;
+        let mut about = head.record.clone();
+        about.alert = None;
         for item in group.iter().filter_map(|id| self.items.get(id)) {
+            about.topic = about.topic_with(&item.record);
             if !text.is_empty() {
                 text.push(Style::Plain, "\n\n");
             }
@@ -381,6 +440,7 @@ impl Outbox {
             is_plain |= item.is_plain;
             may_be_repeated |= item.maybe_arrived;
         }
+        let checksum = crc32(text.to_plain().as_bytes());
         if may_be_repeated {
             text.push(Style::Italic, "\n(maybe repeated)");
         }
@@ -393,6 +453,11 @@ impl Outbox {
             edit: None,
             silent: is_silent,
             is_plain,
+            identity: *group.first()?,
+            created: head.record.created,
+            checksum,
+            alert: None,
+            topic: about.topic,
         })
     }
 
@@ -491,7 +556,20 @@ fn text_pages(item: &Item, limits: Limits) -> Vec<Text> {
     if item.document.is_some() && fits_caption {
         return Vec::new();
     }
-    pages(text, limits.text_units.saturating_sub(REMARK_UNITS))
+    pages(
+        text,
+        page_units(item, limits.text_units.saturating_sub(REMARK_UNITS)),
+    )
+}
+
+/// How long a page of this item may be; it has been halved as often as the service found it too long.
+fn page_units(item: &Item, most: usize) -> usize {
+    match item.halved {
+        0 => most,
+        times => (item.record.text.utf16_len() >> times)
+            .max(SHORTEST_PAGE_UNITS)
+            .min(most),
+    }
 }
 
 fn parts(item: &Item, limits: Limits) -> usize {

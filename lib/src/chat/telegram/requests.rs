@@ -246,6 +246,11 @@ mod tests {
             edit: None,
             silent: true,
             is_plain: false,
+            identity: 1,
+            created: crate::time::Wall(0),
+            checksum: 0,
+            alert: None,
+            topic: None,
         }
     }
 

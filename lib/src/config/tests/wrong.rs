@@ -267,6 +267,13 @@ const WRONG: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "[mail]\nhost = 'smtp.example.org:587'\nfrom = 'a@b'\nuser = 'agent'\n",
+        &[
+            "f:1:1: mail: has a user and no password; write password_file = \"…\", or give the credential mail.password",
+            "f:2:8: mail.host: is not a host; write \"smtp.example.org\", and the port as port = 587",
+        ],
+    ),
+    (
         "[heartbeat]\nurl = 'hc-ping'\n",
         &["f:2:7: heartbeat.url: is not a URL; write https://HOST or http://HOST:PORT"],
     ),
