@@ -1,6 +1,7 @@
 //! The core: owns all state, takes one event at a time, and answers with effects. It never waits, never
 //! reads a clock, and cannot fail; what goes wrong outside arrives as a `Fault` inside an event.
 
+mod heartbeat;
 mod life;
 mod replies;
 mod storage;
@@ -23,6 +24,7 @@ use crate::snapshot::{Health, Snapshot};
 use crate::snmp::SnmpReply;
 use crate::state::{Pending, Records};
 use crate::time::{Mono, Now};
+use heartbeat::Heartbeat;
 use life::Life;
 pub use life::Past;
 use replies::Replies;
@@ -53,6 +55,7 @@ pub struct Core {
     rng: Rng,
     next_ticket: u64,
     life: Life,
+    heartbeat: Option<Heartbeat>,
     audit: AuditTail,
     notices: Vec<Notice>,
     replies: Replies,
@@ -135,6 +138,7 @@ impl Core {
             rng: Rng::new(Codes::new(!seed).next_u128() as u64),
             next_ticket: 0,
             life,
+            heartbeat: None,
             audit: AuditTail::restore(&records),
             notices: Vec::new(),
             replies: Replies::default(),
@@ -173,12 +177,16 @@ impl Core {
                 Resumed::Unknown(invocation) => core.recall(now, &invocation, effects),
             }
         }
+        core.set_heartbeat(now);
         core.end_turn(now, effects);
         core
     }
 
     /// Takes one event. Everything that follows from it is in `effects` afterwards.
     pub fn step(&mut self, now: Now, event: Event, effects: &mut Effects) {
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.note_event(now.mono, &event);
+        }
         match event {
             Event::Timeout => {}
             Event::Snmp(replies) => self.handle_snmp(now, replies, effects),
@@ -226,6 +234,10 @@ impl Core {
             self.handle_timeouts(now, effects);
         }
         self.end_turn(now, effects);
+        let due = self.poll_timeout();
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.note_turn(now.mono, effects, due);
+        }
     }
 
     /// When the core wants to be called again without any event.
@@ -233,6 +245,7 @@ impl Core {
         let mut next = earlier(self.chat.poll_timeout(), self.notifier.poll_timeout());
         next = earlier(next, self.book.poll_timeout());
         next = earlier(next, self.replies.poll_timeout());
+        next = earlier(next, self.heartbeat.as_ref().map(Heartbeat::poll_timeout));
         for plugin in &self.plugins {
             next = earlier(next, plugin.poll_timeout());
         }
@@ -363,6 +376,26 @@ impl Core {
         if self.chat.poll_timeout().is_some_and(|at| at <= now.mono) {
             self.with_chat(now, effects, |chat, env| chat.handle_timeout(env));
         }
+        let due = self.heartbeat.as_ref().map(Heartbeat::poll_timeout);
+        if due.is_some_and(|at| at <= now.mono) {
+            let is_well = self.health().problems.is_empty();
+            let mut tickets = Tickets::new(OWNER_CORE, &mut self.next_ticket);
+            if let Some(heartbeat) = &mut self.heartbeat {
+                heartbeat.handle_timeout(now.mono, is_well, &mut tickets, effects);
+            }
+        }
+    }
+
+    /// Begins, changes or ends the ping as the configuration says.
+    fn set_heartbeat(&mut self, now: Now) {
+        match (&mut self.heartbeat, &self.config.heartbeat) {
+            (Some(heartbeat), Some(config)) => heartbeat.reload(config, now.mono),
+            (own, config) => {
+                *own = config
+                    .as_ref()
+                    .map(|config| Heartbeat::new(config, now.mono));
+            }
+        }
     }
 
     fn run_all(&mut self, now: Now, invocations: Vec<Invocation>, effects: &mut Effects) {
@@ -445,6 +478,7 @@ impl Core {
             self.with_plugin(index, now, effects, |plugin, ctx| plugin.reload(ctx, &old));
         }
         self.with_notifier(now, |notifier, env| notifier.reload(env));
+        self.set_heartbeat(now);
         self.revision += 1;
         log::info!(
             "configuration reloaded: {} PDUs, {} teams",

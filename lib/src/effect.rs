@@ -64,6 +64,8 @@ pub enum HttpLane {
     LongPoll,
     /// Short calls (send, edit, …), in order.
     Call,
+    /// The ping of `[heartbeat]`, which may hang without anything else waiting for it.
+    Heartbeat,
 }
 
 /// One HTTP call. The URL and the body may hold secrets, so neither is ever printed.

@@ -61,7 +61,8 @@ impl Pulse {
                 let within = last.map_or(Duration::ZERO, |at| at.since(now));
                 self.sampling.hand_out(now, requests.len(), within);
             }
-            Effect::Http(request) => {
+            // Nothing depends on the ping.
+            Effect::Http(request) if request.lane != HttpLane::Heartbeat => {
                 self.calls.push((request.ticket, request.lane));
                 self.of(request.lane).hand_out(now, 1, request.timeout);
             }
@@ -109,7 +110,7 @@ impl Pulse {
 
     fn of(&mut self, lane: HttpLane) -> &mut Loop {
         match lane {
-            HttpLane::Call => &mut self.delivery,
+            HttpLane::Call | HttpLane::Heartbeat => &mut self.delivery,
             HttpLane::LongPoll => &mut self.listening,
         }
     }

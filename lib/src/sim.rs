@@ -19,7 +19,7 @@ pub mod telegram;
 use crate::chat::{Address, Asked, SessionId, Subject};
 use crate::config::{Config, Host, Limit, Limits, PduConfig, TeamConfig};
 use crate::core::{Core, Past, Start};
-use crate::effect::{Effect, Effects, HttpRequest, LogFile, Ticket, earlier};
+use crate::effect::{Effect, Effects, HttpLane, HttpRequest, LogFile, Ticket, earlier};
 use crate::event::{Event, HostOverview, HttpResponse};
 use crate::fault::{Fault, FaultKind};
 use crate::journal::{Broken, MemoryStorage};
@@ -99,6 +99,9 @@ pub struct Sim {
     queued: u64,
     service: Service,
     post_office: mail::PostOffice,
+    heartbeats: u64,
+    heartbeat_status: u16,
+    answers_snmp: bool,
     disk: Disk,
     /// The server's clock is right; the agent's is ahead by so many milliseconds.
     skew_ms: i64,
@@ -203,6 +206,9 @@ impl Sim {
             queued: 0,
             service: Service::default(),
             post_office: mail::PostOffice::default(),
+            heartbeats: 0,
+            heartbeat_status: 200,
+            answers_snmp: true,
             disk: Disk::default(),
             skew_ms: 0,
             is_dead: false,
@@ -275,6 +281,21 @@ impl Sim {
     /// The mail server treats the next `times` mails like this; then it accepts them again.
     pub fn set_mail_weather(&mut self, times: u32, weather: MailWeather) {
         self.post_office.set_weather(times, weather);
+    }
+
+    /// Pings of `[heartbeat]` that left.
+    pub fn heartbeats(&self) -> u64 {
+        self.heartbeats
+    }
+
+    /// The status with which pings are answered from now on.
+    pub fn set_heartbeat_status(&mut self, status: u16) {
+        self.heartbeat_status = status;
+    }
+
+    /// From now on the SNMP worker says nothing any more, as if its thread hung, or does again.
+    pub fn set_answers_snmp(&mut self, answers: bool) {
+        self.answers_snmp = answers;
     }
 
     /// The mail server works again.
@@ -524,6 +545,18 @@ impl Sim {
                     self.engine.submit(self.now.mono, requests);
                     self.pump_engine();
                 }
+                Effect::Http(request) if request.lane == HttpLane::Heartbeat => {
+                    self.heartbeats += 1;
+                    let response = HttpResponse {
+                        status: self.heartbeat_status,
+                        ..HttpResponse::default()
+                    };
+                    let event = Event::Http {
+                        ticket: request.ticket,
+                        result: Ok(response),
+                    };
+                    self.enqueue(Duration::from_millis(50), Delivery::Event(event));
+                }
                 Effect::Http(request) => self.call(&request),
                 Effect::Mail(request) => {
                     let ticket = request.ticket;
@@ -618,7 +651,7 @@ impl Sim {
             );
         }
         let replies = self.engine.take_replies();
-        if !replies.is_empty() {
+        if !replies.is_empty() && self.answers_snmp {
             self.step(Event::Snmp(replies));
         }
     }

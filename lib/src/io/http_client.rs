@@ -1,4 +1,4 @@
-//! HTTP calls on two named threads: one for the long poll, one for everything short. A call is made once, before
+//! HTTP calls on named threads: one for the long poll, one for everything short, one for the heartbeat. A call is made once, before
 //! its deadline, and reported; retries are the core's business. No URL and no header ever reaches an error or a log line.
 
 use crate::effect::{HttpLane, HttpRequest};
@@ -48,6 +48,7 @@ struct Shared {
     settings: HttpSettings,
     poll: Lane,
     call: Lane,
+    heartbeat: Lane,
     is_stopping: bool,
 }
 
@@ -64,6 +65,7 @@ impl HttpHandle {
             settings,
             poll: Lane::default(),
             call: Lane::default(),
+            heartbeat: Lane::default(),
             is_stopping: false,
         };
         HttpHandle {
@@ -112,10 +114,15 @@ impl HttpHandle {
         if shared.is_stopping {
             return Err(Fault::new(FaultKind::Stopped, "the agent is stopping"));
         }
-        let settings = shared.settings.clone();
+        // Proxy and authorities are those of the chat service; the heartbeat goes to somebody else.
+        let settings = match request.lane {
+            HttpLane::Heartbeat => HttpSettings::default(),
+            _ => shared.settings.clone(),
+        };
         let (name, lane) = match request.lane {
             HttpLane::LongPoll => ("http-poll", &mut shared.poll),
             HttpLane::Call => ("http-call", &mut shared.call),
+            HttpLane::Heartbeat => ("heartbeat", &mut shared.heartbeat),
         };
         let agent = match &lane.agent {
             Some(agent) => agent.clone(),

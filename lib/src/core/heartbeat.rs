@@ -1,0 +1,206 @@
+//! The dead-man ping of `[heartbeat]`: a URL is fetched as long as all is well with the agent, so that somebody else
+//! notices when nothing comes any more. It goes out only while `/health` says ok and every essential loop moves; what
+//! becomes of the ping itself is logged and changes nothing else.
+
+use crate::config::HeartbeatConfig;
+use crate::ctx::Tickets;
+use crate::effect::{Effect, Effects, HttpLane, HttpRequest, Ticket};
+use crate::event::{Event, HttpResponse};
+use crate::fault::Fault;
+use crate::pulse::Pulse;
+use crate::secret::Secret;
+use crate::time::Mono;
+use std::time::Duration;
+
+/// For one ping.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// An agent that dies again and again soon after its start never pings.
+const FIRST_AFTER: Duration = Duration::from_secs(10);
+/// When something was wrong, it is looked at again so soon.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+/// The ping.
+pub(super) struct Heartbeat {
+    config: HeartbeatConfig,
+    pulse: Pulse,
+    due: Mono,
+    open: Option<Ticket>,
+    /// Pings in a row that were not answered well.
+    failures: u64,
+}
+
+impl Heartbeat {
+    pub(super) fn new(config: &HeartbeatConfig, now: Mono) -> Heartbeat {
+        Heartbeat {
+            config: config.clone(),
+            pulse: Pulse::default(),
+            due: now + FIRST_AFTER.min(config.every),
+            open: None,
+            failures: 0,
+        }
+    }
+
+    /// Takes over another configuration.
+    pub(super) fn reload(&mut self, config: &HeartbeatConfig, now: Mono) {
+        if self.config != *config {
+            self.config = config.clone();
+            self.due = now;
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Mono {
+        self.due
+    }
+
+    /// Sees what comes back; takes the answer to its own ping.
+    pub(super) fn note_event(&mut self, now: Mono, event: &Event) {
+        self.pulse.come_back(now, event);
+        match event {
+            Event::Http { ticket, result } if self.open == Some(*ticket) => {
+                self.open = None;
+                self.answered(now, result);
+            }
+            _ => {}
+        }
+    }
+
+    /// Sees what is handed out, and when the core wants its next turn.
+    pub(super) fn note_turn(&mut self, now: Mono, effects: &Effects, due: Option<Mono>) {
+        for effect in effects {
+            self.pulse.hand_out(now, effect);
+        }
+        self.pulse.turn(now, due);
+    }
+
+    /// Pings when it is time and `is_well`.
+    pub(super) fn handle_timeout(
+        &mut self,
+        now: Mono,
+        is_well: bool,
+        tickets: &mut Tickets<'_>,
+        effects: &mut Effects,
+    ) {
+        if self.due > now {
+            return;
+        }
+        if !is_well || self.pulse.stuck().is_some() {
+            self.due = now + LOOK_AGAIN.min(self.config.every);
+            return;
+        }
+        self.due = now + self.config.every;
+        if self.open.is_some() {
+            return;
+        }
+        let ticket = tickets.issue();
+        self.open = Some(ticket);
+        effects.push(Effect::Http(HttpRequest {
+            ticket,
+            lane: HttpLane::Heartbeat,
+            method: "GET",
+            url: self.config.url.clone(),
+            headers: Vec::new(),
+            body: Secret::default(),
+            timeout: PATIENCE,
+            max_response_bytes: 64 * 1024,
+        }));
+    }
+
+    fn answered(&mut self, now: Mono, result: &Result<HttpResponse, Fault>) {
+        let why = match result {
+            Ok(response) if (200..300).contains(&response.status) => {
+                if self.failures > 0 {
+                    let failures = self.failures;
+                    log::info!("heartbeat: answered again after {failures} pings that were not");
+                }
+                self.failures = 0;
+                return;
+            }
+            Ok(response) => format!("the server says {}", response.status),
+            Err(fault) => fault.detail.clone(),
+        };
+        if self.failures == 0 {
+            log::warn!("heartbeat: a ping was not answered well: {why}");
+        }
+        self.failures += 1;
+        // The watcher on the other side waits for the next one already.
+        self.due = self.due.min(now + LOOK_AGAIN);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Config, HeartbeatConfig};
+    use crate::secret::Secret;
+    use crate::sim::{Sim, Weather};
+    use std::time::Duration;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn config() -> Config {
+        let mut config = Sim::config(&[("alpha", 3000.0)]);
+        config.heartbeat = Some(HeartbeatConfig {
+            url: Secret::new("https://hc.example.org/ping/7f0c".to_owned()),
+            every: MINUTE,
+        });
+        config
+    }
+
+    #[test]
+    fn an_agent_that_is_well_pings_at_its_rate() {
+        let mut sim = Sim::with_config(config());
+        sim.run_for(MINUTE * 10);
+        assert_eq!(sim.heartbeats(), 10);
+    }
+
+    #[test]
+    fn nothing_is_pinged_while_the_chat_or_the_disk_is_away_and_at_once_afterwards() {
+        for what in ["chat", "disk"] {
+            let mut sim = Sim::with_config(config());
+            sim.run_for(MINUTE * 2);
+            if what == "chat" {
+                sim.set_weather("*", u32::MAX, Weather::IsAway);
+            } else {
+                sim.set_storage_works(false);
+            }
+            sim.device("alpha").set_power(3500.0);
+            sim.run_for(MINUTE);
+            let before = sim.heartbeats();
+            sim.run_for(MINUTE * 20);
+            assert_eq!(sim.heartbeats(), before, "{what}");
+            sim.clear_weather();
+            sim.set_storage_works(true);
+            sim.run_for(MINUTE);
+            assert!(sim.heartbeats() > before, "{what}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_pinged_while_sampling_stands_still() {
+        let mut sim = Sim::with_config(config());
+        sim.run_for(MINUTE * 2);
+        sim.set_answers_snmp(false);
+        sim.run_for(MINUTE);
+        let before = sim.heartbeats();
+        sim.run_for(MINUTE * 20);
+        assert_eq!(sim.heartbeats(), before);
+    }
+
+    #[test]
+    fn a_device_that_is_dead_stops_no_ping() {
+        let mut sim = Sim::with_config(config());
+        sim.device("alpha").set_silent(true);
+        sim.run_for(MINUTE * 10);
+        assert_eq!(sim.heartbeats(), 10);
+    }
+
+    #[test]
+    fn a_ping_that_is_not_answered_well_is_tried_again_soon_and_harms_nothing() {
+        let mut sim = Sim::with_config(config());
+        sim.set_heartbeat_status(500);
+        sim.run_for(MINUTE);
+        assert!(sim.heartbeats() >= 5);
+        let snapshot = sim.snapshot().expect("a snapshot");
+        assert_eq!(snapshot.health.problems, Vec::<String>::new());
+        assert!(!sim.transcript().contains("7f0c"));
+    }
+}
