@@ -1,19 +1,22 @@
-//! HTTP calls on named threads: one for the long poll, one for everything short, one for the heartbeat. A call is made once, before
-//! its deadline, and reported; retries are the core's business. No URL and no header ever reaches an error or a log line.
+//! HTTP calls on named threads: one for the long poll, one for everything short, one for the heartbeat. A call is made
+//! once, before its deadline, and reported; retries are the core's business. A new long poll ends the one that is under
+//! way, and takes a new connection. No URL and no header ever reaches an error or a log line.
 
 use crate::effect::{HttpLane, HttpRequest};
 use crate::event::{Event, HttpResponse};
 use crate::fault::{Fault, FaultKind};
 use crate::io::inbox::Inbox;
+use crate::io::names::Names;
 use crate::io::tls::{self, TlsConnector};
 use crate::secret::Secret;
 use crate::time::Wall;
+use rustls::ClientConfig;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
-use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{
     ConnectProxyConnector, Connector, SocksConnector, TcpConnector,
 };
@@ -46,6 +49,8 @@ pub struct HttpHandle {
 
 struct Shared {
     settings: HttpSettings,
+    names: Names,
+    tls: Option<Arc<ClientConfig>>,
     poll: Lane,
     call: Lane,
     heartbeat: Lane,
@@ -56,6 +61,8 @@ struct Shared {
 struct Lane {
     agent: Option<Agent>,
     queue: Option<SyncSender<(HttpRequest, Agent)>>,
+    /// Calls that have not ended.
+    open: Arc<AtomicUsize>,
 }
 
 impl HttpHandle {
@@ -63,6 +70,8 @@ impl HttpHandle {
     pub fn new(settings: HttpSettings, inbox: Inbox) -> HttpHandle {
         let shared = Shared {
             settings,
+            names: Names::new(),
+            tls: None,
             poll: Lane::default(),
             call: Lane::default(),
             heartbeat: Lane::default(),
@@ -90,6 +99,7 @@ impl HttpHandle {
         let mut shared = self.lock();
         if shared.settings != settings {
             shared.settings = settings;
+            shared.tls = None;
             shared.call.agent = None;
             if let Some(agent) = shared.poll.agent.take() {
                 agent.shutdown();
@@ -114,11 +124,13 @@ impl HttpHandle {
         if shared.is_stopping {
             return Err(Fault::new(FaultKind::Stopped, "the agent is stopping"));
         }
-        // Proxy and authorities are those of the chat service; the heartbeat goes to somebody else.
-        let settings = match request.lane {
-            HttpLane::Heartbeat => HttpSettings::default(),
-            _ => shared.settings.clone(),
-        };
+        let shared = &mut *shared;
+        let is_poll = request.lane == HttpLane::LongPoll;
+        if is_poll && shared.poll.open.load(Ordering::Acquire) > 0 {
+            if let Some(deaf) = shared.poll.agent.take() {
+                deaf.shutdown();
+            }
+        }
         let (name, lane) = match request.lane {
             HttpLane::LongPoll => ("http-poll", &mut shared.poll),
             HttpLane::Call => ("http-call", &mut shared.call),
@@ -126,16 +138,34 @@ impl HttpHandle {
         };
         let agent = match &lane.agent {
             Some(agent) => agent.clone(),
-            None => lane.agent.insert(new_agent(&settings)?).clone(),
+            None => {
+                // Proxy and authorities are those of the chat service; the heartbeat goes to somebody else.
+                let made = match request.lane {
+                    HttpLane::Heartbeat => {
+                        new_agent(&HttpSettings::default(), &Names::new(), &mut None)?
+                    }
+                    _ => new_agent(&shared.settings, &shared.names, &mut shared.tls)?,
+                };
+                lane.agent.insert(made).clone()
+            }
         };
         let queue = match &lane.queue {
             Some(queue) => queue,
-            None => lane.queue.insert(start(name, self.inbox.clone())?),
+            None => {
+                let started = start(name, self.inbox.clone(), Arc::clone(&lane.open))?;
+                lane.queue.insert(started)
+            }
         };
-        queue.try_send((request, agent)).map_err(|err| match err {
-            TrySendError::Full(_) => Fault::new(FaultKind::Overload, "too many calls are waiting"),
-            TrySendError::Disconnected(_) => {
-                Fault::new(FaultKind::Stopped, "the worker thread has ended")
+        lane.open.fetch_add(1, Ordering::AcqRel);
+        queue.try_send((request, agent)).map_err(|err| {
+            lane.open.fetch_sub(1, Ordering::AcqRel);
+            match err {
+                TrySendError::Full(_) => {
+                    Fault::new(FaultKind::Overload, "too many calls are waiting")
+                }
+                TrySendError::Disconnected(_) => {
+                    Fault::new(FaultKind::Stopped, "the worker thread has ended")
+                }
             }
         })
     }
@@ -145,12 +175,17 @@ impl HttpHandle {
     }
 }
 
-fn start(name: &str, inbox: Inbox) -> Result<SyncSender<(HttpRequest, Agent)>, Fault> {
+fn start(
+    name: &str,
+    inbox: Inbox,
+    open: Arc<AtomicUsize>,
+) -> Result<SyncSender<(HttpRequest, Agent)>, Fault> {
     let (sender, receiver) = sync_channel::<(HttpRequest, Agent)>(QUEUE);
     let run = move || {
         for (request, agent) in receiver {
             let ticket = request.ticket;
             let result = call(&agent, request);
+            open.fetch_sub(1, Ordering::AcqRel);
             inbox.send(Event::Http { ticket, result });
         }
     };
@@ -167,7 +202,17 @@ fn start(name: &str, inbox: Inbox) -> Result<SyncSender<(HttpRequest, Agent)>, F
     Ok(sender)
 }
 
-fn new_agent(settings: &HttpSettings) -> Result<Agent, Fault> {
+/// Makes an agent; those with the same settings share their names and their TLS set-up.
+fn new_agent(
+    settings: &HttpSettings,
+    names: &Names,
+    tls: &mut Option<Arc<ClientConfig>>,
+) -> Result<Agent, Fault> {
+    let tls = match tls {
+        Some(tls) => tls,
+        None => tls.insert(tls::client_config(settings.ca_file.as_deref())?),
+    };
+    let tls = TlsConnector::new(Arc::clone(tls), names.clone());
     let proxy = match &settings.proxy {
         Some(url) => Some(
             Proxy::new(url.expose())
@@ -183,22 +228,18 @@ fn new_agent(settings: &HttpSettings) -> Result<Agent, Fault> {
         .max_idle_connections(1)
         .max_idle_connections_per_host(1)
         .max_idle_age(IDLE_CONNECTION)
+        .accept_encoding("identity")
         .input_buffer_size(8 * 1024)
         .output_buffer_size(8 * 1024)
         .user_agent(concat!("rackwarden/", env!("CARGO_PKG_VERSION")))
         .proxy(proxy)
         .build();
-    let tls = TlsConnector::new(tls::client_config(settings.ca_file.as_deref())?);
     let connector =
         ().chain(SocksConnector::default())
             .chain(ConnectProxyConnector::default())
             .chain(TcpConnector::default())
             .chain(tls);
-    Ok(Agent::with_parts(
-        config,
-        connector,
-        DefaultResolver::default(),
-    ))
+    Ok(Agent::with_parts(config, connector, names.clone()))
 }
 
 fn call(agent: &Agent, request: HttpRequest) -> Result<HttpResponse, Fault> {
@@ -210,6 +251,9 @@ fn call(agent: &Agent, request: HttpRequest) -> Result<HttpResponse, Fault> {
         .and_then(|value| value.to_str().ok());
     let date_unix_seconds = date.and_then(Wall::parse_http_date).map(Wall::unix_seconds);
     let status = response.status().as_u16();
+    if response.body().content_length() > Some(limit) {
+        return Err(classify(&ureq::Error::BodyExceedsLimit(limit)));
+    }
     let body = response
         .body_mut()
         .with_config()
@@ -368,6 +412,105 @@ mod tests {
             answer(&inbox).expect_err("stopping").kind,
             FaultKind::Stopped
         );
+    }
+
+    #[test]
+    fn a_new_long_poll_ends_the_one_under_way_and_takes_a_new_connection() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+        let url = format!("http://{}/secret", listener.local_addr().expect("address"));
+        let (http, inbox) = client();
+        http.send(request(1, HttpLane::LongPoll, &url));
+        let (deaf, _) = listener.accept().expect("a connection");
+        http.send(request(2, HttpLane::LongPoll, &url));
+        answer(&inbox).expect_err("the first one ended");
+        let (mut peer, _) = listener.accept().expect("a new connection");
+        peer.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            .expect("answer");
+        assert_eq!(answer(&inbox).expect("the second one").body, b"ok");
+        drop(deaf);
+    }
+
+    #[test]
+    fn row_13_bodies_that_are_too_long_or_compressed_cost_nothing() {
+        let announced = b"HTTP/1.1 200 OK\r\nContent-Length: 10485760\r\n\r\n".to_vec();
+        let mut endless = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+        for _ in 0..10 {
+            endless.extend_from_slice(b"400\r\n");
+            endless.extend_from_slice(&[b' '; 0x400]);
+            endless.extend_from_slice(b"\r\n");
+        }
+        for (rule, bytes) in [("announced", announced), ("endless", endless)] {
+            let (http, inbox) = client();
+            http.send(request(1, HttpLane::Call, &serve(&bytes)));
+            let fault = answer(&inbox).expect_err(rule);
+            assert_eq!(fault.kind, FaultKind::Malformed, "{rule}");
+            assert_eq!(
+                fault.detail, "the answer is longer than 1000 bytes",
+                "{rule}"
+            );
+        }
+        let bomb = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08\x00";
+        let (http, inbox) = client();
+        http.send(request(1, HttpLane::Call, &serve(bomb)));
+        let response = answer(&inbox).expect("bytes");
+        assert_eq!(response.body, b"\x1f\x8b\x08\x00", "nothing is unpacked");
+    }
+
+    #[test]
+    fn row_14_an_answer_that_drips_ends_at_the_deadline() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+        let url = format!("http://{}/secret", listener.local_addr().expect("address"));
+        thread::spawn(move || {
+            let (mut peer, _) = listener.accept().expect("a connection");
+            let head = b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n";
+            for byte in head.iter().chain(&[b' '; 900]) {
+                // Until the other side has had enough.
+                if peer.write_all(&[*byte]).is_err() {
+                    return;
+                }
+                thread::park_timeout(Duration::from_millis(20));
+            }
+        });
+        let (http, inbox) = client();
+        let mut slow = request(1, HttpLane::Call, &url);
+        slow.timeout = Duration::from_millis(500);
+        let begun = std::time::Instant::now();
+        http.send(slow);
+        let fault = answer(&inbox).expect_err("too slow");
+        assert_eq!(fault.kind, FaultKind::Timeout);
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(5), "{took:?}");
+    }
+
+    #[test]
+    fn row_16_a_certificate_that_nobody_vouches_for_gets_no_request() {
+        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("made");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+        let port = listener.local_addr().expect("address").port();
+        let key = rustls::pki_types::PrivateKeyDer::Pkcs8(own.key_pair.serialize_der().into());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![own.cert.der().clone()], key)
+            .expect("certificate");
+        let config = Arc::new(config);
+        let server = thread::spawn(move || {
+            let (mut peer, _) = listener.accept().expect("a connection");
+            let mut tls = rustls::ServerConnection::new(config).expect("server");
+            let mut stream = rustls::Stream::new(&mut tls, &mut peer);
+            let mut seen = Vec::new();
+            let _ = stream.read_to_end(&mut seen);
+            seen
+        });
+        let (http, inbox) = client();
+        let url = format!("https://localhost:{port}/secret");
+        http.send(request(1, HttpLane::Call, &url));
+        let fault = answer(&inbox).expect_err("nobody vouches for it");
+        assert_eq!(fault.kind, FaultKind::Tls, "{fault}");
+        assert!(!fault.detail.contains("secret"), "{fault}");
+        assert_eq!(server.join().expect("server"), b"");
     }
 
     fn client() -> (HttpHandle, Inbox) {

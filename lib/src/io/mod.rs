@@ -12,6 +12,7 @@ pub mod inbox;
 pub mod jobs;
 pub mod local;
 pub mod mail;
+mod names;
 pub mod net;
 pub mod notify;
 pub mod published;

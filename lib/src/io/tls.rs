@@ -6,6 +6,7 @@ mod p256;
 mod provider;
 
 use crate::fault::{Fault, FaultKind};
+use crate::io::names::Names;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::CryptoProvider;
@@ -163,11 +164,13 @@ impl ServerCertVerifier for Verifier {
 #[derive(Debug)]
 pub(super) struct TlsConnector {
     config: Arc<ClientConfig>,
+    names: Names,
 }
 
 impl TlsConnector {
-    pub(super) fn new(config: Arc<ClientConfig>) -> TlsConnector {
-        TlsConnector { config }
+    /// `names` learns which addresses led to whom they should.
+    pub(super) fn new(config: Arc<ClientConfig>, names: Names) -> TlsConnector {
+        TlsConnector { config, names }
     }
 }
 
@@ -183,6 +186,7 @@ impl<In: Transport> Connector<In> for TlsConnector {
             return Ok(None);
         };
         if !details.needs_tls() || transport.is_tls() {
+            self.names.confirm(details);
             return Ok(Some(Either::A(transport)));
         }
         let host = details
@@ -198,6 +202,7 @@ impl<In: Transport> Connector<In> for TlsConnector {
         let mut socket = TransportAdapter::new(transport.boxed(), details.current_time.clone());
         socket.set_timeout(details.timeout);
         connection.complete_io(&mut socket)?;
+        self.names.confirm(details);
         let buffers = LazyBuffers::new(
             details.config.input_buffer_size(),
             details.config.output_buffer_size(),

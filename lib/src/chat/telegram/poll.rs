@@ -278,3 +278,37 @@ pub(super) fn remedy(refusal: &Refusal, wall: Wall) -> String {
         refusal => format!("receiving fails: {}", refusal.in_words()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn row_16_a_certificate_before_the_clock_is_set_waits_for_the_clock() {
+        let fault = Fault::new(FaultKind::Tls, "certificate not valid yet");
+        let refusal = Refusal::Fault(fault);
+        let at_boot = remedy(&refusal, Wall(40_000));
+        assert!(
+            at_boot.starts_with("waiting for the clock: it says 1970-01-01T00:00:40Z"),
+            "{at_boot}"
+        );
+        let later = remedy(&refusal, RELEASED);
+        assert_eq!(later, "receiving fails: certificate not valid yet");
+    }
+
+    #[test]
+    fn ages_come_from_the_services_clock_or_from_listening() {
+        let span = |seconds| Some(Duration::from_secs(seconds));
+        let known = |seconds| Age::Known(Duration::from_secs(seconds));
+        for (rule, sent_ago, since_heard, want) in [
+            ("by_the_clock", Some(75), span(1), known(75)),
+            ("rounded", Some(-1), None, Age::Live),
+            ("from_the_future", Some(-61), span(1), Age::Unknown),
+            ("heard_live", None, span(51), Age::Live),
+            ("nobody_listened", None, span(66), Age::Unknown),
+            ("the_first_poll", None, None, Age::Unknown),
+        ] {
+            assert_eq!(age(sent_ago, since_heard), want, "{rule}");
+        }
+    }
+}

@@ -14,6 +14,7 @@ struct Server {
     group: &'static dyn SupportedKxGroup,
     version: &'static SupportedProtocolVersion,
     names: [&'static str; 1],
+    from_year: i32,
     until_year: i32,
     /// Only the certificate's authority is in `ca_file`, not the certificate.
     has_authority: bool,
@@ -26,6 +27,7 @@ impl Default for Server {
             group: ALL_KX_GROUPS[0],
             version: &TLS13,
             names: ["localhost"],
+            from_year: 1975,
             until_year: 2999,
             has_authority: true,
         }
@@ -43,6 +45,7 @@ fn talk(server: &Server) -> Result<(), String> {
         .map_err(|err| text(&err))?;
     let mut own =
         CertificateParams::new(server.names.map(str::to_owned)).map_err(|err| text(&err))?;
+    own.not_before = date_time_ymd(server.from_year, 1, 1);
     own.not_after = date_time_ymd(server.until_year, 1, 1);
     let key = KeyPair::generate_for(server.key).map_err(|err| text(&err))?;
     let own = own
@@ -147,7 +150,7 @@ fn a_certificate_that_stands_in_the_file_itself_is_trusted() {
 }
 
 #[test]
-fn a_wrong_name_and_an_expired_certificate_are_refused() {
+fn row_16_a_wrong_name_and_a_certificate_out_of_its_time_are_refused() {
     let wrong_name = Server {
         names: ["elsewhere"],
         ..Server::default()
@@ -156,7 +159,16 @@ fn a_wrong_name_and_an_expired_certificate_are_refused() {
         until_year: 2001,
         ..Server::default()
     };
-    for (server, want) in [(wrong_name, "not valid for name"), (expired, "expired")] {
+    // As every certificate is while the clock says 1970.
+    let too_early = Server {
+        from_year: 2990,
+        ..Server::default()
+    };
+    for (server, want) in [
+        (wrong_name, "not valid for name"),
+        (expired, "expired"),
+        (too_early, "not valid yet"),
+    ] {
         let said = talk(&server).expect_err(want);
         assert!(said.contains(want), "{said}");
     }
