@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Status(StatusOptions),
     /// `pair`, with `--config`
     Pair(Option<PathBuf>),
+    /// `audit verify`
+    AuditVerify(AuditOptions),
     /// `completions`
     Completions(Shell),
     /// `man`
@@ -146,6 +148,15 @@ pub(crate) struct AskOptions {
     pub(crate) line: String,
 }
 
+/// `audit verify`
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct AuditOptions {
+    /// `--config`, which names the state directory.
+    pub(crate) config: Option<PathBuf>,
+    /// The state directory itself.
+    pub(crate) state_dir: Option<PathBuf>,
+}
+
 /// `status`
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct StatusOptions {
@@ -167,14 +178,7 @@ pub(crate) enum Shell {
 }
 
 /// Names that are taken by later versions.
-const LATER: &[&str] = &[
-    "doctor",
-    "discover",
-    "test-alert",
-    "audit",
-    "backup",
-    "restore",
-];
+const LATER: &[&str] = &["doctor", "discover", "test-alert", "backup", "restore"];
 
 /// Reads a command line, the program's name excluded.
 ///
@@ -387,6 +391,14 @@ fn build(sub: &'static Sub, words: Words) -> Result<Command, Failure> {
                 return Err(wrong_arguments(sub));
             }
             return Ok(Command::Ask(AskOptions { config, line }));
+        }
+        "audit" => {
+            let state_dir = match words.positional.as_slice() {
+                [verify] if verify == "verify" => None,
+                [verify, dir] if verify == "verify" => Some(PathBuf::from(dir)),
+                _ => return Err(wrong_arguments(sub)),
+            };
+            return Ok(Command::AuditVerify(AuditOptions { config, state_dir }));
         }
         "pair" => Command::Pair(config),
         "status" => Command::Status(StatusOptions {

@@ -3,6 +3,7 @@
 mod agent;
 mod args;
 mod ask;
+mod audit;
 mod check;
 mod completions;
 mod demo;
@@ -54,6 +55,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Simulate(options) => simulate::run(&options),
         Command::Import(options) => import::run(&options),
         Command::Ask(options) => ask::run(&options),
+        Command::AuditVerify(options) => audit::run(&options),
         Command::Pair(config) => pair::run(config.as_deref()),
         Command::Status(options) => status::run(&options),
         Command::Completions(shell) => print(&completions::script(shell)),

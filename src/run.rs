@@ -17,7 +17,7 @@ use rackwarden_core::io::http_server::{self, HttpHandle as ServerHandle, HttpSer
 use rackwarden_core::io::inbox::Inbox;
 use rackwarden_core::io::local::{self, LocalSocket};
 use rackwarden_core::io::notify::Manager;
-use rackwarden_core::io::store::{FileStorage, LogFiles, StateDir, StoreHandle};
+use rackwarden_core::io::store::{self, FileStorage, LogFiles, StateDir, StoreHandle};
 use rackwarden_core::io::stream::Listener;
 use rackwarden_core::journal::Journal;
 use rackwarden_core::state::Records;
@@ -144,7 +144,8 @@ fn open_state(config: &Config, inbox: &Inbox) -> Result<(Option<StoreHandle>, Re
     let dir = StateDir::lock(path)?;
     let journal = Journal::open(FileStorage::new(dir))
         .map_err(|fault| format!("cannot read the state: {fault}"))?;
-    let records = journal.records().clone();
+    let mut records = journal.records().clone();
+    store::reconcile(path, &mut records);
     let logs = LogFiles::new(path.to_owned(), config.log.max_size_bytes, config.log.keep);
     let store = StoreHandle::spawn(journal, logs, inbox.clone())
         .map_err(|err| format!("cannot start the store thread: {err}"))?;

@@ -192,6 +192,15 @@ pub(crate) const SUBS: &[Sub] = &[
         examples: &["sudo rackwarden pair"],
     },
     Sub {
+        name: "audit",
+        usage: "verify [DIR]",
+        help: "check the hash chain of the audit log",
+        about: "Checks every line of audit.log and of its older files in the state directory against its hash and the line before, and the end against the journal. Ends with 1 and names the first bad line. The agent may run meanwhile. DIR is the state directory (default: that of the configuration).",
+        options: &[CONFIG],
+        words: &["verify"],
+        examples: &["sudo rackwarden audit verify"],
+    },
+    Sub {
         name: "completions",
         usage: "bash|zsh|fish",
         help: "print shell completions",

@@ -104,8 +104,8 @@ fn usage_errors_are_one_line_and_end_with_2() {
             "rackwarden: doctor: not in this version; see `rackwarden --help` for what is\n",
         ),
         (
-            &["audit", "verify"],
-            "rackwarden: audit: not in this version; see `rackwarden --help` for what is\n",
+            &["audit"],
+            "rackwarden: audit: wrong arguments; write `rackwarden audit verify [DIR]`\n",
         ),
         (
             &["a\u{1b}[31m\nb"],

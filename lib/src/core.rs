@@ -9,8 +9,9 @@ mod turn;
 
 use crate::alert::AlertBook;
 use crate::alert::notify::{Notifier, NotifyEnv};
+use crate::chat::audit::AuditTail;
 use crate::chat::codes::Codes;
-use crate::chat::desk::{AuditTail, Desk};
+use crate::chat::desk::Desk;
 use crate::chat::{Answer, Asked, Chat, ChatEnv, Invocation, Resumed, Spec};
 use crate::config::Config;
 use crate::ctx::{Ctx, Notice, Tickets};

@@ -4,6 +4,7 @@
 use rackwarden_core::chat::{Role, Subject};
 use rackwarden_core::config::{Config, GrantConfig};
 use rackwarden_core::effect::LogFile;
+use rackwarden_core::secret::Secret;
 use rackwarden_core::sim::Sim;
 use std::time::Duration;
 
@@ -279,4 +280,22 @@ fn a_flood_of_strangers_slows_nobody_and_fills_nothing() {
     assert!(audit < 40, "{audit} lines");
     let replies = sim.service().messages().len() - delays.len();
     assert!(replies < 200, "{replies} messages");
+}
+
+#[test]
+fn secrets_do_not_reach_the_audit_log() {
+    let mut config = config(&[OWNER]);
+    config.telegram = config.telegram.map(|mut telegram| {
+        telegram.token = Secret::new("123456:AAtoken-of-the-bot".to_owned());
+        telegram
+    });
+    let mut sim = Sim::with_config(config);
+    sim.service().set_token("123456:AAtoken-of-the-bot");
+    sim.run_for(seconds(20));
+    for user in [OWNER, VIEWER] {
+        post(&mut sim, user, "/mute all 1h 123456:AAtoken-of-the-bot");
+    }
+    let audit = sim.log(LogFile::Audit).join("\n");
+    assert!(audit.contains("/mute all 1h ***"), "{audit}");
+    assert!(!audit.contains("AAtoken"), "{audit}");
 }

@@ -2,6 +2,7 @@
 
 use crate::bot_api::BotApi;
 use crate::support::Agent;
+use std::fs;
 
 #[test]
 fn the_agent_starts_without_an_owner_and_a_code_makes_one() {
@@ -34,6 +35,24 @@ fn the_agent_starts_without_an_owner_and_a_code_makes_one() {
     api.post(77, 77, "/permissions 77");
     api.wait_for_message("the role owner (by pairing)");
     assert!(!agent.process.printed().contains(&code));
+    let log = agent.scratch.path("state").join("audit.log");
+    let verdict = agent.beside(&["audit", "verify"]);
+    assert_eq!((verdict.code, verdict.stderr.as_str()), (Some(0), ""));
+    assert!(
+        verdict.stdout.contains("audit.log: ok, "),
+        "{}",
+        verdict.stdout
+    );
+    let text = fs::read_to_string(&log).expect("a log");
+    fs::write(&log, text.replace("owner", "awner")).expect("own file");
+    let verdict = agent.beside(&["audit", "verify"]);
+    assert_eq!((verdict.code, verdict.stdout.as_str()), (Some(1), ""));
+    assert!(
+        verdict.stderr.contains("audit.log:") && verdict.stderr.contains("was changed"),
+        "{}",
+        verdict.stderr
+    );
+    fs::write(&log, text).expect("own file");
     assert!(
         agent.ask("/audit").contains("telegram:77"),
         "{}",

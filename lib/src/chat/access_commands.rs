@@ -1,7 +1,8 @@
 //! Rights in chat: `/grant /revoke /permissions /audit`.
 
 use super::access::{Entry, What};
-use super::desk::{AuditTail, Desk};
+use super::audit::AuditTail;
+use super::desk::Desk;
 use super::{Address, Answer, Arg, Caller, Invocation, ReplyTo, Role, Spec, Subject};
 use crate::ctx::Notice;
 use crate::text::Text;

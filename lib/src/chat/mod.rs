@@ -6,6 +6,7 @@
 pub mod access;
 mod access_commands;
 mod address;
+pub mod audit;
 pub mod buttons;
 pub mod codes;
 mod command;

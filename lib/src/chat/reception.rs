@@ -24,6 +24,8 @@ const MAX_AGE: Duration = Duration::from_secs(60);
 const MAX_QUESTION_AGE: Duration = Duration::from_secs(600);
 /// Names that are listed when a name is ambiguous.
 const MAX_CANDIDATES: usize = 8;
+/// Bytes of a refused line that are kept.
+const MAX_REFUSED: usize = 120;
 /// Owners who are asked about a stranger.
 const MAX_ASKED_OWNERS: usize = 5;
 
@@ -395,6 +397,8 @@ impl Chat {
                 None => return,
             }
         }
+        let line = env.config.without_secrets(line.to_owned());
+        let line = grammar::cut(&line, MAX_REFUSED);
         let more = match held_back {
             0 => String::new(),
             count => format!("; {count} more refusals before this one"),

@@ -389,6 +389,29 @@ impl Config {
             extra: Extra::default(),
         }
     }
+
+    /// A text that somebody wrote, without the secrets of this configuration that may be in it. Those of less than
+    /// eight letters are words that mean something else as well.
+    pub fn without_secrets(&self, text: String) -> String {
+        let telegram = self
+            .telegram
+            .iter()
+            .map(|telegram| &**telegram.token.expose());
+        let http = self.http.token.iter().map(|token| &**token.expose());
+        let communities = self.pdus.iter().flat_map(|pdu| {
+            let write = pdu.write_community.iter();
+            write
+                .chain([&pdu.community])
+                .map(|community| &**community.expose())
+        });
+        let mut clean = text;
+        for secret in telegram.chain(http).chain(communities) {
+            if secret.len() >= 8 && clean.contains(secret) {
+                clean = clean.replace(secret, "***");
+            }
+        }
+        clean
+    }
 }
 
 #[cfg(test)]

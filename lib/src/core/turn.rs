@@ -127,6 +127,7 @@ impl Core {
                         action,
                         outcome,
                     } => {
+                        let action = self.config.without_secrets(action);
                         let zone = self.config.notify.timezone.clone();
                         let line =
                             self.audit

@@ -3,9 +3,11 @@
 
 mod files;
 mod logs;
+mod trail;
 
 pub use files::{FileStorage, StateDir};
 pub use logs::{LogFiles, RotatingFile};
+pub use trail::{reconcile, verify};
 
 use crate::effect::LogFile;
 use crate::event::Event;

@@ -8,6 +8,9 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+const JOURNAL: &str = "journal";
+const SNAPSHOT: &str = "snapshot";
+
 /// A state directory that this process alone writes to, as long as this value lives.
 #[derive(Debug)]
 pub struct StateDir {
@@ -86,8 +89,8 @@ impl FileStorage {
 
     fn path(&self, file: FileKind) -> PathBuf {
         self.dir.path.join(match file {
-            FileKind::Journal => "journal",
-            FileKind::Snapshot => "snapshot",
+            FileKind::Journal => JOURNAL,
+            FileKind::Snapshot => SNAPSHOT,
         })
     }
 
@@ -106,15 +109,7 @@ impl FileStorage {
 
 impl Storage for FileStorage {
     fn read(&mut self) -> Result<Stored, Fault> {
-        let read = |path: PathBuf| match fs::read(&path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(err) => Err(fault("read", &path, &err)),
-        };
-        Ok(Stored {
-            snapshot: read(self.path(FileKind::Snapshot))?,
-            journal: read(self.path(FileKind::Journal))?,
-        })
+        read_stored(&self.dir.path)
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), Fault> {
@@ -155,6 +150,22 @@ impl Storage for FileStorage {
         fs::rename(&path, &place).map_err(|err| fault("rename", &path, &err))?;
         Ok(place.display().to_string())
     }
+}
+
+/// Reads both files of the journal.
+pub(super) fn read_stored(dir: &Path) -> Result<Stored, Fault> {
+    let read = |name: &str| {
+        let path = dir.join(name);
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(err) => Err(fault("read", &path, &err)),
+        }
+    };
+    Ok(Stored {
+        snapshot: read(SNAPSHOT)?,
+        journal: read(JOURNAL)?,
+    })
 }
 
 /// Writes beside the file, syncs, renames over it, and syncs the directory.

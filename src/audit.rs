@@ -1,0 +1,35 @@
+//! `audit verify`: checks the hash chain of the audit log, whether the agent runs or not.
+
+use crate::args::AuditOptions;
+use crate::failure::{Failure, Outcome, print};
+use crate::load;
+use rackwarden_core::io::store;
+
+/// Runs the subcommand.
+pub(crate) fn run(options: &AuditOptions) -> Outcome {
+    let dir = match &options.state_dir {
+        Some(dir) => dir.clone(),
+        None => {
+            let (config, path) = load::config(options.config.as_deref())?;
+            let missing = || {
+                Failure::usage(format!(
+                    "{}: no state directory; set state_dir",
+                    path.display()
+                ))
+            };
+            config.state_dir.ok_or_else(missing)?
+        }
+    };
+    if let Err(err) = std::fs::read_dir(&dir) {
+        return Err(Failure::operation(format!(
+            "{}: {err}; ask as root or as the agent's user",
+            dir.display()
+        )));
+    }
+    match store::verify(&dir) {
+        Ok(verdict) => print(&format!("{verdict}\n")),
+        Err(why) => Err(Failure::operation(format!(
+            "{why}; compare it with a copy from before"
+        ))),
+    }
+}
