@@ -7,7 +7,7 @@ use super::codes::Codes;
 use super::late::Late;
 use super::limiter::Limiter;
 use super::marks::{Mark, Marks};
-use super::outbox::{Draft, EditOf, Lane, Outbox};
+use super::outbox::{Draft, EditOf, Fallback, Lane, Outbox};
 use super::pairing::Pairing;
 use super::sessions::Sessions;
 use super::transport::{Failure, Happening, Received, Transport};
@@ -145,6 +145,7 @@ impl Chat {
         self.access.restore(records);
         self.interrupted = self.marks.restore(records);
         self.outbox.set_zone(&env.config.notify.timezone);
+        self.outbox.set_fallback(fallback(env.config));
         self.outbox.restore(env.now, records, env.state);
         for transport in &mut self.transports {
             transport.start(env, records);
@@ -168,6 +169,7 @@ impl Chat {
     pub fn reload(&mut self, env: &mut ChatEnv<'_>) {
         self.access.reload(&env.config.access);
         self.outbox.set_zone(&env.config.notify.timezone);
+        self.outbox.set_fallback(fallback(env.config));
         for transport in &mut self.transports {
             transport.reload(env);
         }
@@ -435,6 +437,8 @@ impl Chat {
                 transport.show_menu(env, access, &menu);
             }
         }
+        let away = self.transports.iter().filter_map(|one| one.away_since());
+        self.outbox.set_away(away.min());
         loop {
             let (transports, now) = (&self.transports, env.now.mono);
             let service = |to: &Address| {
@@ -510,6 +514,14 @@ impl Chat {
             .find(|transport| transport.serves(address))?;
         Some(&mut **transport)
     }
+}
+
+fn fallback(config: &Config) -> Option<Fallback> {
+    let mail = config.mail.as_ref()?;
+    Some(Fallback {
+        after: mail.fallback_after,
+        to: mail.fallback_to.clone(),
+    })
 }
 
 fn make_transports(config: &Config) -> Vec<Box<dyn Transport>> {

@@ -87,6 +87,11 @@ pub trait Transport: Send {
     /// Rights have changed: `menu` lists what a caller may use.
     fn show_menu(&mut self, _env: &mut ChatEnv<'_>, _access: &Access, _menu: Menu<'_>) {}
 
+    /// Since when the service has been away, as far as calls show it.
+    fn away_since(&self) -> Option<Mono> {
+        None
+    }
+
     /// What is wrong, in one sentence.
     fn problem(&self) -> Option<String> {
         None

@@ -141,7 +141,7 @@ impl Notifier {
                 edit: None,
                 silent,
                 alert: message.only_alert(),
-                topic: Some(message.topic()),
+                topic: Some(message.topic(&mut audience.iter())),
             };
             let item = env.outbox.post(env.now, env.state, draft);
             message.copies.push((to.clone(), item));
@@ -180,7 +180,7 @@ impl Notifier {
                     edit: Some(EditOf::Item(*item)),
                     silent: true,
                     alert: message.only_alert(),
-                    topic: Some(message.topic()),
+                    topic: Some(message.topic(&mut message.copies.iter().map(|(to, _)| to))),
                 };
                 env.outbox.post(env.now, env.state, draft);
             }

@@ -181,7 +181,7 @@ impl Message {
     }
 
     /// What a heading needs.
-    pub(super) fn topic(&self) -> Topic {
+    pub(super) fn topic(&self, audience: &mut dyn Iterator<Item = &Address>) -> Topic {
         let lines = match &self.lines[..] {
             [_] => &[],
             lines => lines,
@@ -190,6 +190,12 @@ impl Message {
             severity: self.severity,
             is_end: self.title == Title::Ended,
             alerts: lines.iter().map(|line| line.name.clone()).collect(),
+            mailed: audience
+                .filter_map(|to| match to {
+                    Address::Mail(to) => Some(to.clone()),
+                    _ => None,
+                })
+                .collect(),
         }
     }
 

@@ -1,7 +1,7 @@
 use crate::config::{Config, MailConfig, MailSecurity};
 use crate::fault::FaultKind;
 use crate::secret::Secret;
-use crate::sim::{MailWeather, Sim};
+use crate::sim::{MailWeather, Sim, Weather};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -308,4 +308,145 @@ fn a_password_stands_in_no_transcript_record_or_debug_text() {
     for text in [sim.transcript(), records, format!("{:?}", config())] {
         assert!(!text.contains("hunter2"));
     }
+}
+
+/// Alerts go to a group; when Telegram has been away for ten minutes, Bob gets them.
+fn with_fallback() -> Sim {
+    let mut config = config();
+    config.power.interval = Duration::from_secs(20);
+    let mut mail = MailConfig::clone(config.mail.as_ref().expect("[mail]"));
+    mail.fallback_to = vec!["bob@example.org".to_owned()];
+    config.mail = Some(Arc::new(mail));
+    config.notify.to = vec!["telegram:-100".parse().expect("an address")];
+    let mut sim = Sim::with_config(config);
+    sim.run_for(Duration::from_secs(10));
+    sim.clear_transcript();
+    sim
+}
+
+#[test]
+fn a_chat_that_is_away_for_long_is_told_by_mail_and_says_so_afterwards() {
+    let mut sim = with_fallback();
+    sim.set_weather("*", u32::MAX, Weather::IsAway);
+    sim.device("alpha").set_power(3500.0);
+    sim.run_for(MINUTE * 9);
+    assert_eq!(sim.mails().len(), 0, "{}", sim.transcript());
+    sim.run_for(MINUTE * 2);
+    assert_eq!(sim.mails().len(), 1, "{}", sim.transcript());
+    // What happens from now on does not wait another ten minutes.
+    sim.device("alpha").set_power(1000.0);
+    sim.run_for(MINUTE);
+    assert_eq!(sim.mails().len(), 2, "{}", sim.transcript());
+    assert!(
+        !sim.transcript().contains("telegram:"),
+        "{}",
+        sim.transcript()
+    );
+    let id = |index: usize| header(&sim.mails()[index].1, "Message-ID").to_owned();
+    assert_eq!(header(&sim.mails()[1].1, "In-Reply-To"), id(0));
+    sim.clear_weather();
+    sim.run_for(MINUTE * 2);
+    let seen = sim.transcript();
+    assert_eq!(
+        seen.matches("(already told by mail at 20:1").count(),
+        2,
+        "{seen}"
+    );
+    assert_eq!(seen.matches("telegram:-100").count(), 1, "{seen}");
+    assert!(seen.contains("back below limit"), "{seen}");
+    sim.run_for(HOUR);
+    assert_eq!(sim.mails().len(), 2);
+    // The chat is back: what follows goes there alone.
+    excess(&mut sim);
+    assert_eq!(sim.mails().len(), 2, "{}", sim.transcript());
+}
+
+#[test]
+fn a_short_outage_and_answers_are_never_mailed() {
+    let mut sim = with_fallback();
+    sim.set_weather("*", u32::MAX, Weather::IsAway);
+    excess(&mut sim);
+    sim.run_for(MINUTE * 8);
+    sim.clear_weather();
+    sim.run_for(MINUTE * 10);
+    sim.post(1, -100, "/status");
+    sim.set_weather("sendMessage", u32::MAX, Weather::IsAway);
+    sim.run_for(MINUTE * 30);
+    assert_eq!(sim.mails().len(), 0, "{}", sim.transcript());
+}
+
+#[test]
+fn only_an_accepted_mail_counts_as_told() {
+    let mut sim = with_fallback();
+    sim.set_weather("*", u32::MAX, Weather::IsAway);
+    sim.set_mail_weather(u32::MAX, MailWeather::IsAway);
+    sim.device("alpha").set_power(3500.0);
+    sim.run_for(MINUTE * 20);
+    sim.clear_weather();
+    sim.run_for(MINUTE * 2);
+    let seen = sim.transcript();
+    assert!(seen.contains("telegram:-100"), "{seen}");
+    assert!(!seen.contains("already told"), "{seen}");
+    // The chat has it, so the mail is not sent any more.
+    sim.clear_mail_weather();
+    sim.run_for(MINUTE * 20);
+    assert_eq!(sim.mails().len(), 0, "{}", sim.transcript());
+}
+
+#[test]
+fn a_kill_during_the_fallback_loses_nothing_and_doubles_at_most_a_marked_repeat() {
+    for step in 0..12 {
+        let mut sim = with_fallback();
+        sim.set_weather("*", u32::MAX, Weather::IsAway);
+        sim.device("alpha").set_power(3500.0);
+        // Around the moment at which the server takes the mail; its answer needs 300 ms.
+        sim.run_for(MINUTE * 10);
+        while sim.mails().is_empty() {
+            sim.run_for(Duration::from_millis(20));
+        }
+        sim.run_for(Duration::from_millis(step * 40));
+        sim.kill_and_restart();
+        sim.run_for(MINUTE * 12);
+        let marked = count(&sim, "(maybe repeated)");
+        assert_eq!(sim.mails().len(), 1 + marked, "{}", sim.transcript());
+        assert!(marked <= 1);
+        sim.clear_weather();
+        sim.run_for(MINUTE * 5);
+        let seen = sim.transcript();
+        assert_eq!(seen.matches("telegram:-100").count(), 1, "{seen}");
+        assert_eq!(seen.matches("already told by mail").count(), 1, "{seen}");
+        assert_eq!(sim.mails().len(), 1 + marked, "{seen}");
+    }
+}
+
+#[test]
+fn who_is_in_the_audience_anyway_gets_one_mail() {
+    let mut config = config();
+    let mut mail = MailConfig::clone(config.mail.as_ref().expect("[mail]"));
+    mail.fallback_to = vec!["ann@example.org".to_owned(), "bob@example.org".to_owned()];
+    config.mail = Some(Arc::new(mail));
+    config.notify.to = ["telegram:-100", "telegram:42", "mail:ann@example.org"]
+        .iter()
+        .map(|to| to.parse().expect("an address"))
+        .collect();
+    let mut sim = Sim::with_config(config);
+    sim.run_for(Duration::from_secs(10));
+    sim.set_weather("*", u32::MAX, Weather::IsAway);
+    sim.device("alpha").set_power(3500.0);
+    sim.run_for(MINUTE * 20);
+    let to: Vec<&str> = sim.mails().iter().map(|(to, _)| to.as_str()).collect();
+    assert_eq!(
+        to,
+        ["ann@example.org", "bob@example.org"],
+        "{}",
+        sim.transcript()
+    );
+    sim.clear_weather();
+    sim.run_for(MINUTE);
+    assert_eq!(
+        count(&sim, "already told by mail"),
+        2,
+        "{}",
+        sim.transcript()
+    );
 }

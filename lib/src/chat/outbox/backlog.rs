@@ -98,12 +98,19 @@ impl Outbox {
             return false;
         }
         let topic = target.record.topic_with(&item.record);
-        let Some(item) = self.forget(id, state) else {
+        let Some(mut item) = self.forget(id, state) else {
             return false;
         };
         let Some(target) = self.items.get_mut(&into) else {
             return false;
         };
+        for record in [&mut target.record, &mut item.record] {
+            if let Some(remark) = record.told_remark(&zone) {
+                record.text.push(Style::Italic, remark);
+                record.told = None;
+            }
+        }
+        target.record.twins.append(&mut item.record.twins);
         let written = format!("\n\n{} ", item.record.created.local(&zone));
         target.record.text.push(Style::Italic, written);
         target.record.text.append(item.record.text);
@@ -147,9 +154,15 @@ impl Outbox {
         let (Some(first), Some(last)) = (ids.first(), ids.last()) else {
             return;
         };
-        let Some(first) = self.items.get(first).cloned() else {
+        let Some(mut first) = self.items.get(first).cloned() else {
             return;
         };
+        if let Some(remark) = first.record.told_remark(&zone) {
+            first.record.text.push(Style::Italic, remark);
+        }
+        let others = ids[..ids.len() - 1].iter();
+        let others = others.filter_map(|id| Some(self.items.get(id)?.record.twins.clone()));
+        let twins: Vec<ItemId> = others.flatten().collect();
         let lanes = ids
             .iter()
             .filter_map(|id| Some(self.items.get(id)?.record.lane));
@@ -181,6 +194,7 @@ impl Outbox {
         text.append(std::mem::take(&mut item.record.text));
         item.record.text = text;
         item.record.lane = lane;
+        item.record.twins.extend(twins);
         if let (Some(own), Some(others)) = (&mut item.record.topic, first.record.topic) {
             own.severity = own.severity.max(others.severity);
         }

@@ -1,6 +1,6 @@
 //! One message on its way out: what is on disk of it, and where it stands.
 
-use super::{Address, Draft, EditOf, Lane, Topic};
+use super::{Address, Draft, EditOf, ItemId, Lane, Topic};
 use crate::effect::Document;
 use crate::text::Text;
 use crate::time::{Mono, Now, Wall};
@@ -26,6 +26,12 @@ pub(super) struct Record {
     pub(super) has_document: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) topic: Option<Topic>,
+    /// When a mail of it was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) told: Option<Wall>,
+    /// The messages that this mail stands for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) twins: Vec<ItemId>,
 }
 
 /// An item.
@@ -76,6 +82,7 @@ impl Record {
             severity: own.severity.max(others.severity),
             is_end: own.is_end && others.is_end,
             alerts,
+            mailed: own.mailed.clone(),
         })
     }
 
@@ -110,6 +117,8 @@ impl Item {
                 first_message: None,
                 has_document: draft.document.is_some(),
                 topic: draft.topic,
+                told: None,
+                twins: Vec::new(),
             },
             document: draft.document,
             phase: Phase::Journaling {

@@ -3,6 +3,7 @@
 //! in `turn`, how fast in `pace`, what is merged when too much waits in `backlog`.
 
 mod backlog;
+mod fallback;
 mod item;
 mod pace;
 mod turn;
@@ -17,6 +18,7 @@ use crate::small::SmallMap;
 use crate::state::{Pending, Records};
 use crate::text::{Style, Text};
 use crate::time::{Mono, Now, Zone};
+pub(super) use fallback::Fallback;
 use item::{Item, Phase, Record};
 use pace::Paces;
 use std::sync::Arc;
@@ -76,6 +78,9 @@ pub struct Topic {
     /// The alerts in it, when there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alerts: Vec<String>,
+    /// Mail addresses that get the same message of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mailed: Vec<String>,
 }
 
 /// Which message is changed.
@@ -114,6 +119,11 @@ pub struct Outbox {
     closed: SmallMap<Address, String>,
     /// Since when a service that something waits for has been down.
     down_since: Option<Mono>,
+    fallback: Option<Fallback>,
+    /// Since when the chat service has been away, as its transport says.
+    away_since: Option<Mono>,
+    /// When the next message has waited long enough to go by mail.
+    falls_back_at: Option<Mono>,
     wake: Option<Mono>,
     /// Something happened that may let an item leave.
     is_changed: bool,

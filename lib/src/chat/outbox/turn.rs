@@ -20,7 +20,7 @@ const MERGE_AT_MOST: usize = 20;
 /// A message that is older than this says when it was written.
 const TELLS_ITS_TIME: Duration = Duration::from_secs(10);
 /// Room that is left on a page for the remarks about time and repetition, in UTF-16 units.
-const REMARK_UNITS: usize = 96;
+const REMARK_UNITS: usize = 128;
 /// A chat that refused us is tried again after this time.
 const CLOSED_FOR: Duration = Duration::from_secs(600);
 /// The same for a mail address, and for a message that is refused by itself.
@@ -48,6 +48,7 @@ impl Outbox {
             return None;
         }
         self.watch_outage(now.mono, service);
+        self.falls_back_at = self.fall_back(now, service, state);
         while let Some(id) = self.pick(now.mono, service) {
             if self.collapse_old(now, state) {
                 continue;
@@ -58,6 +59,7 @@ impl Outbox {
             }
         }
         self.is_changed = false;
+        self.wake = earlier(self.wake, self.falls_back_at);
         None
     }
 
@@ -93,12 +95,14 @@ impl Outbox {
             let Some(item) = self.forget(*id, state) else {
                 continue;
             };
+            self.note_told(&item.record.twins, now, state);
             if let (Some(message), false) = (item.record.first_message, is_merged) {
                 let codes: Vec<String> = codes(&item);
                 self.buttons.bind(&codes, message);
                 self.remember(*id, &item, message, state);
             }
         }
+        self.drop_needless(state);
     }
 
     /// A message did not arrive, or nobody knows. Returns true when it was given up.
@@ -128,6 +132,7 @@ impl Outbox {
                 ) && !is_edit;
             }
         }
+        self.drop_needless(state);
         match failure {
             Failure::Retry { .. } => {}
             Failure::Wait(span) => self.paces.hold(&to, now.mono + span),
@@ -389,6 +394,9 @@ impl Outbox {
             let written = format!("\n(written {})", record.created.local(&self.zone()));
             text.push(Style::Italic, written);
         }
+        if let Some(remark) = record.told_remark(&self.zone()).filter(|_| part == 0) {
+            text.push(Style::Italic, remark);
+        }
         let edit = (part == 0)
             .then(|| self.target(record.edit, &record.to))
             .flatten();
@@ -410,7 +418,7 @@ impl Outbox {
             edit: if is_document { None } else { edit },
             silent: record.silent,
             is_plain: item.is_plain,
-            identity: id,
+            identity: record.twins.first().copied().unwrap_or(id),
             created: record.created,
             checksum,
             alert: record.alert.clone(),
@@ -436,6 +444,9 @@ impl Outbox {
             let written = format!("{} ", item.record.created.local_time(&zone));
             text.push(Style::Italic, written);
             text.append(item.record.text.clone());
+            if let Some(remark) = item.record.told_remark(&zone) {
+                text.push(Style::Italic, remark);
+            }
             is_silent &= item.record.silent;
             is_plain |= item.is_plain;
             may_be_repeated |= item.maybe_arrived;
@@ -453,7 +464,12 @@ impl Outbox {
             edit: None,
             silent: is_silent,
             is_plain,
-            identity: *group.first()?,
+            identity: head
+                .record
+                .twins
+                .first()
+                .copied()
+                .unwrap_or(*group.first()?),
             created: head.record.created,
             checksum,
             alert: None,

@@ -282,6 +282,11 @@ impl Transport for Telegram {
         self.menus.plan(access, menu);
     }
 
+    fn away_since(&self) -> Option<Mono> {
+        let sending = self.sending.since.filter(|_| self.send_failures > 0);
+        earlier(self.receiving.since, sending)
+    }
+
     fn problem(&self) -> Option<String> {
         let problem = self
             .receiving
