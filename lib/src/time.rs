@@ -137,11 +137,23 @@ impl Wall {
 
     /// The `Date` field's form of a time (RFC 9110 section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
     pub fn http_date(self) -> String {
-        let utc = self.zoned(&Zone::UTC).datetime();
-        let weekday = WEEKDAYS[usize::from(utc.weekday().to_monday_zero_offset() as u8)];
-        let month = MONTHS[usize::from(utc.month() as u8 - 1)];
-        let (day, year, clock) = (utc.day(), utc.year(), Clock(utc.time()));
-        format!("{weekday}, {day:02} {month} {year:04} {clock} GMT")
+        self.with_weekday(&Zone::UTC, "GMT")
+    }
+
+    /// The `Date` field's form of a time in a mail (RFC 5322 section 3.3): `Sun, 06 Nov 1994 09:49:37 +0100`.
+    pub fn mail_date(self, zone: &Zone) -> String {
+        let offset_min = self.zoned(zone).offset().seconds() / 60;
+        let sign = if offset_min < 0 { '-' } else { '+' };
+        let (hours, minutes) = (offset_min.abs() / 60, offset_min.abs() % 60);
+        self.with_weekday(zone, &format!("{sign}{hours:02}{minutes:02}"))
+    }
+
+    fn with_weekday(self, zone: &Zone, offset: &str) -> String {
+        let local = self.zoned(zone).datetime();
+        let weekday = WEEKDAYS[usize::from(local.weekday().to_monday_zero_offset() as u8)];
+        let month = MONTHS[usize::from(local.month() as u8 - 1)];
+        let (day, year, clock) = (local.day(), local.year(), Clock(local.time()));
+        format!("{weekday}, {day:02} {month} {year:04} {clock} {offset}")
     }
 
     /// Reads what `http_date` writes.
@@ -343,6 +355,13 @@ mod tests {
         assert_eq!(wall.local_time(&Zone::UTC), "20:15:02");
         assert_eq!(wall.http_date(), "Fri, 20 Nov 2026 20:15:02 GMT");
         assert_eq!(Wall(0).http_date(), "Thu, 01 Jan 1970 00:00:00 GMT");
+        let west = jiff::tz::Offset::from_seconds(-(5 * 3600 + 1800)).expect("half past five");
+        let west = Zone(jiff::tz::TimeZone::fixed(west));
+        assert_eq!(wall.mail_date(&west), "Fri, 20 Nov 2026 14:45:02 -0530");
+        assert_eq!(
+            wall.mail_date(&Zone::UTC),
+            "Fri, 20 Nov 2026 20:15:02 +0000"
+        );
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl Letter {
             &words(&self.subject(message, config), false),
         );
         if at >= CLOCK_IS_SET {
-            let date = at.zoned(zone).strftime("%a, %d %b %Y %H:%M:%S %z");
+            let date = at.mail_date(zone);
             header(&mut out, "Date", &date.to_string());
         }
         header(&mut out, "Message-ID", &self.id);
