@@ -2,6 +2,7 @@
 
 use rackwarden_core::effect::{Effects, earlier};
 use rackwarden_core::event::Event;
+use rackwarden_core::io::clock::Clock;
 use rackwarden_core::io::notify::{self, Manager};
 use rackwarden_core::io::published::Published;
 use rackwarden_core::pulse::Pulse;
@@ -20,6 +21,8 @@ pub(crate) struct Supervisor {
     pulse: Pulse,
     interval: Duration,
     fed: Mono,
+    /// For how long the machine had slept then.
+    slept: Duration,
     is_ready: bool,
     is_reloading: bool,
     status: String,
@@ -33,6 +36,7 @@ impl Supervisor {
             pulse: Pulse::default(),
             interval: notify::watchdog().unwrap_or(STATUS_INTERVAL),
             fed: Mono::ZERO,
+            slept: Clock::slept(),
             is_ready: false,
             is_reloading: false,
             status: String::new(),
@@ -70,6 +74,9 @@ impl Supervisor {
             return;
         }
         self.fed = now;
+        let slept = Clock::slept();
+        self.pulse.skip(slept.saturating_sub(self.slept));
+        self.slept = slept;
         let mut lines = String::new();
         let status = match self.pulse.stuck() {
             Some(name) => format!("{name} stands still"),

@@ -93,6 +93,14 @@ impl Pulse {
         }
     }
 
+    /// The machine slept for so long: nobody was late.
+    pub fn skip(&mut self, slept: Duration) {
+        for own in [&mut self.sampling, &mut self.delivery, &mut self.listening] {
+            own.until += slept;
+        }
+        self.idle_at += slept;
+    }
+
     /// Which loop stands still, at the last turn.
     pub fn stuck(&self) -> Option<&'static str> {
         if self.sampling.is_stuck(self.now) {
@@ -170,6 +178,18 @@ mod tests {
             pulse.come_back(at(72), &answer(1));
             assert_eq!(stuck(&mut pulse, 1000), None);
         }
+    }
+
+    #[test]
+    fn row_33_nobody_is_late_after_a_sleep() {
+        let mut pulse = Pulse::default();
+        pulse.hand_out(at(0), &call(1, HttpLane::LongPoll, 60));
+        pulse.turn(at(0), Some(at(2)));
+        pulse.skip(Duration::from_secs(10_000));
+        pulse.turn(at(10_050), Some(at(10_049)));
+        assert_eq!(pulse.stuck(), Some("the schedule"), "it had 50 s");
+        assert_eq!(stuck(&mut pulse, 10_070), None);
+        assert_eq!(stuck(&mut pulse, 10_071), Some("the poll for messages"));
     }
 
     #[test]

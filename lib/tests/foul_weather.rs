@@ -389,3 +389,35 @@ fn a_poll_that_hears_nothing_is_made_anew() {
         1
     );
 }
+
+#[test]
+fn row_33_after_three_hours_of_sleep_nothing_is_told_and_nothing_is_caught_up() {
+    for awake_ms in [0, 3, 700, 1500] {
+        let mut sim = sim();
+        sim.device("alpha").set_power(3500.0);
+        sim.run_for(seconds(60) + Duration::from_millis(awake_ms));
+        sim.clear_transcript();
+        let polls = |sim: &Sim| sim.snapshot().expect("a snapshot").counters.polls_ok;
+        let before = polls(&sim);
+        sim.suspend(seconds(3 * 3600));
+        sim.run_for(seconds(20));
+        let told = sim.transcript();
+        let reminds = told.starts_with("[t+") && told.contains("🔁 rack: still firing after 3 h");
+        assert!(
+            reminds && told.lines().count() == 1,
+            "awake for {awake_ms} ms: {told}"
+        );
+        let caught_up = polls(&sim) - before;
+        assert!(caught_up <= 2 * 11, "{caught_up} samples in 20 s");
+        assert_eq!(problems(&sim), "");
+        assert!(answers(&mut sim));
+        sim.device("alpha").set_power(1000.0);
+        sim.run_for(seconds(20));
+        assert_eq!(
+            count(&sim, "✅ rack: (alpha): back below limit after 3 h"),
+            1,
+            "{}",
+            sim.transcript()
+        );
+    }
+}

@@ -74,13 +74,21 @@ impl History {
         };
         let late = now.since(due).as_nanos() / STEP.as_nanos();
         self.next = Some(due + STEP * (u32::try_from(late).unwrap_or(u32::MAX).saturating_add(1)));
+        for _ in 0..late.min(VALUES as u128) {
+            self.push(|_| None);
+        }
+        // After a gap the last reading is from before it.
+        self.push(|key| value(key).filter(|_| late < 2));
+        self.revision += 1;
+        true
+    }
+
+    fn push(&mut self, value: impl Fn(SeriesKey) -> Option<f64>) {
         for (key, ring) in self.keys.iter().zip(&mut self.rings) {
             ring[self.at] = value(*key).map_or(f32::NAN, |value| value as f32);
         }
         self.at = (self.at + 1) % VALUES;
         self.filled = (self.filled + 1).min(VALUES);
-        self.revision += 1;
-        true
     }
 }
 
@@ -126,5 +134,21 @@ mod tests {
         assert_eq!(series[0].values.len(), VALUES);
         assert_eq!(series[0].values.first(), Some(&11.0));
         assert_eq!(series[0].values.last(), Some(&130.0));
+    }
+
+    #[test]
+    fn row_33_a_sleep_is_a_gap_and_not_a_flat_line() {
+        let mut history = History::default();
+        history.reset(0, 1, 1);
+        history.start(Mono::ZERO);
+        history.handle_timeout(Mono::new(STEP), |_| Some(7.0));
+        history.handle_timeout(Mono::new(STEP * 40), |_| Some(7.0));
+        history.handle_timeout(Mono::new(STEP * 41), |_| Some(8.0));
+        let values = &history.series()[0].values;
+        assert_eq!((values.len(), values[0], values[40]), (41, 7.0, 8.0));
+        assert!(
+            values[1..40].iter().all(|value| value.is_nan()),
+            "{values:?}"
+        );
     }
 }

@@ -271,6 +271,32 @@ impl Power {
         self.note_end(ctx, index, None, now);
     }
 
+    /// Nobody was asked while the machine slept, so no device was silent; and what it said before says nothing about
+    /// now. Noticed by a cycle that is long overdue.
+    pub(super) fn notice_sleep(&mut self, ctx: &mut Ctx<'_>) {
+        let now = ctx.now;
+        let Some(due) = self.schedule.next() else {
+            return;
+        };
+        let gap = now.mono.since(due.max(self.woke));
+        if gap < ctx.config.power.interval * 2 {
+            return;
+        }
+        (self.woke, self.has_slept) = (now.mono, true);
+        self.revision += 1;
+        for index in 0..self.devices.len() as u32 {
+            let device = &mut self.devices[index as usize];
+            device.since += gap;
+            if let Some(at) = &mut device.last_answer {
+                *at += gap;
+            }
+            if super::history::is_live(device.view.state) {
+                device.view.state = PduState::Stale;
+                self.judge_pdu(ctx, index, &Figures::default(), now);
+            }
+        }
+    }
+
     /// The poll of a device in its cycle has ended.
     pub(super) fn note_end(
         &mut self,

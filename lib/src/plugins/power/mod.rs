@@ -73,6 +73,9 @@ pub struct Power {
     slot_devices: Vec<u32>,
     save_at: Option<Mono>,
     save_from: usize,
+    /// When the agent last came back from a sleep, and whether no cycle has begun since.
+    woke: Mono,
+    has_slept: bool,
     /// When the excesses under way were last made durable.
     excesses_saved: Mono,
     untried: usize,
@@ -485,6 +488,7 @@ impl super::Plugin for Power {
     }
 
     fn handle(&mut self, ctx: &mut Ctx<'_>, reply: PluginReply) {
+        self.notice_sleep(ctx);
         match reply {
             PluginReply::Snmp(replies) => self.handle_snmp(ctx, replies),
             PluginReply::Resolved(ticket, result) => {
@@ -508,6 +512,7 @@ impl super::Plugin for Power {
     }
 
     fn handle_timeout(&mut self, ctx: &mut Ctx<'_>) {
+        self.notice_sleep(ctx);
         self.fire_due(ctx);
         self.expire_resets(ctx);
         self.note_history(ctx.now.mono);

@@ -87,7 +87,9 @@ impl Power {
     pub(super) fn fire_due(&mut self, ctx: &mut Ctx<'_>) {
         while let Some(due) = self.schedule.pop(ctx.now.mono) {
             let mut requests = Vec::new();
-            self.polls_overrun += due.skipped * self.schedule.devices(due.slot).len() as u64;
+            if !std::mem::take(&mut self.has_slept) {
+                self.polls_overrun += due.skipped * self.schedule.devices(due.slot).len() as u64;
+            }
             let mut devices = std::mem::take(&mut self.slot_devices);
             devices.clear();
             devices.extend_from_slice(self.schedule.devices(due.slot));
