@@ -27,6 +27,8 @@ pub(super) struct Menus {
     wanted: SmallMap<Option<i64>, Commands>,
     /// What was accepted, as a checksum.
     shown: SmallMap<Option<i64>, u64>,
+    /// Where the two differ. Every step asks for it, so it is worked out when one of them changes.
+    outstanding: Vec<Option<i64>>,
     /// Refused; tried again when somebody writes there.
     refused: Vec<Option<i64>>,
     next: Mono,
@@ -64,6 +66,16 @@ impl Menus {
             self.wanted.entry(*chat).or_default();
         }
         self.refused.clear();
+        let differs = |(chat, commands): &(&Option<i64>, &Commands)| {
+            let shown = self.shown.get(chat);
+            if commands.is_empty() {
+                shown.is_some()
+            } else {
+                shown != Some(&checksum(commands))
+            }
+        };
+        let differing = self.wanted.iter().filter(differs);
+        self.outstanding = differing.map(|(chat, _)| *chat).collect();
     }
 
     /// The menu to send now, with its chat.
@@ -71,15 +83,15 @@ impl Menus {
         if now < self.next {
             return None;
         }
-        let (chat, commands) = self.outstanding().next()?;
-        let due = (*chat, commands.clone());
+        let chat = *self.outstanding.first()?;
+        let commands = self.wanted.get(&chat)?.clone();
         self.next = now + GAP;
-        Some(due)
+        Some((chat, commands))
     }
 
     /// When the next one may be sent.
     pub(super) fn poll_timeout(&self) -> Option<Mono> {
-        self.outstanding().next().map(|_| self.next)
+        (!self.outstanding.is_empty()).then_some(self.next)
     }
 
     /// The service took it, or did not.
@@ -88,6 +100,7 @@ impl Menus {
         let Some(commands) = self.wanted.get(&chat) else {
             return;
         };
+        self.outstanding.retain(|other| *other != chat);
         if !is_accepted {
             self.refused.push(chat);
         } else if commands.is_empty() {
@@ -108,19 +121,13 @@ impl Menus {
 
     /// Somebody wrote there, so a menu that was refused may be accepted.
     pub(super) fn retry(&mut self, chat: i64) {
-        self.refused.retain(|refused| *refused != Some(chat));
-    }
-
-    fn outstanding(&self) -> impl Iterator<Item = (&Option<i64>, &Commands)> {
-        self.wanted.iter().filter(|(chat, commands)| {
-            let shown = self.shown.get(chat);
-            let is_shown = if commands.is_empty() {
-                shown.is_none()
-            } else {
-                shown == Some(&checksum(commands))
-            };
-            !is_shown && !self.refused.contains(chat)
-        })
+        if let Some(at) = self
+            .refused
+            .iter()
+            .position(|refused| *refused == Some(chat))
+        {
+            self.outstanding.push(self.refused.swap_remove(at));
+        }
     }
 }
 
