@@ -29,6 +29,10 @@ const LINGER: i64 = 10;
 const WINDOW: i64 = 30_000;
 /// So many messages about ends leave at once within a window; further ones wait for each other.
 const ENDS_AT_ONCE: usize = 5;
+/// Lines that leave in one turn, and messages that are edited in it; the next turns go on, so that none takes longer
+/// because more happens at once.
+const LINES_AT_ONCE: usize = 300;
+const EDITS_AT_ONCE: usize = 10;
 /// Messages that can still be edited; beyond that the oldest stay as they are.
 const MAX_MESSAGES: usize = 300;
 /// Quiet hours hang on the wall clock, which may jump.
@@ -71,6 +75,8 @@ pub struct Notifier {
     messages: SmallMap<u64, Message>,
     /// When what is queued leaves.
     flush_at: Option<i64>,
+    /// What is queued was too much for one turn.
+    goes_on: bool,
     /// When messages about ends left lately.
     recent_ends: Vec<i64>,
     wake: Option<i64>,
@@ -119,7 +125,12 @@ impl Notifier {
         self.look_up(env, None);
         let at = self.steady(env.now);
         if self.flush_at.is_some_and(|due| due <= at) {
-            self.flush(env, ENDS_AT_ONCE);
+            let ends_at_once = if self.goes_on {
+                usize::MAX
+            } else {
+                ENDS_AT_ONCE
+            };
+            self.flush(env, ends_at_once, LINES_AT_ONCE);
         }
         if self.wake.is_some_and(|due| due <= at) {
             self.wake = None;
@@ -245,7 +256,7 @@ impl Notifier {
             .get(&change.name)
             .is_some_and(|told| told.queue.is_some())
         {
-            self.flush(env, usize::MAX);
+            self.flush(env, usize::MAX, usize::MAX);
         }
         let words = change.summary.clone();
         self.mark(&change.name, || Status::Ended(change.at, words.clone()));
@@ -346,7 +357,7 @@ impl Notifier {
 
     fn enqueue(&mut self, env: &mut NotifyEnv<'_>, name: &Arc<str>, mut queued: Queued) {
         if self.told.get(name).is_some_and(|told| told.queue.is_some()) {
-            self.flush(env, usize::MAX);
+            self.flush(env, usize::MAX, usize::MAX);
         }
         let at = self.steady(env.now);
         let told = self.told.entry(Arc::clone(name)).or_default();

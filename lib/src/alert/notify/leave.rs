@@ -3,7 +3,7 @@
 
 use super::message::{Line, Message, Status, Title};
 use super::told::Note;
-use super::{MAX_MESSAGES, Notifier, NotifyEnv, WINDOW, policy};
+use super::{EDITS_AT_ONCE, MAX_MESSAGES, Notifier, NotifyEnv, WINDOW, policy};
 use crate::alert::Severity;
 use crate::chat::Address;
 use crate::chat::outbox::{Draft, EditOf, Lane};
@@ -13,23 +13,35 @@ use std::sync::Arc;
 
 impl Notifier {
     /// Sends everything that is queued, one message for each audience, severity and kind of news. Beyond `ends_at_once`
-    /// recent ones, messages about ends wait for each other.
-    pub(super) fn flush(&mut self, env: &mut NotifyEnv<'_>, ends_at_once: usize) {
-        self.flush_at = None;
+    /// recent ones, messages about ends wait for each other; beyond `lines_at_once`, everything for the next turn.
+    pub(super) fn flush(
+        &mut self,
+        env: &mut NotifyEnv<'_>,
+        ends_at_once: usize,
+        lines_at_once: usize,
+    ) {
+        (self.flush_at, self.goes_on) = (None, false);
         let at = self.steady(env.now);
         self.recent_ends.retain(|end| end + WINDOW > at);
         let wait_for_ends = (self.recent_ends.len() >= ends_at_once)
             .then(|| self.recent_ends.first().map_or(at, |end| end + WINDOW));
         let mut bundles: SmallMap<(Note, Severity, Vec<Address>), Vec<Line>> = SmallMap::new();
+        let mut room = lines_at_once;
         for (name, told) in &mut self.told {
             let Some(queued) = told.queue.take() else {
                 continue;
             };
             if let (Note::Ended, Some(due)) = (queued.note, wait_for_ends) {
                 told.queue = Some(queued);
-                self.flush_at = Some(due);
+                self.flush_at = self.flush_at.or(Some(due));
                 continue;
             }
+            if room == 0 {
+                told.queue = Some(queued);
+                (self.flush_at, self.goes_on) = (Some(at), true);
+                continue;
+            }
+            room -= 1;
             self.changed_told.insert(Arc::clone(name));
             let audience = policy::audience(&env.config.notify, name, queued.severity);
             let note = queued.note.bundle();
@@ -161,7 +173,10 @@ impl Notifier {
 
     /// Lets every message that has changed read as things are.
     fn edit_changed(&mut self, env: &mut NotifyEnv<'_>) {
-        for id in std::mem::take(&mut self.changed_messages) {
+        for _ in 0..EDITS_AT_ONCE {
+            let Some(id) = self.changed_messages.pop_first() else {
+                break;
+            };
             let Some(message) = self.messages.get(&id) else {
                 save_message(env.state, id, None);
                 continue;

@@ -49,6 +49,7 @@ struct World {
     book: AlertBook,
     notifier: Notifier,
     posted: Posted,
+    most_in_a_turn: usize,
     state: Pending,
     records: Records,
 }
@@ -70,6 +71,7 @@ impl World {
             book: AlertBook::default(),
             notifier: Notifier::default(),
             posted: Posted::default(),
+            most_in_a_turn: 0,
             state: Pending::new(0),
             records: Records::default(),
         }
@@ -160,7 +162,9 @@ impl World {
         for change in self.book.handle_timeout(self.now, &mut self.state) {
             self.with(|notifier, env| notifier.handle_change(env, &change));
         }
+        let before = self.posted.lines.len();
         self.with(Notifier::handle_timeout);
+        self.most_in_a_turn = self.most_in_a_turn.max(self.posted.lines.len() - before);
         self.store();
     }
 
@@ -219,6 +223,15 @@ impl World {
             got.join("\n"),
             want.join("\n")
         );
+    }
+
+    /// Each of these stands in a message, and no turn had more lines than it may.
+    fn check_told(&mut self, names: &[String]) {
+        let got = std::mem::take(&mut self.posted.lines);
+        let things = names.iter().filter_map(|name| name.split_once(':'));
+        let told = |thing: &str| got.iter().any(|line| line.contains(thing));
+        assert_eq!(things.filter(|(_, thing)| told(thing)).count(), names.len());
+        assert!(self.most_in_a_turn <= LINES_AT_ONCE.div_ceil(100) + EDITS_AT_ONCE);
     }
 
     fn news(&self) -> usize {
@@ -530,6 +543,18 @@ fn a_flood_is_a_few_messages_and_nobody_is_left_out() {
     world.posted.lines.clear();
     world.secs(120);
     assert_eq!(world.news(), 5, "{:#?}", world.posted.lines);
+}
+
+#[test]
+fn however_much_happens_at_once_a_turn_sends_little_and_the_next_ones_go_on() {
+    let mut world = plain();
+    let names: Vec<String> = (0..1_000).map(|i| format!("power.limit:p{i:04}")).collect();
+    names.iter().for_each(|name| world.fire(name));
+    world.secs(60);
+    world.check_told(&names);
+    names.iter().for_each(|name| world.end(name));
+    world.secs(1);
+    world.check_told(&names);
 }
 
 #[test]
