@@ -89,12 +89,23 @@ fn with_unit(text: &str) -> Option<f64> {
 }
 
 fn parse_time(text: &str) -> Option<DeviceTime> {
-    let mut numbers = text
-        .split(['/', ' ', ':', '-'])
-        .filter(|part| !part.is_empty());
-    let mut next = || numbers.next()?.trim().parse::<i16>().ok();
-    let (first, second, third) = (next()?, next()?, next()?);
-    let (hour, minute, seconds) = (next()?, next()?, next()?);
+    let mut numbers = [None; 6];
+    let mut place = 0;
+    for byte in text.bytes() {
+        let Some(number) = numbers.get_mut(place) else {
+            break;
+        };
+        match byte {
+            b'0'..=b'9' => {
+                let shifted = number.unwrap_or(0i16).checked_mul(10)?;
+                *number = Some(shifted.checked_add(i16::from(byte - b'0'))?);
+            }
+            b'/' | b' ' | b':' | b'-' => place += usize::from(number.is_some()),
+            _ => return None,
+        }
+    }
+    let [first, second, third, hour, minute, seconds] = numbers;
+    let (first, second, third) = (first?, second?, third?);
     let (year, month, day) = if first > 31 {
         (first, second, third)
     } else {
@@ -105,14 +116,14 @@ fn parse_time(text: &str) -> Option<DeviceTime> {
         year,
         small(month)?,
         small(day)?,
-        small(hour)?,
-        small(minute)?,
-        small(seconds)?,
+        small(hour?)?,
+        small(minute?)?,
+        small(seconds?)?,
         0,
     )
     .ok()?;
-    let zoned = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
-    Some(DeviceTime(zoned.timestamp().as_second()))
+    let timestamp = jiff::tz::Offset::UTC.to_timestamp(civil).ok()?;
+    Some(DeviceTime(timestamp.as_second()))
 }
 
 #[cfg(test)]
@@ -227,6 +238,8 @@ mod tests {
             (Value::Integer(1_660_665_685), Some(1_660_665_685)),
             (octets("notsupported "), None),
             (octets("13/45/2022 16:01:25"), None),
+            (octets("08/16/2022"), None),
+            (octets("99999/01/01 00:34:36"), None),
             (Value::Integer(0), None),
         ] {
             assert_eq!(time(&value), want.map(DeviceTime), "{value:?}");
