@@ -40,6 +40,8 @@ type Mib = SmallMap<Oid, Cell>;
 struct Cell {
     value: Value,
     is_writable: bool,
+    /// Which of the model's values it shows.
+    moving: Option<usize>,
 }
 
 impl Agent {
@@ -124,7 +126,7 @@ impl Agent {
     /// The zone that the device's own clock shows; at first UTC.
     pub fn set_zone(&mut self, zone: Zone) {
         if let Some(model) = &mut self.model {
-            model.zone = zone;
+            model.set_zone(zone);
         }
     }
 
@@ -188,9 +190,11 @@ impl Agent {
     fn tick(&mut self, now: Now) {
         if let Some(model) = &mut self.model {
             model.tick(now);
-            for (name, value) in model.values(now) {
-                if let Some(cell) = self.mib.get_mut(&name) {
-                    cell.value = value;
+            let mut values = Vec::with_capacity(self.mib.len());
+            model.values(now, &mut |_, _, value| values.push(value));
+            for cell in self.mib.values_mut() {
+                if let Some(value) = cell.moving.and_then(|place| values.get_mut(place)) {
+                    std::mem::swap(&mut cell.value, value);
                 }
             }
         }
@@ -207,6 +211,7 @@ impl Cell {
         Cell {
             value,
             is_writable: false,
+            moving: None,
         }
     }
 
@@ -214,6 +219,7 @@ impl Cell {
         Cell {
             value,
             is_writable: true,
+            moving: None,
         }
     }
 }

@@ -45,21 +45,26 @@ pub(super) struct Model {
     swing_w: f64,
     period: Duration,
     steps: Vec<(Duration, Duration, f64)>,
-    pub(super) zone: Zone,
+    zone: Zone,
     /// The first question; steps count from it.
     begun: Option<Mono>,
     pub(super) booted: Option<Mono>,
     looked: Mono,
     energy_kwh: f64,
     peak: Option<Peak>,
+    /// The times of the peak as they were last written.
+    written: Option<(Peak, [Value; 2])>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Peak {
     watts: f64,
     at: Wall,
     since: Wall,
 }
+
+/// Takes an object: its table, column and index, and its value.
+type Put<'a> = dyn FnMut(&'static str, &[u32], Value) + 'a;
 
 impl Model {
     pub(super) fn new(family: Family, phases: u8) -> Model {
@@ -76,6 +81,7 @@ impl Model {
             looked: Mono::ZERO,
             energy_kwh: BEGIN_KWH,
             peak: None,
+            written: None,
         }
     }
 
@@ -85,6 +91,10 @@ impl Model {
 
     pub(super) fn add_step(&mut self, from: Duration, until: Duration, extra_w: f64) {
         self.steps.push((from, until, extra_w));
+    }
+
+    pub(super) fn set_zone(&mut self, zone: Zone) {
+        (self.zone, self.written) = (zone, None);
     }
 
     pub(super) fn reset_peak(&mut self, now: Now) {
@@ -108,7 +118,7 @@ impl Model {
         let passed = now.mono.since(self.looked);
         let steps = u32::try_from(passed.as_millis() / STEP.as_millis())
             .unwrap_or(u32::MAX)
-            .clamp(1, MOST_STEPS);
+            .clamp(1, if self.is_constant() { 1 } else { MOST_STEPS });
         for step in 1..=steps {
             let at = self.looked + passed.mul_f64(f64::from(step) / f64::from(steps));
             let watts = self.power_w(at);
@@ -122,6 +132,14 @@ impl Model {
             }
         }
         self.looked = now.mono;
+        let peak = self.peak_or(0.0);
+        if self
+            .written
+            .as_ref()
+            .is_none_or(|(written, _)| *written != peak)
+        {
+            self.written = Some((peak, [self.time(peak.at), self.time(peak.since)]));
+        }
     }
 
     /// Every object, with its value before the first question.
@@ -145,6 +163,15 @@ impl Model {
             ),
         };
         let mut mib = Mib::new();
+        let mut moving = 0;
+        self.values(Now::default(), &mut |table, row, value| {
+            let cell = Cell {
+                moving: Some(moving),
+                ..Cell::fixed(value)
+            };
+            mib.insert(oid(table).child(row), cell);
+            moving += 1;
+        });
         let mut put = |name: Oid, cell: Cell| mib.insert(name, cell);
         put(
             oid(SYS_DESCR),
@@ -157,9 +184,6 @@ impl Model {
             Cell::fixed(Value::ObjectId(oid(object_id))),
         );
         put(oid(SYS_NAME), Cell::fixed(text("pdu")));
-        for (name, value) in self.values(Now::default()) {
-            put(name, Cell::fixed(value));
-        }
         if self.family != Family::Epdu {
             put(oid(RPDU_MODEL), Cell::fixed(text(model)));
         }
@@ -172,19 +196,26 @@ impl Model {
         mib
     }
 
-    /// Every object that moves, with its value now.
-    pub(super) fn values(&self, now: Now) -> Vec<(Oid, Value)> {
+    /// Every object that moves, with its value now, always in the same order.
+    pub(super) fn values(&self, now: Now, put: &mut Put<'_>) {
         let watts = self.power_w(now.mono);
         let uptime = self
             .booted
             .map_or(0, |booted| now.mono.since(booted).as_millis() / 10);
-        let mut values = vec![(oid(SYS_UP_TIME), Value::TimeTicks(uptime as u32))];
+        put(SYS_UP_TIME, &[], Value::TimeTicks(uptime as u32));
         match self.family {
-            Family::Rpdu2 => self.rpdu2(watts, &mut values),
-            Family::Rpdu => self.rpdu(watts, &mut values),
-            Family::Epdu => self.epdu(watts, &mut values),
+            Family::Rpdu2 => self.rpdu2(watts, put),
+            Family::Rpdu => self.rpdu(watts, put),
+            Family::Epdu => self.epdu(watts, put),
         }
-        values
+    }
+
+    fn peak_or(&self, watts: f64) -> Peak {
+        self.peak.unwrap_or(Peak {
+            watts,
+            at: Wall(0),
+            since: Wall(0),
+        })
     }
 
     /// Whether this object asks for a reset of the peak when 2 is written to it.
@@ -192,45 +223,48 @@ impl Model {
         self.family == Family::Rpdu2 && *name == oid(RPDU2_CONFIG).child(&[10, 1])
     }
 
-    fn rpdu2(&self, watts: f64, values: &mut Vec<(Oid, Value)>) {
-        let device = oid(RPDU2_DEVICE);
-        let peak = self.peak.unwrap_or(Peak {
-            watts,
-            at: Wall(0),
-            since: Wall(0),
-        });
-        let mut put = |column: u32, value: Value| values.push((device.child(&[column, 1]), value));
-        put(1, Value::Integer(1));
-        put(2, Value::Integer(1));
-        put(4, Value::Integer(2));
-        put(5, scaled(watts, 10.0));
-        put(6, scaled(peak.watts, 10.0));
-        put(7, self.time(peak.at));
-        put(8, self.time(peak.since));
-        put(9, scaled(self.energy_kwh, 0.1));
-        put(16, scaled(watts / POWER_FACTOR, 10.0));
-        put(17, scaled(POWER_FACTOR, 0.01));
+    fn rpdu2(&self, watts: f64, put: &mut Put<'_>) {
+        let peak = self.peak_or(watts);
+        let times = match &self.written {
+            Some((_, times)) => times.clone(),
+            None => [self.time(peak.at), self.time(peak.since)],
+        };
+        let [peak_at, peak_since] = times;
+        for (column, value) in [
+            (1, Value::Integer(1)),
+            (2, Value::Integer(1)),
+            (4, Value::Integer(2)),
+            (5, scaled(watts, 10.0)),
+            (6, scaled(peak.watts, 10.0)),
+            (7, peak_at),
+            (8, peak_since),
+            (9, scaled(self.energy_kwh, 0.1)),
+            (16, scaled(watts / POWER_FACTOR, 10.0)),
+            (17, scaled(POWER_FACTOR, 0.01)),
+        ] {
+            put(RPDU2_DEVICE, &[column, 1], value);
+        }
         for phase in 1..=u32::from(self.phases) {
             let share = watts / f64::from(self.phases);
-            let table = oid(RPDU2_PHASE);
-            let mut put =
-                |column: u32, value: Value| values.push((table.child(&[column, phase]), value));
-            put(1, Value::Integer(i64::from(phase)));
-            put(2, Value::Integer(1));
-            put(3, Value::Integer(i64::from(phase)));
-            put(4, Value::Integer(2));
-            put(5, scaled(amperes(share), 0.1));
-            put(6, scaled(MAINS_V, 1.0));
-            put(7, scaled(share, 10.0));
-            put(8, scaled(share / POWER_FACTOR, 10.0));
-            put(9, scaled(POWER_FACTOR, 0.01));
+            for (column, value) in [
+                (1, Value::Integer(i64::from(phase))),
+                (2, Value::Integer(1)),
+                (3, Value::Integer(i64::from(phase))),
+                (4, Value::Integer(2)),
+                (5, scaled(amperes(share), 0.1)),
+                (6, scaled(MAINS_V, 1.0)),
+                (7, scaled(share, 10.0)),
+                (8, scaled(share / POWER_FACTOR, 10.0)),
+                (9, scaled(POWER_FACTOR, 0.01)),
+            ] {
+                put(RPDU2_PHASE, &[column, phase], value);
+            }
         }
-        values.push((oid(RPDU_WATTS), scaled(watts, 1.0)));
+        put(RPDU_WATTS, &[], scaled(watts, 1.0));
     }
 
-    fn rpdu(&self, watts: f64, values: &mut Vec<(Oid, Value)>) {
-        values.push((oid(RPDU_WATTS), scaled(watts, 1.0)));
-        let row = oid(RPDU_LOAD);
+    fn rpdu(&self, watts: f64, put: &mut Put<'_>) {
+        put(RPDU_WATTS, &[], scaled(watts, 1.0));
         for (column, value) in [
             (1, 1),
             (2, scaled_i64(amperes(watts), 0.1)),
@@ -238,27 +272,35 @@ impl Model {
             (4, 1),
             (5, 0),
         ] {
-            values.push((row.child(&[column, 1]), Value::Integer(value)));
+            put(RPDU_LOAD, &[column, 1], Value::Integer(value));
         }
     }
 
-    fn epdu(&self, watts: f64, values: &mut Vec<(Oid, Value)>) {
-        let table = oid(EPDU_PHASE);
+    fn epdu(&self, watts: f64, put: &mut Put<'_>) {
         for phase in 1..=u32::from(self.phases) {
             let share = watts / f64::from(self.phases);
-            let mut put =
-                |column: u32, value: Value| values.push((table.child(&[column, phase]), value));
-            put(1, Value::Integer(i64::from(phase)));
-            put(2, Value::Integer(1));
-            put(3, Value::Integer(i64::from(phase)));
-            put(4, scaled(MAINS_V, 0.1));
-            put(5, scaled(amperes(share), 0.01));
-            put(6, scaled(share, 1.0));
-            put(10, scaled(self.energy_kwh / f64::from(self.phases), 0.001));
+            for (column, value) in [
+                (1, Value::Integer(i64::from(phase))),
+                (2, Value::Integer(1)),
+                (3, Value::Integer(i64::from(phase))),
+                (4, scaled(MAINS_V, 0.1)),
+                (5, scaled(amperes(share), 0.01)),
+                (6, scaled(share, 1.0)),
+                (10, scaled(self.energy_kwh / f64::from(self.phases), 0.001)),
+            ] {
+                put(EPDU_PHASE, &[column, phase], value);
+            }
         }
+    }
+
+    fn is_constant(&self) -> bool {
+        self.swing_w == 0.0 && self.steps.is_empty()
     }
 
     fn power_w(&self, at: Mono) -> f64 {
+        if self.is_constant() {
+            return self.mean_w.max(0.0);
+        }
         let begun = self.begun.unwrap_or(at);
         let since = at.since(begun);
         let turn = since.as_secs_f64() / self.period.as_secs_f64().max(0.001);
