@@ -112,6 +112,7 @@ pub struct Sim {
     transcript: Vec<String>,
     snapshot: Option<Arc<Snapshot>>,
     steps: u64,
+    around_steps: Option<Box<dyn FnMut(bool)>>,
 }
 
 impl Sim {
@@ -217,6 +218,7 @@ impl Sim {
             transcript: Vec::new(),
             snapshot: None,
             steps: 0,
+            around_steps: None,
         };
         sim.perform(effects);
         sim
@@ -479,6 +481,16 @@ impl Sim {
         self.steps
     }
 
+    /// Calls `around` with true before each call of the core, and with false after it; a bench takes the time there.
+    pub fn around_steps(&mut self, around: impl FnMut(bool) + 'static) {
+        self.around_steps = Some(Box::new(around));
+    }
+
+    /// The core itself, for who wants to go on without the world around it.
+    pub fn core(&mut self) -> &mut Core {
+        &mut self.core
+    }
+
     fn advance(&mut self, to: Mono) {
         let to = to.max(self.now.mono);
         // Whole milliseconds of both ends, so that many small steps do not make the wall clock slow.
@@ -510,7 +522,13 @@ impl Sim {
         }
         self.steps += 1;
         let mut effects = Effects::new();
+        if let Some(around) = &mut self.around_steps {
+            around(true);
+        }
         self.core.step(self.now, event, &mut effects);
+        if let Some(around) = &mut self.around_steps {
+            around(false);
+        }
         self.perform(effects);
         if let Some(snapshot) = self.core.publish(self.now) {
             self.snapshot = Some(snapshot);

@@ -1,89 +1,181 @@
-//! Nanoseconds and allocations of an idle `Core::step`: nothing is due, nothing has arrived.
+//! How much CPU time a call of `Core::step` takes, in a simulated world: nothing to do, a day's work, everything at once; and how
+//! fast such a world is.
 //!
-//! `cargo run --release --manifest-path benches/step/Cargo.toml`
+//! `cargo run --release --manifest-path benches/step/Cargo.toml [idle] [work] [burst] [day] [month]`; without a name,
+//! everything but the month.
 
-use rackwarden_core::core::{Core, Past, Start};
+#[path = "../../common/allocations.rs"]
+mod allocations;
+
 use rackwarden_core::effect::Effects;
 use rackwarden_core::event::Event;
+use rackwarden_core::rng::Rng;
 use rackwarden_core::sim::Sim;
-use rackwarden_core::state::Records;
-use rackwarden_core::time::{Mono, Now, Wall};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use rustix::time::{ClockId, clock_gettime};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
 
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: hands every call to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+const HOUR: Duration = Duration::from_secs(3600);
 
 fn main() {
-    println!(
-        "{:>8} {:>12} {:>18}",
-        "PDUs", "ns a step", "allocations a step"
-    );
-    for pdus in [4, 100, 1_000, 10_000] {
-        measure(pdus);
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    for (name, bench) in [
+        ("idle", idle as fn()),
+        ("work", work),
+        ("burst", burst),
+        ("day", || days(1)),
+        ("month", || days(30)),
+    ] {
+        if asked.iter().any(|asked| asked == name) || (asked.is_empty() && name != "month") {
+            bench();
+            println!();
+        }
     }
 }
 
-fn measure(pdus: usize) {
-    const STEPS: u32 = 200_000;
-    let names: Vec<String> = (0..pdus).map(|index| format!("p{index:05}")).collect();
+fn world(pdus: usize) -> Sim {
+    let names: Vec<String> = (0..pdus).map(name).collect();
     let table: Vec<(&str, f64)> = names.iter().map(|name| (name.as_str(), 3000.0)).collect();
-    let now = Now {
-        mono: Mono::ZERO,
-        wall: Wall(1_795_204_800_000),
-    };
-    let start = Start {
-        config: Arc::new(Sim::config(&table)),
-        records: Records::default(),
-        now,
-        seed: 1,
-        holds_lines: false,
-        past: Default::default(),
-    };
-    let mut effects = Effects::new();
-    let mut core = Core::new(start, &mut effects);
-    // Whatever is due in the first moments happens before the measurement.
-    for _ in 0..1_000 {
-        core.step(now, Event::Timeout, &mut effects);
-    }
-    effects.clear();
-    let allocations = ALLOCATIONS.load(Ordering::Relaxed);
-    let mut best = Duration::MAX;
-    for _ in 0..5 {
-        let began = Instant::now();
-        for _ in 0..STEPS {
-            core.step(now, Event::Timeout, &mut effects);
-        }
-        best = best.min(began.elapsed());
-    }
-    let allocations = ALLOCATIONS.load(Ordering::Relaxed) - allocations;
-    assert!(effects.is_empty(), "an idle step has no effects");
+    Sim::new(&table)
+}
+
+fn name(pdu: usize) -> String {
+    format!("p{pdu:05}")
+}
+
+/// Between two polls: every PDU has a reading, nothing is due, nothing has arrived.
+fn idle() {
+    const STEPS: u32 = 200_000;
     println!(
-        "{pdus:>8} {:>12.1} {:>18.3}",
-        best.as_nanos() as f64 / f64::from(STEPS),
-        allocations as f64 / f64::from(5 * STEPS)
+        "{:>8} {:>10} {:>20}",
+        "PDUs", "ns idle", "allocations a step"
+    );
+    for pdus in [4, 100, 1_000] {
+        let mut sim = world(pdus);
+        sim.run_for(Duration::from_millis(21_999));
+        let now = sim.now();
+        let mut effects = Effects::new();
+        let before = allocations::count();
+        let mut best = Duration::MAX;
+        for _ in 0..5 {
+            let began = cpu_time();
+            for _ in 0..STEPS {
+                sim.core().step(now, Event::Timeout, &mut effects);
+            }
+            best = best.min(cpu_time() - began);
+        }
+        let count = allocations::count() - before;
+        assert!(effects.is_empty(), "an idle step has no effects");
+        println!(
+            "{pdus:>8} {:>10.1} {:>20.3}",
+            best.as_nanos() as f64 / f64::from(STEPS),
+            count as f64 / f64::from(5 * STEPS)
+        );
+    }
+}
+
+/// Polls every 2 s; every 10 s of it one PDU more is above its limit for half a minute.
+fn work() {
+    header("PDUs, hours");
+    for (pdus, span) in [(100, HOUR * 24), (1_000, HOUR * 2), (10_000, HOUR / 4)] {
+        let mut sim = world(pdus);
+        let mut rng = Rng::new(1);
+        sim.run_for(Duration::from_secs(10));
+        let times = watch(&mut sim);
+        for _ in 0..span.as_secs() / 10 {
+            let name = name(rng.below(pdus as u64) as usize);
+            let (high, low) = (name.clone(), name);
+            sim.after(Duration::ZERO, move |sim| {
+                sim.device(&high).set_power(3500.0)
+            });
+            sim.after(Duration::from_secs(30), move |sim| {
+                sim.device(&low).set_power(1000.0)
+            });
+            sim.run_for(Duration::from_secs(10));
+        }
+        let label = format!("{pdus}, {}", span.as_secs_f64() / 3600.0);
+        print(&label, &mut times.borrow_mut());
+    }
+}
+
+/// All PDUs cross their limits in the same cycle, and fall back a minute later.
+fn burst() {
+    header("alerts at once");
+    for pdus in [100, 1_000, 10_000] {
+        let mut sim = world(pdus);
+        sim.run_for(Duration::from_secs(20));
+        let times = watch(&mut sim);
+        for power_w in [3500.0, 1000.0] {
+            (0..pdus).for_each(|pdu| sim.device(&name(pdu)).set_power(power_w));
+            sim.run_for(Duration::from_secs(60));
+        }
+        print(&pdus.to_string(), &mut times.borrow_mut());
+    }
+}
+
+/// One PDU that is above its limit for a minute of each hour.
+fn days(days: u32) {
+    println!("{:>10} {:>12} {:>10}", "days", "CPU, s", "steps");
+    let mut transcripts = Vec::new();
+    for _ in 0..2 {
+        let began = cpu_time();
+        let mut sim = world(1);
+        for hour in 0..days * 24 {
+            let at = HOUR * hour + Duration::from_secs(600);
+            sim.after(at, |sim| sim.device(&name(0)).set_power(3500.0));
+            let back = at + Duration::from_secs(60);
+            sim.after(back, |sim| sim.device(&name(0)).set_power(1000.0));
+        }
+        sim.run_for(HOUR * 24 * days);
+        println!(
+            "{days:>10} {:>12.2} {:>10}",
+            (cpu_time() - began).as_secs_f64(),
+            sim.steps()
+        );
+        transcripts.push(sim.transcript());
+    }
+    assert_eq!(transcripts[0], transcripts[1], "a world repeats itself");
+}
+
+type Times = Rc<RefCell<Vec<Duration>>>;
+
+/// Notes the time of every step from now on.
+fn watch(sim: &mut Sim) -> Times {
+    let times = Times::default();
+    let (noted, mut began) = (Rc::clone(&times), Duration::ZERO);
+    sim.around_steps(move |is_before| {
+        if is_before {
+            began = cpu_time();
+        } else {
+            noted.borrow_mut().push(cpu_time() - began);
+        }
+    });
+    times
+}
+
+/// CPU time of this thread, which other programs on the machine change little.
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+fn header(what: &str) {
+    println!(
+        "{what:>14} {:>9} {:>9} {:>9} {:>9} {:>9}   µs a step",
+        "steps", "median", "99 %", "99.9 %", "longest"
+    );
+}
+
+fn print(label: &str, times: &mut [Duration]) {
+    times.sort_unstable();
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e6;
+    println!(
+        "{label:>14} {:>9} {:>9.1} {:>9.1} {:>9.1} {:>9.1}",
+        times.len(),
+        at(0.5),
+        at(0.99),
+        at(0.999),
+        at(1.0)
     );
 }

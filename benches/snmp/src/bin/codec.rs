@@ -2,6 +2,9 @@
 //!
 //! `cargo run --release --manifest-path benches/snmp/Cargo.toml --bin codec`
 
+#[path = "../../../common/allocations.rs"]
+mod allocations;
+
 use rackwarden_core::effect::Ticket;
 use rackwarden_core::rng::Rng;
 use rackwarden_core::secret::Secret;
@@ -11,35 +14,9 @@ use rackwarden_core::snmp::{
     Message, Oid, PduKind, SnmpAsk, SnmpRequest, SnmpTarget, Value, Version,
 };
 use rackwarden_core::time::Mono;
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: hands every call to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 fn main() {
     println!("{:>44} {:>10} {:>12}", "", "ns", "allocations");
@@ -105,12 +82,12 @@ fn engine() {
     let mut engine = Engine::new(Rng::new(1));
     let mut datagram = Vec::with_capacity(1500);
     let mut best = [Duration::MAX; 2];
-    let mut allocations = [0; 2];
+    let mut counts = [0; 2];
     for _ in 0..10 {
         let round = requests.clone();
         let mut answers = Vec::with_capacity(round.len());
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
-        let mut asking = Duration::ZERO;
+        let before = allocations::count();
+        let (mut asking, mut not_ours) = (Duration::ZERO, 0);
         let began = Instant::now();
         engine.submit(Mono::ZERO, round);
         asking += began.elapsed();
@@ -119,17 +96,17 @@ fn engine() {
             let transmit = engine.poll_transmit(Mono::ZERO, &mut datagram);
             asking += began.elapsed();
             let Some(transmit) = transmit else { break };
-            let counted = ALLOCATIONS.load(Ordering::Relaxed);
+            let counted = allocations::count();
             answers.push((transmit.to, answer_to(&datagram)));
-            ALLOCATIONS.store(counted, Ordering::Relaxed);
+            not_ours += allocations::count() - counted;
         }
-        let asked = ALLOCATIONS.load(Ordering::Relaxed);
+        let asked = allocations::count();
         let began = Instant::now();
         for (from, answer) in &answers {
             engine.handle_datagram(Mono::ZERO, *from, answer);
         }
         let answering = began.elapsed();
-        allocations = [asked - before, ALLOCATIONS.load(Ordering::Relaxed) - asked];
+        counts = [asked - before - not_ours, allocations::count() - asked];
         best = [best[0].min(asking), best[1].min(answering)];
         assert_eq!(engine.take_replies().len(), answers.len());
     }
@@ -137,11 +114,11 @@ fn engine() {
         "engine: take a question, write its datagram",
         "engine: match an answer of 4 values",
     ];
-    for ((name, best), allocations) in names.iter().zip(best).zip(allocations) {
+    for ((name, best), count) in names.iter().zip(best).zip(counts) {
         println!(
             "{name:>44} {:>10.0} {:>12.2}",
             best.as_nanos() as f64 / f64::from(DEVICES),
-            allocations as f64 / f64::from(DEVICES)
+            count as f64 / f64::from(DEVICES)
         );
     }
 }
@@ -161,7 +138,7 @@ fn measure(name: &str, mut run: impl FnMut() -> usize) {
     const ROUNDS: u32 = 200_000;
     let mut best = Duration::MAX;
     let mut sum = 0;
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    let before = allocations::count();
     for _ in 0..5 {
         let began = Instant::now();
         for _ in 0..ROUNDS {
@@ -169,11 +146,11 @@ fn measure(name: &str, mut run: impl FnMut() -> usize) {
         }
         best = best.min(began.elapsed());
     }
-    let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
+    let count = allocations::count() - before;
     println!(
         "{name:>44} {:>10.0} {:>12.2}",
         best.as_nanos() as f64 / f64::from(ROUNDS),
-        allocations as f64 / f64::from(5 * ROUNDS)
+        count as f64 / f64::from(5 * ROUNDS)
     );
     black_box(sum);
 }
