@@ -130,7 +130,11 @@ impl Chat {
             Press::NotYours { command } => {
                 self.counters.refused += 1;
                 self.note_refusal(env, &visit, &command, "the button belongs to somebody else");
-                self.say_to_presser(env, &visit, "This button belongs to somebody else.");
+                if self.access.knows(env.now.wall, &visit.caller)
+                    || self.may_small_talk(env, &visit)
+                {
+                    self.say_to_presser(env, &visit, "This button belongs to somebody else.");
+                }
                 None
             }
         }
@@ -374,7 +378,10 @@ impl Chat {
             (false, false) => format!("{} may not use this agent here.", caller.who),
         };
         if visit.is_press && visit.reply_to.session.is_none() {
-            self.acknowledge(env, visit, Some(&text));
+            // Each takes a call, and a crowd would hold up everybody's.
+            if is_known || may_answer {
+                self.acknowledge(env, visit, Some(&text));
+            }
         } else if may_answer {
             self.reply(env, visit, Answer::text(text));
         }
@@ -539,3 +546,6 @@ fn audit(env: &mut ChatEnv<'_>, caller: &Caller, action: String, outcome: String
         outcome,
     });
 }
+
+#[cfg(test)]
+mod tests;
