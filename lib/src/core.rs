@@ -24,7 +24,7 @@ use crate::small::SmallMap;
 use crate::snapshot::{Health, Snapshot};
 use crate::snmp::SnmpReply;
 use crate::state::{Pending, Records};
-use crate::time::{Mono, Now};
+use crate::time::{Mono, Now, RELEASED, Wall};
 use heartbeat::Heartbeat;
 use life::Life;
 pub use life::Past;
@@ -77,6 +77,8 @@ pub struct Core {
     /// Counts changes that no part's own revision shows.
     revision: u64,
     is_stopped: bool,
+    /// While the wall clock has not been set: how far it is ahead of the monotonic one, in milliseconds.
+    unset_clock: Option<i64>,
 }
 
 /// How a core begins.
@@ -156,6 +158,7 @@ impl Core {
             published_alerts: None,
             revision: 1,
             is_stopped: false,
+            unset_clock: (now.wall < RELEASED).then(|| ahead_ms(now)),
             config,
         };
         for repair in &records.repairs {
@@ -185,6 +188,9 @@ impl Core {
 
     /// Takes one event. Everything that follows from it is in `effects` afterwards.
     pub fn step(&mut self, now: Now, event: Event, effects: &mut Effects) {
+        if self.unset_clock.is_some() {
+            self.watch_clock(now);
+        }
         if let Some(heartbeat) = &mut self.heartbeat {
             heartbeat.note_event(now.mono, &event);
         }
@@ -239,6 +245,32 @@ impl Core {
         if let Some(heartbeat) = &mut self.heartbeat {
             heartbeat.note_turn(now.mono, effects, due);
         }
+    }
+
+    /// A board without a battery begins in 1970. When its clock is set, the times of what happened until then are
+    /// brought to the new scale by the monotonic clock. Lines of log files stay as they were written.
+    fn watch_clock(&mut self, now: Now) {
+        let ahead = ahead_ms(now);
+        let Some(before) = self.unset_clock.replace(ahead) else {
+            return;
+        };
+        if now.wall < RELEASED {
+            return;
+        }
+        self.unset_clock = None;
+        let by_ms = ahead - before;
+        log::warn!(
+            "the clock has been set; times before this were counted from {}",
+            Wall(before).rfc3339()
+        );
+        self.started.wall.correct(by_ms);
+        self.book.correct_times(by_ms);
+        self.notifier.correct_times(by_ms, &mut self.pending);
+        self.chat.outbox().correct_times(by_ms, &mut self.pending);
+        for plugin in &mut self.plugins {
+            plugin.correct_times(by_ms);
+        }
+        self.revision += 1;
     }
 
     /// When the core wants to be called again without any event.
@@ -513,6 +545,13 @@ impl Core {
         problems.extend(self.chat.problems());
         Health { problems }
     }
+}
+
+fn ahead_ms(now: Now) -> i64 {
+    let since_start = now.mono.since_start().as_millis();
+    now.wall
+        .0
+        .saturating_sub(i64::try_from(since_start).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

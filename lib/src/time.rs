@@ -89,6 +89,13 @@ impl Wall {
         )
     }
 
+    /// The clock has been set, `by_ms` later than it was: what it said before is brought to the same scale.
+    pub fn correct(&mut self, by_ms: i64) {
+        if *self < RELEASED {
+            self.0 = self.0.saturating_add(by_ms);
+        }
+    }
+
     /// Time from `earlier` to `self`, zero if the clock went backwards.
     pub fn since(self, earlier: Wall) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

@@ -421,3 +421,48 @@ fn row_33_after_three_hours_of_sleep_nothing_is_told_and_nothing_is_caught_up() 
         );
     }
 }
+#[test]
+fn row_31_booted_in_1970_nothing_is_false_and_early_times_are_corrected() {
+    let mut config = config();
+    config.notify.to = vec!["telegram:-100".parse().expect("a chat")];
+    let mut sim = Sim::with_config(config);
+    let to_1970 = -sim.now().wall.0 + 5000;
+    sim.step_wall(to_1970);
+    sim.kill_and_restart();
+    // Certificates are not valid before the clock is set.
+    sim.set_weather("*", u32::MAX, Weather::IsAway);
+    sim.run_for(seconds(20));
+    sim.device("alpha").set_power(3500.0);
+    sim.run_for(seconds(20));
+    sim.clear_transcript();
+    sim.step_wall(-to_1970);
+    sim.clear_weather();
+    sim.run_for(seconds(70));
+    let transcript = sim.transcript();
+    assert_eq!(count(&sim, "above power limit"), 1, "{transcript}");
+    assert!(!transcript.contains("1970"), "{transcript}");
+    assert!(
+        transcript.contains("(written 2026-11-20 20:00:2"),
+        "{transcript}"
+    );
+    assert_eq!(
+        transcript
+            .lines()
+            .filter(|line| line.starts_with("[t+"))
+            .count(),
+        1,
+        "{transcript}"
+    );
+    sim.clear_transcript();
+    sim.post(OWNER, OWNER, "/alerts");
+    sim.run_for(seconds(5));
+    assert!(!sim.transcript().contains("1970"), "{}", sim.transcript());
+    sim.device("alpha").set_power(1000.0);
+    sim.run_for(seconds(20));
+    assert_eq!(
+        count(&sim, "✅ rack: (alpha): back below limit after 96 s"),
+        1,
+        "{}",
+        sim.transcript()
+    );
+}

@@ -47,6 +47,29 @@ pub struct AlertBook {
 }
 
 impl AlertBook {
+    /// The wall clock has been set.
+    pub fn correct_times(&mut self, by_ms: i64) {
+        for entry in self.entries.values_mut() {
+            entry.since.correct(by_ms);
+            if let Some(fired) = &mut entry.fired {
+                fired.correct(by_ms);
+            }
+            if let Some(ack) = &mut entry.ack {
+                ack.at.correct(by_ms);
+            }
+            for (at, _) in &mut entry.samples {
+                at.correct(by_ms);
+            }
+            entry.is_dirty = true;
+        }
+        for mute in self.mutes.values_mut() {
+            mute.since.correct(by_ms);
+            mute.until.correct(by_ms);
+        }
+        self.save_at = Some(Mono::ZERO);
+        self.revision += 1;
+    }
+
     /// Takes over what was on disk.
     pub fn restore(&mut self, records: &Records) {
         for (name, mut entry) in records.all::<AlertEntry>("alert") {

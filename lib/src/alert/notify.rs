@@ -101,6 +101,24 @@ impl Notifier {
             .collect();
     }
 
+    /// The wall clock has been set. Steady times move with it, so that they mean the same after a restart.
+    pub fn correct_times(&mut self, by_ms: i64, state: &mut Pending) {
+        let Some(shift) = &mut self.shift else { return };
+        *shift += by_ms;
+        let (flush, wake) = (self.flush_at.iter_mut(), self.wake.iter_mut());
+        for at in flush.chain(wake).chain(&mut self.recent_ends) {
+            *at += by_ms;
+        }
+        for (name, told) in &mut self.told {
+            told.correct_times(by_ms);
+            state.put("notify", name, told);
+        }
+        for (id, message) in &mut self.messages {
+            message.correct_times(by_ms);
+            state.put("notify.message", &id.to_string(), message);
+        }
+    }
+
     /// Takes a change of the book in.
     pub fn handle_change(&mut self, env: &mut NotifyEnv<'_>, change: &Change) {
         let is_first = self.look_up(env, Some(&*change.name));

@@ -139,6 +139,11 @@ impl RuleState {
         self.is_open
     }
 
+    /// The wall clock has been set, `by_ms` later than it was.
+    pub fn correct_times(&mut self, by_ms: i64) {
+        self.fired_wall.correct(by_ms);
+    }
+
     /// When it fired, by the wall clock of that moment.
     pub fn fired_at(&self) -> Option<Wall> {
         self.is_open.then_some(self.fired_wall)

@@ -57,6 +57,10 @@ pub trait Plugin: Send {
     /// The configuration in `ctx` is in force; `old` was until now.
     fn reload(&mut self, _ctx: &mut Ctx<'_>, _old: &Arc<Config>) {}
 
+    /// The wall clock has been set for the first time, `by_ms` later than it was: times from before are to be corrected
+    /// with `Wall::correct`.
+    fn correct_times(&mut self, _by_ms: i64) {}
+
     /// The agent ends: store what is dirty.
     fn stop(&mut self, _ctx: &mut Ctx<'_>) {}
 

@@ -144,6 +144,18 @@ impl Message {
         message
     }
 
+    pub(super) fn correct_times(&mut self, by_ms: i64) {
+        if self.open_until != 0 {
+            self.open_until += by_ms;
+        }
+        for line in &mut self.lines {
+            line.at.correct(by_ms);
+            if let Status::Ended(at, _) = &mut line.status {
+                at.correct(by_ms);
+            }
+        }
+    }
+
     /// Adds a line.
     pub(super) fn add(&mut self, line: Line) {
         self.severity = self.severity.max(line.severity);

@@ -207,6 +207,16 @@ impl Told {
         self.sent.push(at);
     }
 
+    pub(super) fn correct_times(&mut self, by_ms: i64) {
+        for at in self.sent.iter_mut().chain(&mut self.remind_at) {
+            *at += by_ms;
+        }
+        let held = self.held.as_mut().map(|held| &mut held.queued);
+        for queued in self.queue.iter_mut().chain(held) {
+            queued.at.correct(by_ms);
+        }
+    }
+
     /// Times that lie in the future after a restart count as now.
     pub(super) fn not_after(&mut self, at: i64) {
         for sent in &mut self.sent {

@@ -305,6 +305,17 @@ impl Outbox {
         }
     }
 
+    /// The wall clock has been set.
+    pub fn correct_times(&mut self, by_ms: i64, state: &mut Pending) {
+        for (id, item) in &mut self.items {
+            let before = item.record.created;
+            item.record.created.correct(by_ms);
+            if item.record.created != before {
+                state.put("outbox", &id.to_string(), &item.record);
+            }
+        }
+    }
+
     /// A transport may have become ready.
     pub(super) fn touch(&mut self) {
         self.is_changed = true;

@@ -107,6 +107,14 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    pub(super) fn correct_times(&mut self, by_ms: i64) {
+        self.state.correct_times(by_ms);
+        if let Some(excess) = &mut self.excess {
+            excess.began.correct(by_ms);
+            excess.last.correct(by_ms);
+        }
+    }
+
     pub(super) fn new(limit: Limit) -> Watch {
         Watch {
             limit,

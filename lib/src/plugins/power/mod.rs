@@ -535,6 +535,33 @@ impl super::Plugin for Power {
         self.published = publish::Published::default();
     }
 
+    fn correct_times(&mut self, by_ms: i64) {
+        for device in &mut self.devices {
+            let watches = device.hard.iter_mut().chain(device.soft.as_deref_mut());
+            watches.for_each(|watch| watch.correct_times(by_ms));
+            let view = &mut device.view;
+            let read = view.read.as_mut().map(|(_, at)| at);
+            let peak = device.peak.as_mut().map(|(_, at)| at);
+            let further = view.peak_time.iter_mut().chain(&mut view.restarted_at);
+            for at in read.into_iter().chain(peak).chain(further) {
+                at.correct(by_ms);
+            }
+            device.is_dirty = true;
+        }
+        for sum in self.teams.iter_mut().chain([&mut self.site]) {
+            let watches = sum.hard.iter_mut().chain(&mut sum.soft);
+            watches.for_each(|watch| watch.correct_times(by_ms));
+            for (_, at) in sum.peak.iter_mut().chain(&mut sum.view.peak) {
+                at.correct(by_ms);
+            }
+            sum.is_dirty = true;
+        }
+        for (_, episode) in &mut self.episodes.list {
+            episode.began.correct(by_ms);
+        }
+        self.revision += 1;
+    }
+
     fn stop(&mut self, ctx: &mut Ctx<'_>) {
         self.save_excesses(ctx, usize::MAX);
         self.save_sums(ctx);
