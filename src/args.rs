@@ -18,6 +18,8 @@ pub(crate) enum Command {
     Demo(DemoOptions),
     /// `check`
     Check(CheckOptions),
+    /// `doctor`, with `--config`
+    Doctor(Option<PathBuf>),
     /// `probe`
     Probe(ProbeOptions),
     /// `profiles`
@@ -178,7 +180,7 @@ pub(crate) enum Shell {
 }
 
 /// Names that are taken by later versions.
-const LATER: &[&str] = &["doctor", "discover", "test-alert", "backup", "restore"];
+const LATER: &[&str] = &["discover", "test-alert", "backup", "restore"];
 
 /// Reads a command line, the program's name excluded.
 ///
@@ -381,6 +383,7 @@ fn build(sub: &'static Sub, words: Words) -> Result<Command, Failure> {
             config,
             effective: words.has("effective"),
         }),
+        "doctor" => Command::Doctor(config),
         "probe" => return probe(sub, &words),
         "profiles" => return profiles(sub, &words),
         "simulate" => Command::Simulate(simulate(&words)?),
@@ -604,8 +607,8 @@ mod tests {
         for (line, want) in [
             ("chekc", "chekc: unknown command; did you mean `check`?"),
             (
-                "doctor",
-                "doctor: not in this version; see `rackwarden --help` for what is",
+                "discover",
+                "discover: not in this version; see `rackwarden --help` for what is",
             ),
             (
                 "--confg x",

@@ -52,6 +52,11 @@ pub(crate) fn converse(
     ))
 }
 
+/// True when an agent listens there.
+pub(crate) fn is_running(config: Option<&Path>) -> bool {
+    connect(config).is_ok()
+}
+
 fn connect(config: Option<&Path>) -> Result<UnixStream, Failure> {
     let candidates = candidates(config);
     let mut denied = None;

@@ -7,6 +7,7 @@ mod audit;
 mod check;
 mod completions;
 mod demo;
+mod doctor;
 mod failure;
 mod help;
 mod import;
@@ -50,6 +51,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Run(options) => run::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Check(options) => check::run(&options),
+        Command::Doctor(config) => doctor::run(config.as_deref()),
         Command::Probe(options) => probe::run(&options),
         Command::Profiles(options) => profiles::run(&options),
         Command::Simulate(options) => simulate::run(&options),

@@ -169,7 +169,7 @@ fn open_local(config: &Config) -> Result<Listener, String> {
     })
 }
 
-fn client_settings(config: &Config) -> HttpSettings {
+pub(crate) fn client_settings(config: &Config) -> HttpSettings {
     config
         .telegram
         .as_ref()

@@ -94,6 +94,15 @@ pub(crate) const SUBS: &[Sub] = &[
         ],
     },
     Sub {
+        name: "doctor",
+        usage: "",
+        help: "look whether everything that is configured is there and answers",
+        about: "Asks the chat service for its bot and its chats, each PDU, the mail server, the heartbeat's host, the disk and the clock, and prints one line each: ok, warn or fail, and what to do. Sends nothing to anybody and leaves a running agent alone. Ends within 10 s, with 1 if something fails.",
+        options: &[CONFIG],
+        words: &[],
+        examples: &["sudo rackwarden doctor"],
+    },
+    Sub {
         name: "probe",
         usage: "HOST[:PORT]",
         help: "identify one device and print its readings",

@@ -7,6 +7,7 @@ pub mod config;
 pub mod core;
 pub mod ctx;
 pub mod digest;
+pub mod doctor;
 pub mod effect;
 pub mod event;
 pub mod fault;

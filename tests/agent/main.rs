@@ -5,6 +5,7 @@
 #[path = "../support/bot_api.rs"]
 mod bot_api;
 mod device;
+mod doctor;
 mod lifecycle;
 mod logging;
 mod pairing;

@@ -30,6 +30,7 @@ pub mod transport;
 pub use address::{Address, Subject};
 pub use command::{Arg, Command, Invocation, Role, Spec};
 pub use hub::{Chat, ChatCounters, ChatEnv, Resumed};
+pub(crate) use telegram::call as telegram_call;
 
 use crate::effect::Document;
 use crate::text::Text;

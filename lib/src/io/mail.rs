@@ -97,10 +97,19 @@ fn start(inbox: Inbox) -> Result<SyncSender<MailRequest>, Fault> {
     Ok(sender)
 }
 
-/// One mail, from the connection to the last reply.
-fn deliver(request: &MailRequest) -> Result<(), Fault> {
-    let server = &*request.server;
-    let mut wire = Wire::connect(server, Instant::now() + request.timeout)?;
+/// Goes as far as the login and says goodbye: whether mail could leave, without any.
+///
+/// # Errors
+/// What the server or the way to it says.
+pub fn try_login(server: &MailConfig, timeout: Duration) -> Result<(), Fault> {
+    let (mut wire, _) = log_in(server, Instant::now() + timeout)?;
+    let _ = wire.write(Quit.to_string().as_bytes());
+    Ok(())
+}
+
+/// From the connection to the login.
+fn log_in(server: &MailConfig, until: Instant) -> Result<(Wire, Offers), Fault> {
+    let mut wire = Wire::connect(server, until)?;
     if server.security == MailSecurity::Tls {
         wire = wire.encrypt(server)?;
     }
@@ -119,6 +128,13 @@ fn deliver(request: &MailRequest) -> Result<(), Fault> {
         let credentials = Credentials::new(user.clone(), password.expose().clone());
         wire.login(&offers, &credentials)?;
     }
+    Ok((wire, offers))
+}
+
+/// One mail, from the connection to the last reply.
+fn deliver(request: &MailRequest) -> Result<(), Fault> {
+    let server = &*request.server;
+    let (mut wire, offers) = log_in(server, Instant::now() + request.timeout)?;
     let most = offers.size();
     if most.is_some_and(|most| most > 0 && request.message.len() > most) {
         let detail = format!("the server takes no mail above {} bytes", most.unwrap_or(0));

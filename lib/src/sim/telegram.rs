@@ -552,6 +552,10 @@ impl Service {
                 Ok(json!(true))
             }
             "getWebhookInfo" => Ok(json!({"url": "", "pending_update_count": self.updates.len()})),
+            "getChat" => self.open(now, parameters).map(chat_of),
+            "getChatMember" => self
+                .open(now, parameters)
+                .map(|_| json!({"status": "member"})),
             "sendChatAction" => self.open(now, parameters).map(|_| json!(true)),
             _ => refused(404, "Not Found"),
         }

@@ -18,7 +18,7 @@ use super::hub::ChatEnv;
 use super::outbox::ItemId;
 use super::transport::{Happening, Limits, Menu, Outgoing, Pace, Readiness, Received, Transport};
 use crate::config::{Config, TelegramConfig};
-use crate::effect::{Effect, Ticket, earlier};
+use crate::effect::{Effect, HttpRequest, Ticket, earlier};
 use crate::event::HttpResponse;
 use crate::fault::Fault;
 use crate::small::SmallMap;
@@ -31,6 +31,16 @@ use replies::Refusal;
 use requests::Api;
 use serde_json::Value;
 use std::time::Duration;
+
+/// A single call of the Bot API, for whoever looks whether it works.
+pub(crate) fn call(
+    config: &TelegramConfig,
+    ticket: Ticket,
+    method: &str,
+    body: &Value,
+) -> HttpRequest {
+    Api::new(&config.api_url, &config.token).post(ticket, method, body)
+}
 
 /// The transport.
 pub(super) struct Telegram {

@@ -126,7 +126,7 @@ impl Api {
         self.post(ticket, "setMyCommands", &body)
     }
 
-    fn post(&self, ticket: Ticket, method: &str, body: &Value) -> HttpRequest {
+    pub(super) fn post(&self, ticket: Ticket, method: &str, body: &Value) -> HttpRequest {
         HttpRequest {
             ticket,
             lane: HttpLane::Call,
