@@ -13,8 +13,16 @@ const RPDU2: &[u32] = &[1, 3, 6, 1, 4, 1, 318, 1, 1, 26];
 pub(crate) struct Device {
     pub(crate) port: u16,
     watts: Arc<AtomicU32>,
+    peak: Arc<Peak>,
     ends: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// The device's own peak in watts, none while it is 0, and how often somebody has reset it.
+#[derive(Default)]
+struct Peak {
+    watts: AtomicU32,
+    sets: AtomicU32,
 }
 
 impl Device {
@@ -30,11 +38,13 @@ impl Device {
             .expect("a time-out can be set");
         let watts = Arc::new(AtomicU32::new(watts));
         let ends = Arc::new(AtomicBool::new(false));
-        let (power, end) = (Arc::clone(&watts), Arc::clone(&ends));
-        let thread = thread::spawn(move || serve(&socket, &power, &end));
+        let peak = Arc::new(Peak::default());
+        let (power, top, end) = (Arc::clone(&watts), Arc::clone(&peak), Arc::clone(&ends));
+        let thread = thread::spawn(move || serve(&socket, &power, &top, &end));
         Device {
             port,
             watts,
+            peak,
             ends,
             thread: Some(thread),
         }
@@ -44,6 +54,16 @@ impl Device {
     pub(crate) fn set_power(&self, watts: u32) -> Instant {
         self.watts.store(watts, Ordering::SeqCst);
         Instant::now()
+    }
+
+    /// From now on it has a peak of its own that can be reset; the answer to that never arrives.
+    pub(crate) fn set_peak(&self, watts: u32) {
+        self.peak.watts.store(watts, Ordering::SeqCst);
+    }
+
+    /// How often its peak has been reset.
+    pub(crate) fn sets(&self) -> u32 {
+        self.peak.sets.load(Ordering::SeqCst)
     }
 
     pub(crate) fn table(&self, name: &str) -> String {
@@ -63,7 +83,7 @@ impl Drop for Device {
     }
 }
 
-fn serve(socket: &UdpSocket, watts: &AtomicU32, ends: &AtomicBool) {
+fn serve(socket: &UdpSocket, watts: &AtomicU32, peak: &Peak, ends: &AtomicBool) {
     let started = Instant::now();
     let mut datagram = [0; 2048];
     while !ends.load(Ordering::SeqCst) {
@@ -71,19 +91,27 @@ fn serve(socket: &UdpSocket, watts: &AtomicU32, ends: &AtomicBool) {
             continue;
         };
         let uptime = u32::try_from(started.elapsed().as_millis() / 10).unwrap_or(0);
-        if let Some(answer) = answer(
-            &datagram[..length],
+        let objects = objects(
             watts.load(Ordering::SeqCst),
+            peak.watts.load(Ordering::SeqCst),
             uptime + 100,
-        ) {
+        );
+        if is_set(&datagram[..length]) {
+            peak.sets.fetch_add(1, Ordering::SeqCst);
+            let present = watts.load(Ordering::SeqCst);
+            peak.watts.store(present, Ordering::SeqCst);
+        }
+        if let Some(answer) = answer(&datagram[..length], &objects) {
             let _ = socket.send_to(&answer, peer);
         }
     }
 }
 
-fn objects(watts: u32, uptime: u32) -> BTreeMap<Vec<u32>, Vec<u8>> {
+type Objects = BTreeMap<Vec<u32>, Vec<u8>>;
+
+fn objects(watts: u32, peak: u32, uptime: u32) -> Objects {
     let rpdu2 = |rest: &[u32]| [RPDU2, rest].concat();
-    BTreeMap::from([
+    let mut objects = BTreeMap::from([
         (
             vec![1, 3, 6, 1, 2, 1, 1, 1, 0],
             element(4, b"APC Web/SNMP Management Card (MN:AP8959EU3 HR:02)"),
@@ -100,11 +128,26 @@ fn objects(watts: u32, uptime: u32) -> BTreeMap<Vec<u32>, Vec<u8>> {
         (rpdu2(&[6, 3, 1, 5, 1]), integer(2, watts * 10 / 230)),
         (rpdu2(&[6, 3, 1, 6, 1]), integer(2, 230)),
         (rpdu2(&[6, 3, 1, 7, 1]), integer(2, watts / 10)),
-    ])
+    ]);
+    if peak > 0 {
+        objects.insert(rpdu2(&[4, 1, 1, 10, 1]), integer(2, 1));
+        objects.insert(rpdu2(&[4, 3, 1, 6, 1]), integer(2, peak / 10));
+    }
+    objects
+}
+
+fn is_set(request: &[u8]) -> bool {
+    let kind = || {
+        let (_, message, _) = split(request)?;
+        let (_, _, rest) = split(message)?;
+        let (_, _, rest) = split(rest)?;
+        split(rest).map(|(kind, ..)| kind)
+    };
+    kind() == Some(0xa3)
 }
 
 /// Answers GET, GETNEXT and GETBULK (with one repetition); anything else gets no answer.
-fn answer(request: &[u8], watts: u32, uptime: u32) -> Option<Vec<u8>> {
+fn answer(request: &[u8], objects: &Objects) -> Option<Vec<u8>> {
     let (_, message, _) = split(request)?;
     let (_, version, rest) = split(message)?;
     let (_, community, rest) = split(rest)?;
@@ -113,7 +156,6 @@ fn answer(request: &[u8], watts: u32, uptime: u32) -> Option<Vec<u8>> {
     let (_, _, rest) = split(rest)?;
     let (_, _, rest) = split(rest)?;
     let (_, mut binds, _) = split(rest)?;
-    let objects = objects(watts, uptime);
     let mut answers = Vec::new();
     while !binds.is_empty() {
         let (_, bind, rest) = split(binds)?;

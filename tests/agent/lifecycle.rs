@@ -1,6 +1,6 @@
 //! Start, reload, stop and restart of the agent, and an alert's way to the chat.
 
-use crate::bot_api::BotApi;
+use crate::bot_api::{BotApi, OWNER};
 use crate::device::Device;
 use crate::support::{Agent, PATIENCE, Process, Scratch, outcome, rackwarden, wait_for};
 use rustix::process::Signal;
@@ -141,6 +141,36 @@ fn a_kill_loses_nothing_that_was_answered() {
         "{}",
         agent.ask("/permissions")
     );
+}
+
+#[test]
+fn a_reset_that_a_kill_interrupts_is_never_written_twice_and_its_state_is_told() {
+    let (api, device) = (BotApi::start(), Device::start(1000));
+    device.set_peak(2500);
+    let table = format!("{}write_community = \"private\"\n", device.table("alpha"));
+    let config = format!("{}{POWER}{table}", api.config());
+    let mut agent = Agent::start(&config);
+    agent.wait_for_power("alpha", 1000.0);
+    api.wait_for_poll();
+    api.say("/reset alpha");
+    api.wait_for_message("The peak of alpha is 2500 W. Resetting writes to the device");
+    assert!(api.press(OWNER, OWNER, "Reset the peak of alpha"));
+    wait_for("the reset at the device", || {
+        (device.sets() == 1).then_some(())
+    });
+    agent.process.signal(Signal::KILL);
+    agent.process.ended(PATIENCE).expect("it is killed");
+    let Agent {
+        process, scratch, ..
+    } = agent;
+    drop(process);
+    let agent = Agent::spawn(scratch, &config);
+    agent.wait_until_it_answers();
+    api.wait_for_message(
+        "Outcome unknown: the agent ended while /reset alpha was under way. It was not run again. The peak of alpha is 1000 W now.",
+    );
+    assert!(agent.ask("/audit").contains("outcome unknown"));
+    assert_eq!(device.sets(), 1);
 }
 
 #[test]
