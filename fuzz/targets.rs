@@ -6,6 +6,7 @@
     reason = "each fuzz program uses one of the functions"
 )]
 
+use rackwarden_core::chat::audit::{self, Head};
 use rackwarden_core::chat::{builtin_specs, grammar};
 use rackwarden_core::config::Environment;
 use rackwarden_core::config::effective::effective;
@@ -45,6 +46,7 @@ pub const TARGETS: &[Target] = &[
     ("http_head", http_head, http_head_seeds),
     ("recording", recording, recording_seeds),
     ("journal", journal, journal_seeds),
+    ("audit_log", audit_log, audit_log_seeds),
 ];
 
 // --- SNMP -------------------------------------------------------------------------------------------------------------
@@ -534,4 +536,30 @@ fn telegram_update_seeds() -> Vec<Vec<u8>> {
     ]
     .map(String::into_bytes)
     .to_vec()
+}
+
+// --- audit log --------------------------------------------------------------------------------------------------------
+
+/// An audit log: each line follows or is refused, and only what was sealed follows.
+pub fn audit_log(data: &[u8]) {
+    let mut head = Head::default();
+    for line in String::from_utf8_lossy(data).lines() {
+        let before = head.clone();
+        match head.follow(line) {
+            Ok(()) => {
+                let text = audit::read(line).expect("it was read").text;
+                assert_eq!(before.clone().seal(text), line, "sealed the same way");
+            }
+            Err(why) => assert!(head == before && !why.is_empty()),
+        }
+    }
+}
+
+fn audit_log_seeds() -> Vec<Vec<u8>> {
+    let mut head = Head::default();
+    let lines: Vec<String> = ["did this", "did that", ""]
+        .iter()
+        .map(|text| head.seal(text))
+        .collect();
+    vec![lines.join("\n").into_bytes()]
 }

@@ -15,17 +15,16 @@ pub(crate) fn run(options: &CheckOptions) -> Outcome {
             path.display()
         )));
     }
+    if options.effective {
+        return print(&effective::effective(&config));
+    }
     if config.telegram.is_some() && config.access.owners.is_empty() {
         report(&Failure::usage(format!(
             "{}: hint: no owner stands in [access]; once the agent runs, `rackwarden pair` makes you one",
             path.display()
         )));
     }
-    if options.effective {
-        print(&effective::effective(&config))
-    } else {
-        print(&summary(&config, &path))
-    }
+    print(&summary(&config, &path))
 }
 
 fn summary(config: &Config, path: &Path) -> String {

@@ -269,7 +269,7 @@ fn people(text: &mut String, access: &AccessList) {
     notes(text, &access.notes);
     match access.users.first() {
         None => text.push_str(
-            "owners = []   # nobody was listed; send /id to the bot and put yourself here\n",
+            "owners = []   # nobody was listed; `rackwarden pair` makes you one once the agent runs\n",
         ),
         Some(owner) => {
             let _ = writeln!(

@@ -153,6 +153,87 @@ fn check_prints_every_error_and_ends_with_2() {
 }
 
 #[test]
+fn everything_that_is_wrong_is_said_in_one_run_however_long_the_file() {
+    let folder = Folder::new("wrong");
+    let token = folder.file("token", "1:abc");
+    set_mode(Path::new(&token), 0o644);
+    let text = format!(
+        "naem = 'rack'\n[telegram]\ntoken_file = '{token}'\n[access]\nowners = ['telegram:1', 'telegram:1']\n\
+         [power]\nlimit = '3 kg'\n[monitor.thresholds]\nmemory = {{ on = '80 %', off = '85 %' }}\n\
+         [[pdu]]\nname = 'a'\naddress = '10.0.0.1'\nlimit = {{ hard = '3 kW', hard_clear = '3.1 kW' }}\n"
+    );
+    let places = [
+        "1:1: naem",
+        "3:14: telegram.token_file",
+        "5:25: access.owners[1]",
+        "7:9: power.limit",
+        "9:31: monitor.thresholds.memory.off",
+    ];
+    for filler in [0, 1 << 20] {
+        let mut text = text.clone();
+        text.push_str(&"# a remark\n".repeat(filler / 11));
+        text.push_str("[[pdu]]\nname = 'a'\naddress = '10.0.0.2'\n");
+        let file = folder.file("wrong.toml", &text);
+        for command in ["check", "run"] {
+            let (code, out, err) = run(&[command, "--config", &file]);
+            assert_eq!((code, out.as_str()), (Some(2), ""), "{command}: {err}");
+            for place in places {
+                assert!(
+                    err.contains(&format!("wrong.toml:{place}: ")),
+                    "{command} {place}: {err}"
+                );
+            }
+            assert!(
+                err.contains("pdu[1].name: `a` is the name of another PDU"),
+                "{err}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_person_with_two_roles_is_warned_about() {
+    let folder = Folder::new("roles");
+    let text = "[[access.grant]]\nwho = 'telegram:2'\nrole = 'viewer'\n[[access.grant]]\nwho = 'telegram:2'\nrole = 'operator'\n";
+    let (code, _, err) = run(&["check", "--config", &folder.file("roles.toml", text)]);
+    assert_eq!(code, Some(0));
+    assert!(
+        err.contains("telegram:2 has more than one role; the highest counts"),
+        "{err}"
+    );
+}
+
+#[test]
+fn an_audit_log_is_verified_by_its_directory_or_its_configuration() {
+    let folder = Folder::new("audit");
+    let dir = folder.0.display().to_string();
+    let config = folder.file("rackwarden.toml", &format!("state_dir = '{dir}'\n"));
+    for args in [
+        &["audit", "verify", &dir][..],
+        &["audit", "verify", "--config", &config],
+    ] {
+        let want = format!("{dir}/audit.log: ok, nothing was recorded yet\n");
+        assert_eq!(run(args), (Some(0), want, String::new()));
+    }
+    folder.file(
+        "audit.log",
+        "2026-11-20 20:15:02 telegram:1: something else\n",
+    );
+    let (code, out, err) = run(&["audit", "verify", &dir]);
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert!(
+        err.starts_with(&format!(
+            "rackwarden: {dir}/audit.log:1: this is no line of an audit log"
+        )),
+        "{err}"
+    );
+    assert_eq!(err.lines().count(), 1);
+    let (code, _, err) = run(&["audit", "verify", "/nonexistent"]);
+    assert_eq!(code, Some(1));
+    assert!(err.starts_with("rackwarden: /nonexistent: "), "{err}");
+}
+
+#[test]
 fn the_effective_configuration_masks_secrets_and_is_accepted() {
     let folder = Folder::new("effective");
     folder.file("token", "12345:s3cr3t\n");

@@ -531,7 +531,7 @@ impl Core {
 
     fn current_revision(&self) -> u64 {
         let parts: u64 = self.plugins.iter().map(|plugin| plugin.revision()).sum();
-        parts + self.book.revision() + self.revision
+        parts + self.book.revision() + self.chat.access().revision() + self.revision
     }
 
     fn health(&self) -> Health {

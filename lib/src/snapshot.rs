@@ -40,6 +40,8 @@ pub struct Snapshot {
     pub health: Health,
     /// Own counters.
     pub counters: Counters,
+    /// Users of this machine who may look, apart from root and the agent's own.
+    pub local_viewers: Vec<u32>,
 }
 
 impl Snapshot {
@@ -60,6 +62,7 @@ impl Snapshot {
             plugins: Vec::new(),
             health: Health::default(),
             counters: Counters::default(),
+            local_viewers: Vec::new(),
             config,
         }
     }

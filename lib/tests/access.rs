@@ -299,3 +299,17 @@ fn secrets_do_not_reach_the_audit_log() {
     assert!(audit.contains("/mute all 1h ***"), "{audit}");
     assert!(!audit.contains("AAtoken"), "{audit}");
 }
+
+#[test]
+fn the_local_status_is_for_those_who_may_look_now() {
+    let mut sim = sim(&[OWNER]);
+    let viewers = |sim: &Sim| {
+        sim.snapshot()
+            .map(|snapshot| snapshot.local_viewers.clone())
+    };
+    post(&mut sim, OWNER, "/grant local:1000 viewer 10m");
+    post(&mut sim, OWNER, "/grant local:1001 power.reset:alpha");
+    assert_eq!(viewers(&sim), Some(vec![1000]));
+    sim.run_for(seconds(600));
+    assert_eq!(viewers(&sim), Some(Vec::new()));
+}

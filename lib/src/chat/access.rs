@@ -179,6 +179,25 @@ impl Access {
         owners
     }
 
+    /// The users of this machine who may see the status.
+    pub fn local_viewers(&self, now: Wall) -> Vec<u32> {
+        let subjects = self.file.keys().chain(self.chat.keys());
+        subjects
+            .filter_map(|who| {
+                let Subject::Local(uid) = *who else {
+                    return None;
+                };
+                let caller = Caller {
+                    who: who.clone(),
+                    address: super::Address::Local(uid),
+                    ..Caller::in_private(0)
+                };
+                let decision = self.judge(now, &caller, "status", None, Role::Viewer);
+                decision.is_allowed().then_some(uid)
+            })
+            .collect()
+    }
+
     /// When the next right ends, after `now`.
     pub fn next_end(&self, now: Wall) -> Option<Wall> {
         let entries = self.file.values().chain(self.chat.values()).flatten();

@@ -420,7 +420,10 @@ impl Chat {
         let has_ended = self
             .rights_end
             .is_some_and(|(end, at)| end <= env.now.wall || at <= env.now.mono);
-        if self.menu_revision != self.access.revision() || has_ended {
+        if has_ended {
+            self.access.touch();
+        }
+        if self.menu_revision != self.access.revision() {
             self.menu_revision = self.access.revision();
             let (access, specs, now) = (&self.access, env.specs, env.now.wall);
             // The wall clock may be set meanwhile, so a distant end is looked at again each hour.

@@ -398,14 +398,22 @@ impl Config {
             .iter()
             .map(|telegram| &**telegram.token.expose());
         let http = self.http.token.iter().map(|token| &**token.expose());
+        let mail = self.mail.iter().flat_map(|mail| &mail.login);
+        let mail = mail.map(|(_, password)| &**password.expose());
         let communities = self.pdus.iter().flat_map(|pdu| {
             let write = pdu.write_community.iter();
             write
                 .chain([&pdu.community])
                 .map(|community| &**community.expose())
         });
+        let heartbeat = self.heartbeat.iter().map(|beat| &**beat.url.expose());
         let mut clean = text;
-        for secret in telegram.chain(http).chain(communities) {
+        for secret in telegram
+            .chain(http)
+            .chain(mail)
+            .chain(heartbeat)
+            .chain(communities)
+        {
             if secret.len() >= 8 && clean.contains(secret) {
                 clean = clean.replace(secret, "***");
             }

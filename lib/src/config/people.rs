@@ -45,6 +45,21 @@ pub(super) fn access(mut reader: Reader<'_>, zone: &Zone) -> AccessConfig {
     for grant in reader.tables("grant") {
         access.grants.extend(self::grant(grant, zone));
     }
+    let lasting = |grant: &GrantConfig| grant.role.is_some() && grant.until.is_none();
+    for (index, grant) in access
+        .grants
+        .iter()
+        .enumerate()
+        .filter(|(_, grant)| lasting(grant))
+    {
+        let mut before = access.grants[..index].iter().filter(|grant| lasting(grant));
+        if access.owners.contains(&grant.who) || before.any(|other| other.who == grant.who) {
+            reader.warn(format!(
+                "[access]: {} has more than one role; the highest counts",
+                grant.who
+            ));
+        }
+    }
     reader.finish();
     access
 }

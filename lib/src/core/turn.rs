@@ -176,6 +176,7 @@ impl Core {
         snapshot.config = Arc::clone(&self.config);
         snapshot.plugins.clone_from(&self.plugin_names);
         snapshot.health = health;
+        snapshot.local_viewers = self.chat.access().local_viewers(now.wall);
         // With hundreds of alerts their words are most of a publication, and they rarely change.
         let revision = Some(self.book.revision());
         snapshot.alerts = if self.published_alerts == revision {

@@ -135,6 +135,11 @@ impl Access {
             .map_or(chat, |(new, _)| *new)
     }
 
+    /// Somebody's rights have ended.
+    pub(in crate::chat) fn touch(&mut self) {
+        self.revision += 1;
+    }
+
     /// Changes whenever rights do.
     pub fn revision(&self) -> u64 {
         self.revision

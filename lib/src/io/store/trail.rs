@@ -28,10 +28,11 @@ fn reconcile_file(path: &Path, records: &mut Records) -> io::Result<Vec<String>>
     if cut_torn_line(path)? {
         repairs.push("an incomplete line at the end of audit.log has been cut off".to_owned());
     }
-    let mut text = tail(path)?;
-    if text.is_empty() {
-        text = tail(&numbered(path, 1))?;
+    let (_, mut bytes) = tail(path)?;
+    if bytes.is_empty() {
+        (_, bytes) = tail(&numbered(path, 1))?;
     }
+    let text = String::from_utf8_lossy(&bytes);
     let known = audit::newest(records);
     let mut in_state = Head::default();
     if let Some(last) = known.last().and_then(|(_, line)| audit::read(line)) {
@@ -80,17 +81,13 @@ fn reconcile_file(path: &Path, records: &mut Records) -> io::Result<Vec<String>>
 
 /// True when there was one.
 fn cut_torn_line(path: &Path) -> io::Result<bool> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(err) => return Err(err),
-    };
+    let (skipped, bytes) = tail(path)?;
     let whole = whole_lines(&bytes).len();
     if whole == bytes.len() {
         return Ok(false);
     }
     let file = OpenOptions::new().write(true).open(path)?;
-    file.set_len(whole as u64)?;
+    file.set_len(skipped + whole as u64)?;
     file.sync_data()?;
     Ok(true)
 }
@@ -108,17 +105,18 @@ fn whole_lines(bytes: &[u8]) -> &[u8] {
     &bytes[..end]
 }
 
-fn tail(path: &Path) -> io::Result<String> {
+/// The end of a file, and how many bytes stand before it; nothing when there is no file.
+fn tail(path: &Path) -> io::Result<(u64, Vec<u8>)> {
+    let mut bytes = Vec::new();
     let mut file = match File::open(path) {
         Ok(file) => file,
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok((0, bytes)),
         Err(err) => return Err(err),
     };
-    let skip = file.metadata()?.len().saturating_sub(TAIL_BYTES);
-    file.seek(SeekFrom::Start(skip))?;
-    let mut bytes = Vec::new();
+    let skipped = file.metadata()?.len().saturating_sub(TAIL_BYTES);
+    file.seek(SeekFrom::Start(skipped))?;
     file.read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok((skipped, bytes))
 }
 
 fn numbered(path: &Path, number: u32) -> PathBuf {
