@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Status(StatusOptions),
     /// `pair`, with `--config`
     Pair(Option<PathBuf>),
+    /// `test-alert`
+    TestAlert(TestAlertOptions),
     /// `audit verify`
     AuditVerify(AuditOptions),
     /// `completions`
@@ -157,6 +159,17 @@ pub(crate) struct AuditOptions {
     pub(crate) config: Option<PathBuf>,
     /// The state directory itself.
     pub(crate) state_dir: Option<PathBuf>,
+}
+
+/// `test-alert`
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct TestAlertOptions {
+    /// `--config`, which may name the state directory that holds the socket.
+    pub(crate) config: Option<PathBuf>,
+    /// The rule, such as `power.limit:alpha`.
+    pub(crate) name: String,
+    /// The made-up value, without white space.
+    pub(crate) value: String,
 }
 
 /// `status`
@@ -404,6 +417,19 @@ fn build(sub: &'static Sub, words: Words) -> Result<Command, Failure> {
             return Ok(Command::AuditVerify(AuditOptions { config, state_dir }));
         }
         "pair" => Command::Pair(config),
+        "test-alert" => {
+            let value = words.owned("value").unwrap_or_default();
+            let value: String = value.split_whitespace().collect();
+            let name = words.positional.join(" ");
+            if name.trim().is_empty() || value.is_empty() {
+                return Err(wrong_arguments(sub));
+            }
+            return Ok(Command::TestAlert(TestAlertOptions {
+                config,
+                name,
+                value,
+            }));
+        }
         "status" => Command::Status(StatusOptions {
             config,
             json: words.has("json"),

@@ -25,6 +25,7 @@ mod simulate;
 mod status;
 mod subcommands;
 mod terminal;
+mod test_alert;
 
 use args::Command;
 use failure::{Outcome, print, report};
@@ -58,6 +59,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Import(options) => import::run(&options),
         Command::Ask(options) => ask::run(&options),
         Command::AuditVerify(options) => audit::run(&options),
+        Command::TestAlert(options) => test_alert::run(&options),
         Command::Pair(config) => pair::run(config.as_deref()),
         Command::Status(options) => status::run(&options),
         Command::Completions(shell) => print(&completions::script(shell)),

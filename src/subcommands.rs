@@ -201,6 +201,22 @@ pub(crate) const SUBS: &[Sub] = &[
         examples: &["sudo rackwarden pair"],
     },
     Sub {
+        name: "test-alert",
+        usage: "NAME",
+        help: "send a test of an alert the whole way",
+        about: "Runs one rule of the running agent with a made-up value, and sends its message, marked as a test, to everybody who would get it. Prints where it went and what each transport said, and ends with 1 if one did not accept it within 30 seconds. The alert itself, its budget and exceedings.log stay as they are. Only root, the agent's own user and owners may ask.",
+        options: &[
+            CONFIG,
+            opt(
+                "value",
+                "V",
+                "what the rule is to judge, such as 3500 or \"3.5 kW\"",
+            ),
+        ],
+        words: &[],
+        examples: &["rackwarden test-alert power.limit:alpha --value 3500"],
+    },
+    Sub {
         name: "audit",
         usage: "verify [DIR]",
         help: "check the hash chain of the audit log",

@@ -3,6 +3,7 @@
 
 mod heartbeat;
 mod life;
+mod rehearsal;
 mod replies;
 mod storage;
 mod turn;
@@ -28,6 +29,7 @@ use crate::time::{Mono, Now, RELEASED, Wall};
 use heartbeat::Heartbeat;
 use life::Life;
 pub use life::Past;
+use rehearsal::Rehearsal;
 use replies::Replies;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,6 +59,7 @@ pub struct Core {
     next_ticket: u64,
     life: Life,
     heartbeat: Option<Heartbeat>,
+    rehearsals: Vec<Rehearsal>,
     audit: AuditTail,
     notices: Vec<Notice>,
     replies: Replies,
@@ -142,6 +145,7 @@ impl Core {
             next_ticket: 0,
             life,
             heartbeat: None,
+            rehearsals: Vec::new(),
             audit: AuditTail::restore(&records),
             notices: Vec::new(),
             replies: Replies::default(),
@@ -278,6 +282,7 @@ impl Core {
         let mut next = earlier(self.chat.poll_timeout(), self.notifier.poll_timeout());
         next = earlier(next, self.book.poll_timeout());
         next = earlier(next, self.replies.poll_timeout());
+        next = earlier(next, self.rehearsal_timeout());
         next = earlier(next, self.heartbeat.as_ref().map(Heartbeat::poll_timeout));
         for plugin in &self.plugins {
             next = earlier(next, plugin.poll_timeout());
@@ -379,6 +384,9 @@ impl Core {
             held.push(asked);
             return;
         }
+        let Some(asked) = self.rehearse(now, asked) else {
+            return;
+        };
         let invocations = self.with_chat(now, effects, |chat, env| chat.handle_asked(env, asked));
         self.run_all(now, invocations, effects);
     }

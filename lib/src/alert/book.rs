@@ -13,7 +13,7 @@ use crate::small::{SmallMap, SmallSet};
 use crate::snapshot::AlertView;
 use crate::state::{Pending, Records};
 use crate::time::{Mono, Now, Wall};
-use entry::change;
+pub(in crate::alert) use entry::change;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;

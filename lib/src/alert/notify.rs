@@ -8,6 +8,7 @@ mod later;
 mod leave;
 mod message;
 mod policy;
+mod rehearse;
 mod told;
 
 use super::{AlertBook, Change, ChangeKind, Severity, book};
@@ -19,6 +20,7 @@ use crate::state::{Pending, Records};
 use crate::time::{Mono, Now, Wall};
 pub(super) use message::clock;
 use message::{Message, Status};
+pub use rehearse::Rehearsed;
 use std::sync::Arc;
 use std::time::Duration;
 use told::{Cause, Held, Note, Queued, Told};

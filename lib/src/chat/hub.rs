@@ -494,6 +494,15 @@ impl Chat {
         }
     }
 
+    /// Why messages to this address do not arrive, as far as it is known.
+    pub fn why_not(&self, to: &Address) -> Option<String> {
+        let transport = self.transports.iter().find(|one| one.serves(to));
+        let Some(transport) = transport else {
+            return Some("nothing is configured that sends there".to_owned());
+        };
+        self.outbox.why_closed(to).or_else(|| transport.problem())
+    }
+
     /// What is wrong, one sentence each.
     pub fn problems(&self) -> Vec<String> {
         let of_transports = self

@@ -86,6 +86,19 @@ pub struct Asked {
     pub line: String,
 }
 
+impl Asked {
+    /// Who asks, as the authorisation function takes it.
+    pub fn caller(&self) -> Caller {
+        Caller {
+            address: sessions::address_of(&self.who),
+            who: self.who.clone(),
+            name: String::new(),
+            is_private: true,
+            is_owner: self.is_owner,
+        }
+    }
+}
+
 /// Who speaks, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {

@@ -108,6 +108,7 @@ impl Core {
 
     /// Hands the notices on, takes the turn's changes as one record, and lets go what may leave.
     pub(super) fn end_turn(&mut self, now: Now, effects: &mut Effects) {
+        self.settle_rehearsals(now);
         let mut first_cycle_done = false;
         while !self.notices.is_empty() {
             for notice in std::mem::take(&mut self.notices) {

@@ -46,6 +46,17 @@ pub trait Plugin: Send {
     /// Takes an answer to one of its own tickets.
     fn handle(&mut self, _ctx: &mut Ctx<'_>, _reply: PluginReply) {}
 
+    /// The names of its rules as they are configured, for `rehearse`.
+    fn rules(&self, _config: &Config) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Judges a made-up value by one of its rules and reports what the rule would. All else that follows from it is
+    /// thrown away, and its own state stays as it is. False when it has no such rule.
+    fn rehearse(&mut self, _ctx: &mut Ctx<'_>, _rule: &str, _value: f64) -> bool {
+        false
+    }
+
     /// When it wants to act again.
     fn poll_timeout(&self) -> Option<Mono> {
         None

@@ -165,7 +165,7 @@ impl Mute {
     }
 }
 
-pub(super) fn change(report: &Report, kind: ChangeKind, fired: Option<Wall>) -> Change {
+pub(in crate::alert) fn change(report: &Report, kind: ChangeKind, fired: Option<Wall>) -> Change {
     Change {
         name: Arc::clone(&report.name),
         subject: report.subject.clone(),

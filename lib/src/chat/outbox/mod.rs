@@ -119,6 +119,8 @@ pub struct Outbox {
     closed: SmallMap<Address, String>,
     /// Since when a service that something waits for has been down.
     down_since: Option<Mono>,
+    /// Items that somebody wants to know about: whether they were accepted, or given up.
+    watched: SmallMap<ItemId, Option<bool>>,
     fallback: Option<Fallback>,
     /// Since when the chat service has been away, as its transport says.
     away_since: Option<Mono>,
@@ -249,6 +251,33 @@ impl Outbox {
     pub(super) fn open_chat_of(&self, item: ItemId) -> Option<Address> {
         let to = without_topic(&self.items.get(&item)?.record.to);
         (!self.closed.contains_key(&to)).then_some(to)
+    }
+
+    /// From now on it is known what becomes of an item.
+    pub fn watch(&mut self, id: ItemId) {
+        self.watched.insert(id, None);
+    }
+
+    /// What became of a watched item: accepted or given up. Once that is told, it is watched no longer.
+    pub fn outcome(&mut self, id: ItemId) -> Option<bool> {
+        let outcome = (*self.watched.get(&id)?)?;
+        self.watched.remove(&id);
+        Some(outcome)
+    }
+
+    /// It is of no interest any more what becomes of an item.
+    pub fn unwatch(&mut self, id: ItemId) {
+        self.watched.remove(&id);
+    }
+
+    pub(super) fn why_closed(&self, to: &Address) -> Option<String> {
+        self.closed.get(&without_topic(to)).cloned()
+    }
+
+    fn note_outcome(&mut self, id: ItemId, is_accepted: bool) {
+        if let Some(outcome) = self.watched.get_mut(&id) {
+            *outcome = Some(is_accepted);
+        }
     }
 
     /// Somebody wrote from there, so it can be written to again.

@@ -96,6 +96,7 @@ impl Outbox {
                 continue;
             };
             self.note_told(&item.record.twins, now, state);
+            self.note_outcome(*id, true);
             if let (Some(message), false) = (item.record.first_message, is_merged) {
                 let codes: Vec<String> = codes(&item);
                 self.buttons.bind(&codes, message);
@@ -214,6 +215,7 @@ impl Outbox {
     fn give_up(&mut self, group: &[ItemId], state: &mut Pending) {
         for id in group {
             self.forget(*id, state);
+            self.note_outcome(*id, false);
         }
     }
 

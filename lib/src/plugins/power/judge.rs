@@ -332,7 +332,7 @@ fn ticks_span(ticks: u32) -> Duration {
     Duration::from_millis(u64::from(ticks) * 10)
 }
 
-fn report_unreachable(
+pub(super) fn report_unreachable(
     ctx: &mut Ctx<'_>,
     index: u32,
     state: AlertState,

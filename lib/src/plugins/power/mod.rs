@@ -11,6 +11,7 @@ mod judge;
 mod limits;
 mod poll;
 mod publish;
+mod rehearse;
 mod reset;
 mod schedule;
 mod sums;
@@ -447,6 +448,14 @@ impl super::Plugin for Power {
             .iter()
             .map(|command| &command.spec)
             .collect()
+    }
+
+    fn rules(&self, config: &Config) -> Vec<String> {
+        rehearse::names(config)
+    }
+
+    fn rehearse(&mut self, ctx: &mut Ctx<'_>, rule: &str, value: f64) -> bool {
+        rehearse::rehearse(ctx, rule, value)
     }
 
     fn start(&mut self, ctx: &mut Ctx<'_>, records: &Records) {

@@ -1,0 +1,78 @@
+//! Runs a rule with a made-up value, for `rackwarden test-alert`: with limits as they are configured, and nothing of
+//! what is known of the device.
+
+use super::excess::{Level, Subject, Watch, pdu_name};
+use super::judge::report_unreachable;
+use super::limits::{Episodes, judge_limit};
+use crate::alert::{AlertState, Sample};
+use crate::config::{Config, Limit, Limits};
+use crate::ctx::Ctx;
+use crate::time::Human;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Judges `value` by the rule of this name; what it reports stands in the notices. False when there is no such rule.
+pub(super) fn rehearse(ctx: &mut Ctx<'_>, name: &str, value: f64) -> bool {
+    let config = Arc::clone(ctx.config);
+    for (subject, level, limit) in limits(&config) {
+        if subject.alert(&config, level) != name {
+            continue;
+        }
+        let mut watch = Watch::new(limit);
+        let (mut episodes, now) = (Episodes::default(), ctx.now);
+        let sample = Sample::Value(value);
+        judge_limit(ctx, &mut episodes, subject, level, &mut watch, sample, now);
+        return true;
+    }
+    let Some(index) = (0u32..)
+        .zip(&config.pdus)
+        .find_map(|(index, _)| (unreachable(&config, index) == name).then_some(index))
+    else {
+        return false;
+    };
+    let silent = Duration::try_from_secs_f64(value).unwrap_or_default();
+    if silent >= config.power.unreachable_after {
+        let summary = format!("unreachable: no answer for {}", Human(silent));
+        let at = ctx.now.wall;
+        report_unreachable(
+            ctx,
+            index,
+            AlertState::Firing,
+            summary,
+            silent,
+            at,
+            "a test",
+        );
+    }
+    true
+}
+
+/// The names of all rules.
+pub(super) fn names(config: &Config) -> Vec<String> {
+    let limits = limits(config).map(|(subject, level, _)| subject.alert(config, level));
+    let silence = (0u32..)
+        .zip(&config.pdus)
+        .map(|(index, _)| unreachable(config, index));
+    limits.chain(silence).collect()
+}
+
+fn unreachable(config: &Config, index: u32) -> String {
+    format!("power.unreachable:{}", pdu_name(config, index))
+}
+
+fn limits(config: &Config) -> impl Iterator<Item = (Subject, Level, Limit)> + '_ {
+    let pdus = (0u32..).map(Subject::Pdu).zip(&config.pdus);
+    let teams = (0u32..).map(Subject::Team).zip(&config.teams);
+    let pdus = pdus.map(|(subject, pdu)| (subject, pdu.limits));
+    let teams = teams.map(|(subject, team)| (subject, team.limits));
+    let site = [(Subject::Site, config.power.site)];
+    pdus.chain(teams).chain(site).flat_map(of_both_levels)
+}
+
+fn of_both_levels(
+    (subject, limits): (Subject, Limits),
+) -> impl Iterator<Item = (Subject, Level, Limit)> {
+    [(Level::Hard, limits.hard), (Level::Soft, limits.soft)]
+        .into_iter()
+        .filter_map(move |(level, limit)| Some((subject, level, limit?)))
+}
