@@ -131,6 +131,11 @@ fn journals_never_panic() {
 }
 
 #[test]
+fn audit_logs_never_panic() {
+    drive("audit_log");
+}
+
+#[test]
 fn every_target_has_a_program_and_a_test() {
     let this = include_str!("fuzz.rs");
     let manifest = include_str!("../fuzz/Cargo.toml");
