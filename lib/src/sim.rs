@@ -12,12 +12,13 @@
 //! assert!(sim.transcript().contains("rackwarden"));
 //! ```
 
+mod device;
 mod disk;
 pub mod mail;
 pub mod telegram;
 
 use crate::chat::{Address, Asked, SessionId, Subject};
-use crate::config::{Config, Host, Limit, Limits, PduConfig, TeamConfig};
+use crate::config::{Config, Host, TeamConfig};
 use crate::core::{Core, Past, Start};
 use crate::effect::{Effect, Effects, HttpLane, HttpRequest, LogFile, Ticket, earlier};
 use crate::event::{Event, HostOverview, HttpResponse};
@@ -28,10 +29,11 @@ use crate::plugins::Make;
 use crate::rng::Rng;
 use crate::secret::Secret;
 use crate::snapshot::Snapshot;
-use crate::snmp::Version;
 use crate::snmp::engine::Engine;
 use crate::state::Records;
 use crate::time::{Mono, Now, Wall};
+pub use device::Device;
+use device::{hard, pdu_config};
 use disk::Disk;
 pub use mail::MailWeather;
 use std::collections::BTreeMap;
@@ -55,35 +57,6 @@ enum Delivery {
     Event(Event),
     /// A scripted change of the world.
     Action(Action),
-}
-
-/// A simulated PDU and the wire to it.
-pub struct Device {
-    agent: Agent,
-    delay: Duration,
-    is_silent: bool,
-}
-
-impl Device {
-    /// Real power from now on, in watts.
-    pub fn set_power(&mut self, watts: f64) {
-        self.agent.set_power(watts);
-    }
-
-    /// Answers nothing from now on, or answers again.
-    pub fn set_silent(&mut self, is_silent: bool) {
-        self.is_silent = is_silent;
-    }
-
-    /// Time from the question to the answer.
-    pub fn set_delay(&mut self, delay: Duration) {
-        self.delay = delay;
-    }
-
-    /// The simulated device itself.
-    pub fn agent(&mut self) -> &mut Agent {
-        &mut self.agent
-    }
 }
 
 /// The simulated world.
@@ -723,31 +696,5 @@ fn start(config: &Arc<Config>, records: Records, now: Now) -> Start {
     }
 }
 
-fn pdu_config(index: usize, name: &str, limit_w: f64) -> PduConfig {
-    PduConfig {
-        name: name.into(),
-        host: Host::Ip(SocketAddr::from((
-            [10, 0, (index / 250) as u8, (index % 250 + 1) as u8],
-            161,
-        ))),
-        version: Some(Version::V2c),
-        community: Secret::new("public".into()),
-        write_community: Some(Secret::new("private".into())),
-        profile: None,
-        limits: hard(limit_w),
-        team: None,
-        unit: None,
-        any_source: false,
-        has_v3: false,
-    }
-}
-
-fn hard(limit_w: f64) -> Limits {
-    Limits {
-        soft: None,
-        hard: Some(Limit {
-            on_w: limit_w,
-            off_w: limit_w * 0.97,
-        }),
-    }
-}
+#[cfg(test)]
+mod tests;
