@@ -2,7 +2,7 @@
 
 use crate::bot_api::{BotApi, OWNER};
 use crate::device::Device;
-use crate::support::{Agent, PATIENCE, Process, Scratch, outcome, rackwarden, wait_for};
+use crate::support::{Agent, PATIENCE, Process, Scratch, http_get, outcome, rackwarden, wait_for};
 use rustix::process::Signal;
 use std::time::{Duration, Instant};
 
@@ -171,6 +171,34 @@ fn a_reset_that_a_kill_interrupts_is_never_written_twice_and_its_state_is_told()
     );
     assert!(agent.ask("/audit").contains("outcome unknown"));
     assert_eq!(device.sets(), 1);
+}
+
+#[test]
+fn row_2_a_name_that_nobody_knows_delays_no_sample() {
+    let (api, device) = (BotApi::start(), Device::start(1000));
+    let nowhere = api
+        .config()
+        .replace(&api.url(), "http://rackwarden.invalid");
+    let power = POWER.replace("2s", "200ms");
+    let agent = Agent::start(&format!("{nowhere}{power}{}", device.table("alpha")));
+    agent.wait_for_power("alpha", 1000.0);
+    let metric = |name: &str| {
+        let (_, text) = http_get(agent.http, "/metrics")?;
+        let line = text.lines().find(|line| line.starts_with(name))?;
+        line.rsplit(' ').next()?.parse::<f64>().ok()
+    };
+    wait_for("the reason in /health", || {
+        let (status, body) = http_get(agent.http, "/health")?;
+        (status == 503 && body.contains("Telegram: receiving fails")).then_some(())
+    });
+    let polls = "rackwarden_polls_total{result=\"ok\"}";
+    let before = metric(polls).expect("a number");
+    let begun = Instant::now();
+    wait_for("twenty more samples", || {
+        (metric(polls)? >= before + 20.0).then_some(())
+    });
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(8), "{took:?} for 4 s of samples");
 }
 
 #[test]

@@ -189,10 +189,11 @@ mod tests {
     const ADDRESS: ([u8; 4], u16) = ([192, 0, 2, 7], 443);
 
     fn limit(after: Duration) -> NextTimeout {
-        let mut limit = NextTimeout::default();
-        limit.after = after.into();
-        limit.reason = ureq::Timeout::Resolve;
-        limit
+        NextTimeout {
+            after: after.into(),
+            reason: ureq::Timeout::Resolve,
+            ..NextTimeout::default()
+        }
     }
 
     fn look_up(names: &Names) -> Result<Vec<SocketAddr>, ureq::Error> {
