@@ -8,7 +8,6 @@ use rackwarden_core::io::environment::reason;
 use rackwarden_core::io::store::RotatingFile;
 use rackwarden_core::text;
 use rackwarden_core::time::{Mono, Now};
-use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -20,8 +19,11 @@ static LOGGER: OnceLock<Logger> = OnceLock::new();
 const MAX_MESSAGE_CHARS: usize = 4096;
 /// How long equal warnings and errors are counted before the count is written.
 const REPEAT_SPAN: Duration = Duration::from_secs(60);
-/// How many different messages are counted at a time.
-const MAX_REPEATED: usize = 64;
+/// So many different messages of one place in the program are written in that span, with a count of each; the rest is one
+/// line. Together at most ten lines a minute.
+const MOST_OF_SITE: usize = 4;
+/// How many places are counted at a time.
+const MAX_SITES: usize = 64;
 /// Targets whose lines can hold URLs and headers, and how far they can be opened.
 const CAPPED: [&str; 4] = ["ureq", "rustls", "webpki", "lettre"];
 
@@ -77,6 +79,14 @@ fn open(log: &LogConfig) -> Result<Option<RotatingFile>, String> {
                 reason(&err)
             )
         })
+}
+
+/// Writes each of these lines, however many they are: who corrects a file wants to see them all.
+pub(crate) fn each(level: Level, lines: impl Iterator<Item = String>) {
+    for line in lines {
+        log::logger().flush();
+        log::log!(level, "{line}");
+    }
 }
 
 /// Everything in a configuration that no line may show.
@@ -155,7 +165,8 @@ impl Log for Logger {
         let now = self.clock.now();
         let mut inner = self.lock();
         if inner.filter.allows(record.target(), record.level()) {
-            inner.log(now, record.level(), record.target(), &message);
+            let place = (record.target(), record.line().unwrap_or(0));
+            inner.log(now, record.level(), place, &message);
         }
     }
 
@@ -203,19 +214,22 @@ fn is_below(target: &str, prefix: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-/// A message that is being counted.
-struct Repeated {
+/// A place in the program whose warnings or errors are being counted.
+struct Site {
     level: Level,
     target: String,
-    message: String,
+    line: u32,
     since: Mono,
-    more: u64,
+    /// What was written, and how often it came again.
+    written: Vec<(String, u64)>,
+    /// The last that was not written, and how many there were.
+    unwritten: (String, u64),
 }
 
 struct Inner {
     filter: Filter,
     secrets: Vec<Arc<str>>,
-    repeated: VecDeque<Repeated>,
+    sites: Vec<Site>,
     has_journal: bool,
     file: Option<RotatingFile>,
 }
@@ -228,57 +242,75 @@ impl Inner {
                 targets: Vec::new(),
             },
             secrets: Vec::new(),
-            repeated: VecDeque::new(),
+            sites: Vec::new(),
             has_journal,
             file: None,
         }
     }
 
-    fn log(&mut self, now: Now, level: Level, target: &str, message: &str) {
+    fn log(&mut self, now: Now, level: Level, (target, line): (&str, u32), message: &str) {
         let message = clean(message, &self.secrets);
-        self.write_counts(now, |repeated| {
-            now.mono.since(repeated.since) >= REPEAT_SPAN
-        });
+        self.write_counts(now, |site| now.mono.since(site.since) >= REPEAT_SPAN);
         if level > Level::Warn {
             self.write(now, level, target, &message);
             return;
         }
-        let is_same = |known: &&mut Repeated| {
-            known.level == level && known.target == target && known.message == message
+        let is_here =
+            |site: &Site| site.line == line && site.level == level && site.target == target;
+        let index = match self.sites.iter().position(is_here) {
+            Some(index) => index,
+            None => {
+                if self.sites.len() >= MAX_SITES {
+                    let oldest = self.sites[0].since;
+                    self.write_counts(now, |site| site.since == oldest);
+                }
+                self.sites.push(Site {
+                    level,
+                    target: target.to_owned(),
+                    line,
+                    since: now.mono,
+                    written: Vec::new(),
+                    unwritten: Default::default(),
+                });
+                self.sites.len() - 1
+            }
         };
-        if let Some(known) = self.repeated.iter_mut().find(is_same) {
-            known.more += 1;
-            return;
+        let site = &mut self.sites[index];
+        if let Some((_, more)) = site.written.iter_mut().find(|(known, _)| *known == message) {
+            *more += 1;
+        } else if site.written.len() >= MOST_OF_SITE {
+            site.unwritten = (message, site.unwritten.1 + 1);
+        } else {
+            site.written.push((message.clone(), 0));
+            self.write(now, level, target, &message);
         }
-        if self.repeated.len() >= MAX_REPEATED {
-            let oldest = self.repeated.front().map(|repeated| repeated.since);
-            self.write_counts(now, |repeated| Some(repeated.since) == oldest);
-        }
-        self.write(now, level, target, &message);
-        self.repeated.push_back(Repeated {
-            level,
-            target: target.to_owned(),
-            message,
-            since: now.mono,
-            more: 0,
-        });
     }
 
-    /// Ends the counting of some messages, and writes how often they came again.
-    fn write_counts(&mut self, now: Now, is_over: impl Fn(&Repeated) -> bool) {
-        let (over, kept): (VecDeque<_>, VecDeque<_>) = self
-            .repeated
-            .drain(..)
-            .partition(|repeated| is_over(repeated));
-        self.repeated = kept;
-        for repeated in over {
-            let times = match repeated.more {
-                0 => continue,
-                1 => "once".to_owned(),
-                more => format!("{more} times"),
-            };
-            let line = format!("{} … repeated {times}", repeated.message);
-            self.write(now, repeated.level, &repeated.target, &line);
+    /// Ends the counting of some places, and writes how much came from there.
+    fn write_counts(&mut self, now: Now, is_over: impl Fn(&Site) -> bool) {
+        let mut over = Vec::new();
+        let mut index = 0;
+        while index < self.sites.len() {
+            if is_over(&self.sites[index]) {
+                over.push(self.sites.remove(index));
+            } else {
+                index += 1;
+            }
+        }
+        for site in over {
+            for (message, more) in &site.written {
+                let line = match more {
+                    0 => continue,
+                    1 => format!("{message} … repeated once"),
+                    more => format!("{message} … repeated {more} times"),
+                };
+                self.write(now, site.level, &site.target, &line);
+            }
+            let (last, count) = &site.unwritten;
+            if *count > 0 {
+                let line = format!("{last} … the last of {count} more of this kind");
+                self.write(now, site.level, &site.target, &line);
+            }
         }
     }
 
@@ -429,12 +461,12 @@ mod tests {
             inner.log(
                 at(second),
                 Level::Error,
-                "rackwarden_core::chat",
+                ("rackwarden_core::chat", 7),
                 "no route",
             );
         }
-        inner.log(at(38), Level::Info, "rackwarden_core::chat", "other");
-        inner.log(at(61), Level::Info, "rackwarden_core::chat", "later");
+        inner.log(at(38), Level::Info, ("rackwarden_core::chat", 8), "other");
+        inner.log(at(61), Level::Info, ("rackwarden_core::chat", 8), "later");
         let want = [
             "2026-11-20T20:15:02Z ERROR [chat] no route",
             "2026-11-20T20:15:40Z INFO  [chat] other",
@@ -446,16 +478,44 @@ mod tests {
     }
 
     #[test]
-    fn what_is_counted_is_bounded_and_written_at_the_end() {
+    fn a_storm_is_ten_lines_a_minute_and_nothing_goes_uncounted() {
+        for (name, kinds) in [("storm-same", 1), ("storm-few", 3), ("storm-all", u64::MAX)] {
+            let (mut inner, path) = logger(name, 1 << 20, 3);
+            // Three minutes with a thousand errors each second.
+            for number in 0..180_000 {
+                let message = format!("error {}", number % kinds);
+                inner.log(at(number / 1000), Level::Error, ("x", 1), &message);
+                // Another place is heard all the same.
+                if number == 70_000 {
+                    inner.log(at(number / 1000), Level::Error, ("x", 2), "elsewhere");
+                }
+            }
+            inner.flush(at(180));
+            let lines = lines(&path);
+            assert!(lines.len() <= 31, "{} lines of {kinds}", lines.len());
+            let other = lines.iter().filter(|line| line.ends_with("elsewhere"));
+            assert_eq!(other.count(), 1);
+            let number = |text: &str, word: &str| {
+                let (_, rest) = text.split_once(word)?;
+                rest.split(' ').next()?.parse::<u64>().ok()
+            };
+            let counted = lines.iter().map(|line| {
+                let more = number(line, "repeated ").or_else(|| number(line, "the last of "));
+                more.unwrap_or(1)
+            });
+            assert_eq!(counted.sum::<u64>(), 180_001, "{lines:#?}");
+            std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_counted_is_bounded() {
         let (mut inner, path) = logger("bound", 1 << 20, 3);
         for number in 0..1000 {
-            let message = format!("error {number}");
-            inner.log(at(0), Level::Error, "x", &message);
-            inner.log(at(0), Level::Error, "x", &message);
-            assert!(inner.repeated.len() <= MAX_REPEATED);
+            inner.log(at(0), Level::Error, ("x", number), "error");
+            assert!(inner.sites.len() <= MAX_SITES);
         }
-        inner.flush(at(1));
-        assert_eq!(lines(&path).len(), 2000);
+        assert_eq!(lines(&path).len(), 1000);
         std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
     }
 
@@ -463,7 +523,7 @@ mod tests {
     fn files_are_rotated_and_only_so_many_are_kept() {
         let (mut inner, path) = logger("rotate", 200, 2);
         for number in 0..50 {
-            inner.log(at(0), Level::Info, "x", &format!("line {number}"));
+            inner.log(at(0), Level::Info, ("x", 1), &format!("line {number}"));
         }
         let folder = path.parent().unwrap();
         let mut names: Vec<String> = std::fs::read_dir(folder)

@@ -7,6 +7,7 @@ use crate::load;
 use crate::logger;
 use crate::service::Supervisor;
 use crate::signals::{self, Signal};
+use log::Level;
 use rackwarden_core::config::Config;
 use rackwarden_core::event::Event;
 use rackwarden_core::http::auth::Auth;
@@ -21,7 +22,7 @@ use rackwarden_core::io::store::{self, FileStorage, LogFiles, StateDir, StoreHan
 use rackwarden_core::io::stream::Listener;
 use rackwarden_core::journal::Journal;
 use rackwarden_core::state::Records;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Runs the agent until SIGTERM or SIGINT.
@@ -36,10 +37,14 @@ pub(crate) fn run(options: &RunOptions) -> Outcome {
         plugins: options.plugins.clone(),
     };
     logger::configure(&config).map_err(Failure::operation)?;
-    for warning in &config.warnings {
-        log::warn!("{}: {warning}", source.path.display());
-    }
+    warn(&config, &source.path);
     start(clock, config, source).map_err(Failure::operation)
+}
+
+fn warn(config: &Config, path: &Path) {
+    let warnings = config.warnings.iter();
+    let line = |warning| format!("{}: {warning}", path.display());
+    logger::each(Level::Warn, warnings.map(line));
 }
 
 /// Where the configuration comes from, at the start and at every reload.
@@ -199,15 +204,12 @@ impl Reload {
         if let Some(manager) = &self.manager {
             manager.tell_reloading();
         }
-        // Who corrects a file wants to see each error again, not how often it was seen.
-        log::logger().flush();
         let outcome = match self.source.load() {
             Ok(config) => self.swap(config),
             Err(errors) => {
-                for error in &errors {
-                    log::error!("{error}");
-                }
-                Err(format!("{} error(s)", errors.len()))
+                let count = errors.len();
+                logger::each(Level::Error, errors.into_iter());
+                Err(format!("{count} error(s)"))
             }
         };
         if let Err(why) = outcome {
@@ -234,9 +236,7 @@ impl Reload {
             log::warn!("the list of plugins is another one; that needs a restart");
             config.plugins.clone_from(&self.config.plugins);
         }
-        for warning in &config.warnings {
-            log::warn!("{}: {warning}", self.source.path.display());
-        }
+        warn(&config, &self.source.path);
         if let Some(server) = &self.server {
             server.reload(listeners, auth(&config));
         }

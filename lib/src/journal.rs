@@ -4,7 +4,7 @@
 
 mod memory;
 
-pub use memory::{Broken, MemoryStorage, Trouble};
+pub use memory::{Broken, MemoryStorage, Trouble, Written};
 
 use crate::fault::Fault;
 use crate::small::SmallMap;

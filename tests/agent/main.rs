@@ -4,6 +4,7 @@
 
 #[path = "../support/bot_api.rs"]
 mod bot_api;
+mod descriptors;
 mod device;
 mod doctor;
 mod lifecycle;

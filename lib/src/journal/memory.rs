@@ -45,9 +45,33 @@ pub struct MemoryStorage {
     broken: Option<Broken>,
     is_off: bool,
     set_aside: u32,
+    written: Written,
+}
+
+/// What a disk of these days would have had to write so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Bytes of the files.
+    pub bytes: u64,
+    /// The same in whole blocks of 4 KiB: a block that is added to is written again.
+    pub block_bytes: u64,
+    /// Syncs, each of which a file system adds a few blocks of its own to.
+    pub syncs: u64,
 }
 
 impl MemoryStorage {
+    /// What was written since the beginning.
+    pub fn written(&self) -> Written {
+        self.written
+    }
+
+    fn count(&mut self, from: usize, bytes: usize) {
+        const BLOCK: usize = 4096;
+        let blocks = (from + bytes).div_ceil(BLOCK) - from / BLOCK;
+        self.written.bytes += bytes as u64;
+        self.written.block_bytes += (blocks * BLOCK) as u64;
+    }
+
     /// Lets the operation with this number, counted from 0, go wrong.
     pub fn trouble_at(&mut self, operation: u64, trouble: Trouble) {
         self.trouble = Some((self.operations + operation, trouble));
@@ -159,6 +183,7 @@ impl Storage for MemoryStorage {
         } else {
             bytes.len()
         };
+        self.count(self.journal.as_ref().map_or(0, Vec::len), length);
         self.journal
             .get_or_insert_with(Vec::new)
             .extend_from_slice(&bytes[..length]);
@@ -168,6 +193,7 @@ impl Storage for MemoryStorage {
     fn sync(&mut self) -> Result<(), Fault> {
         let trouble = self.begin()?;
         let length = self.journal.as_ref().map_or(0, Vec::len);
+        self.written.syncs += 1;
         if trouble.is_some() || self.broken == Some(Broken::Sync) {
             self.is_poisoned = true;
             self.halfway(trouble)?;
@@ -184,6 +210,8 @@ impl Storage for MemoryStorage {
         if self.broken == Some(Broken::Sync) {
             return Err(no_space());
         }
+        self.count(0, bytes.len());
+        self.written.syncs += 2;
         if trouble.is_none() {
             self.overwrite(file, bytes);
             self.is_poisoned &= file == FileKind::Snapshot;
