@@ -193,17 +193,15 @@ impl Outbox {
 impl Record {
     /// What a message says that was told by mail already.
     pub(super) fn told_remark(&self, zone: &Zone) -> Option<String> {
-        let told = self.told?.zoned(zone);
-        let is_same_day = told.date() == self.created.zoned(zone).date();
-        let form = if is_same_day {
-            "%H:%M"
+        let (told, created) = (self.told?.local(zone), self.created.local(zone));
+        let is_same_day = told[..10] == created[..10];
+        // Up to the minutes, of `2026-11-20 20:15:02`.
+        let told = if is_same_day {
+            &told[11..16]
         } else {
-            "%Y-%m-%d %H:%M"
+            &told[..16]
         };
-        Some(format!(
-            "\n(already told by mail at {})",
-            told.strftime(form)
-        ))
+        Some(format!("\n(already told by mail at {told})"))
     }
 }
 
