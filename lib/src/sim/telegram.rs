@@ -11,6 +11,7 @@ mod markup;
 
 use crate::time::{Mono, Now, Wall};
 pub use form::parameters;
+use form::{chat_of, encode, person};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -665,20 +666,6 @@ impl Service {
     }
 }
 
-fn encode(answer: Answer) -> (u16, Vec<u8>) {
-    let (status, body) = match answer {
-        Ok(result) => (200, json!({"ok": true, "result": result})),
-        Err((status, text, hints)) => {
-            let mut body = json!({"ok": false, "error_code": status, "description": text});
-            if !hints.is_null() {
-                body["parameters"] = hints;
-            }
-            (status, body)
-        }
-    };
-    (status, body.to_string().into_bytes())
-}
-
 fn buttons(parameters: &Value) -> Result<Vec<(String, String)>, (u16, String, Value)> {
     let rows = parameters["reply_markup"]["inline_keyboard"].as_array();
     let all = rows
@@ -696,15 +683,6 @@ fn buttons(parameters: &Value) -> Result<Vec<(String, String)>, (u16, String, Va
         buttons.push((label.to_owned(), data.to_owned()));
     }
     Ok(buttons)
-}
-
-fn person(user: i64) -> Value {
-    json!({"id": user, "is_bot": false, "first_name": format!("user{user}")})
-}
-
-fn chat_of(chat: i64) -> Value {
-    let kind = if chat < 0 { "supergroup" } else { "private" };
-    json!({"id": chat, "type": kind, "title": "crew"})
 }
 
 #[cfg(test)]

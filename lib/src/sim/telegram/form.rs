@@ -1,6 +1,7 @@
-//! Parameters of a call: JSON, or a form with a file (RFC 7578).
+//! What calls and answers look like: parameters as JSON or as a form with a file (RFC 7578), answers, people and chats.
 
-use serde_json::{Map, Value};
+use super::Answer;
+use serde_json::{Map, Value, json};
 
 /// Parameters, and the file with its name.
 pub fn parameters(kind: &str, body: &[u8]) -> (Value, Option<(String, Vec<u8>)>) {
@@ -45,4 +46,30 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack
         .windows(needle.len())
         .position(|window| window == needle)
+}
+
+/// A person as the service writes one.
+pub(super) fn person(user: i64) -> Value {
+    json!({"id": user, "is_bot": false, "first_name": format!("user{user}")})
+}
+
+/// A chat as the service writes one.
+pub(super) fn chat_of(chat: i64) -> Value {
+    let kind = if chat < 0 { "supergroup" } else { "private" };
+    json!({"id": chat, "type": kind, "title": "crew"})
+}
+
+/// Status and body of an answer.
+pub(super) fn encode(answer: Answer) -> (u16, Vec<u8>) {
+    let (status, body) = match answer {
+        Ok(result) => (200, json!({"ok": true, "result": result})),
+        Err((status, text, hints)) => {
+            let mut body = json!({"ok": false, "error_code": status, "description": text});
+            if !hints.is_null() {
+                body["parameters"] = hints;
+            }
+            (status, body)
+        }
+    };
+    (status, body.to_string().into_bytes())
 }
