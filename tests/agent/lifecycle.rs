@@ -237,6 +237,16 @@ fn kills_at_any_moment_lose_nothing_and_repeat_nothing_unmarked() {
         assert!(alerts.contains("seen by"), "round {round}: {alerts}");
         let why = agent.ask("/why power.unreachable:alpha");
         assert!(why.contains("muted until"), "round {round}: {why}");
+        let verdict = agent.beside(&["audit", "verify"]);
+        assert_eq!(verdict.code, Some(0), "round {round}: {}", verdict.stderr);
+        agent.ask(&format!("/grant telegram:10{round} viewer"));
+    }
+    let rights = agent.ask("/permissions");
+    for round in 0..10 {
+        assert!(
+            rights.contains(&format!("telegram:10{round}\n")),
+            "{rights}"
+        );
     }
     agent.wait_for_power("alpha", 3500.0);
     device.set_power(1000);

@@ -396,7 +396,7 @@ impl World {
             },
         };
         if matches!(entry, Entry::Late(_)) {
-            self.now.mono = self.now.mono + Duration::from_secs(600);
+            self.now.mono += Duration::from_secs(600);
         }
         let incoming = Incoming {
             caller,
@@ -531,7 +531,7 @@ fn a_million_guesses_press_nothing() {
         };
         let invocation = world.receive(incoming, None);
         assert_eq!(invocation, None, "{} pressed {code:?}", person.rule);
-        world.now.mono = world.now.mono + Duration::from_micros(50);
+        world.now.mono += Duration::from_micros(50);
     }
     assert_eq!(world.chat.counters.commands, 0);
 }
