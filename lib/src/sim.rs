@@ -333,11 +333,6 @@ impl Sim {
         self.disk.journal.storage()
     }
 
-    /// The last moment of which everything is on disk: what the agent decided until then survives its end.
-    pub fn stored_until(&self) -> Mono {
-        self.disk.stored_until(self.now.mono)
-    }
-
     /// A new configuration is swapped in.
     pub fn reload(&mut self, config: Config) {
         self.config = Arc::new(config.clone());
@@ -367,10 +362,10 @@ impl Sim {
         self.disk.cut_power(&mut Rng::new(seed));
     }
 
-    /// Starts it again from what was stored.
-    pub fn restart(&mut self) {
+    /// Starts it again from what was stored. Returns the moment until which everything that it had decided is kept.
+    pub fn restart(&mut self) -> Mono {
         self.is_dead = false;
-        self.disk.reopen();
+        let kept = self.disk.reopen(self.now.mono);
         self.engine = Engine::new(Rng::new(2));
         let mut effects = Effects::new();
         self.core = Core::with_plugins(
@@ -379,6 +374,7 @@ impl Sim {
             &mut effects,
         );
         self.perform(effects);
+        kept
     }
 
     /// Lets time pass.
@@ -442,6 +438,11 @@ impl Sim {
     /// The newest snapshot.
     pub fn snapshot(&self) -> Option<&Arc<Snapshot>> {
         self.snapshot.as_ref()
+    }
+
+    /// What the newest snapshot would be if one were published at this moment.
+    pub fn look(&mut self) -> Arc<Snapshot> {
+        self.core.first_snapshot(self.now)
     }
 
     /// What the store holds, or will when it has written everything.

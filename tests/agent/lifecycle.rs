@@ -218,7 +218,7 @@ fn a_firing_alert_is_not_told_again_after_a_restart() {
 }
 
 #[test]
-fn kills_at_any_moment_lose_nothing_and_repeat_nothing_unmarked() {
+fn kills_keep_rights_and_the_audit_log() {
     let (api, device) = (BotApi::start(), Device::start(3500));
     let config = format!("{}{POWER}{}", api.config(), device.table("alpha"));
     let mut agent = Agent::start(&config);

@@ -7,6 +7,7 @@ mod bot_api;
 mod descriptors;
 mod device;
 mod doctor;
+mod kills;
 mod lifecycle;
 mod logging;
 mod pairing;

@@ -72,10 +72,6 @@ impl Disk {
         }
     }
 
-    pub(super) fn stored_until(&self, now: Mono) -> Mono {
-        self.dirty_since.unwrap_or(now)
-    }
-
     /// The power goes; in one of two cases while what waits is being written.
     pub(super) fn cut_power(&mut self, rng: &mut Rng) {
         if self.journal.is_dirty() && rng.below(2) == 0 {
@@ -85,9 +81,18 @@ impl Disk {
         self.journal.storage().power_cut_torn(rng);
     }
 
-    /// A new agent reads what is there.
-    pub(super) fn reopen(&mut self) {
-        let storage = std::mem::take(self).journal.into_storage();
-        *self = Disk::on(storage);
+    /// A new agent reads what is there. Returns until when it knows everything.
+    pub(super) fn reopen(&mut self, now: Mono) -> Mono {
+        let Disk {
+            journal,
+            dirty_since,
+            ..
+        } = std::mem::take(self);
+        let seq = journal.records().seq;
+        *self = Disk::on(journal.into_storage());
+        match dirty_since {
+            Some(since) if self.journal.records().seq < seq => since,
+            _ => now,
+        }
     }
 }

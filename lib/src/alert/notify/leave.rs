@@ -1,7 +1,7 @@
 //! How messages leave: what is queued becomes a message or joins one, ends wait for each other, and what stands is
 //! edited when things change.
 
-use super::message::{Line, Message, Status, Title};
+use super::message::{Line, Message, Title};
 use super::told::Note;
 use super::{EDITS_AT_ONCE, MAX_MESSAGES, Notifier, NotifyEnv, WINDOW, policy};
 use crate::alert::Severity;
@@ -56,6 +56,12 @@ impl Notifier {
                 Note::Reminder => self.send_all(env, &audience, &Title::Reminder, lines),
                 Note::Ended => {
                     self.recent_ends.push(at);
+                    for message in self.messages.values_mut() {
+                        if message.open_until != 0 {
+                            let names = lines.iter().map(|line| line.name.clone());
+                            message.ended.extend(names);
+                        }
+                    }
                     self.send_all(env, &audience, &Title::Ended, lines);
                 }
             }
@@ -106,19 +112,7 @@ impl Notifier {
                 return true;
             }
             message.open_until = 0;
-            let joined = std::mem::take(&mut message.joined);
-            let lines: Vec<Line> = message
-                .lines
-                .iter()
-                .filter(|line| joined.contains(&line.name))
-                .filter(|line| matches!(line.status, Status::Firing | Status::Event))
-                .cloned()
-                .collect();
-            if !lines.is_empty() {
-                let audience: Vec<Address> =
-                    message.copies.iter().map(|(to, _)| to.clone()).collect();
-                summaries.push((audience, lines));
-            }
+            summaries.extend(message.summaries());
             let is_live = message.is_live();
             save_message(env.state, *id, is_live.then_some(&*message));
             is_live
@@ -177,27 +171,37 @@ impl Notifier {
             let Some(id) = self.changed_messages.pop_first() else {
                 break;
             };
-            let Some(message) = self.messages.get(&id) else {
+            let Some(message) = self.messages.get_mut(&id) else {
                 save_message(env.state, id, None);
                 continue;
             };
-            for (to, item) in message.copies.iter().filter(|(to, _)| can_edit(to)) {
-                let draft = Draft {
-                    to: to.clone(),
-                    lane: if message.is_live() {
-                        message.lane()
-                    } else {
-                        Lane::Digest
-                    },
-                    text: message.text(env.config, env.now),
-                    buttons: message.buttons(env.book),
-                    document: None,
-                    edit: Some(EditOf::Item(*item)),
-                    silent: true,
-                    alert: message.only_alert(),
-                    topic: Some(message.topic(&mut message.copies.iter().map(|(to, _)| to))),
-                };
-                env.outbox.post(env.now, env.state, draft);
+            let joined = std::mem::take(&mut message.joined);
+            let topic = message.topic(&mut message.copies.iter().map(|(to, _)| to));
+            for (copy, (to, item)) in message.copies.iter().enumerate() {
+                // What has not left yet rings when it does, with all that has joined until then.
+                let mut has_left = true;
+                if can_edit(to) {
+                    let draft = Draft {
+                        to: to.clone(),
+                        lane: if message.is_live() {
+                            message.lane()
+                        } else {
+                            Lane::Digest
+                        },
+                        text: message.text(env.config, env.now),
+                        buttons: message.buttons(env.book),
+                        document: None,
+                        edit: Some(EditOf::Item(*item)),
+                        silent: true,
+                        alert: message.only_alert(),
+                        topic: Some(topic.clone()),
+                    };
+                    has_left = env.outbox.post(env.now, env.state, draft) != *item;
+                }
+                if has_left {
+                    let names = joined.iter().map(|name| (copy, name.clone()));
+                    message.unrung.extend(names);
+                }
             }
             if message.is_live() || message.open_until != 0 {
                 save_message(env.state, id, Some(message));

@@ -36,8 +36,14 @@ pub(super) struct Message {
     pub(super) more: Vec<String>,
     /// Until when (steady milliseconds) others join it; 0 when nobody does any longer.
     pub(super) open_until: i64,
-    /// Who joined and has not rung yet.
+    /// Alerts that have ended since it was written: what comes later about them is told later, in a message of its own.
+    #[serde(default)]
+    pub(super) ended: Vec<String>,
+    /// Who joined since the last edit.
+    #[serde(skip)]
     pub(super) joined: Vec<String>,
+    /// Who joined a copy (by its number) that had left already, and has not rung there yet.
+    pub(super) unrung: Vec<(usize, String)>,
 }
 
 /// What stands above the lines.
@@ -136,7 +142,9 @@ impl Message {
             lines: Vec::new(),
             more: Vec::new(),
             open_until: 0,
+            ended: Vec::new(),
             joined: Vec::new(),
+            unrung: Vec::new(),
         };
         for line in lines {
             message.add(line);
@@ -168,7 +176,9 @@ impl Message {
 
     /// True when all of these can join.
     pub(super) fn takes(&self, lines: &[Line]) -> bool {
-        let is_new = |line: &Line| self.lines.iter().all(|own| own.name != line.name);
+        let is_new = |line: &Line| {
+            self.lines.iter().all(|own| own.name != line.name) && !self.ended.contains(&line.name)
+        };
         self.lines.len() + self.more.len() + lines.len() <= MAX_LINES + MAX_NAMED
             && lines.iter().all(is_new)
     }
@@ -209,6 +219,27 @@ impl Message {
                 })
                 .collect(),
         }
+    }
+
+    /// What joined and still fires, for the copies that have not rung for it.
+    pub(super) fn summaries(&mut self) -> Vec<(Vec<Address>, Vec<Line>)> {
+        let unrung = std::mem::take(&mut self.unrung);
+        let mut summaries: Vec<(Vec<Address>, Vec<Line>)> = Vec::new();
+        for (copy, (to, _)) in self.copies.iter().enumerate() {
+            let is_due = |line: &&Line| {
+                matches!(line.status, Status::Firing | Status::Event)
+                    && unrung
+                        .iter()
+                        .any(|(of, name)| *of == copy && *name == line.name)
+            };
+            let lines: Vec<Line> = self.lines.iter().filter(is_due).cloned().collect();
+            match summaries.last_mut() {
+                _ if lines.is_empty() => {}
+                Some((audience, own)) if *own == lines => audience.push(to.clone()),
+                _ => summaries.push((vec![to.clone()], lines)),
+            }
+        }
+        summaries
     }
 
     pub(super) fn stands_at(&self, audience: &[Address]) -> bool {

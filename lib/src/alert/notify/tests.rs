@@ -38,7 +38,8 @@ impl Post for Posted {
         let text = draft.text.to_plain().replace('\n', " | ");
         self.lines
             .push(format!("[t+{:.1}s {what}{bell}] {text}", self.elapsed));
-        self.next
+        // Whatever is edited here has left already.
+        draft.edit.map_or(self.next, |_| 0)
     }
 }
 

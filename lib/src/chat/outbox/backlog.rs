@@ -94,7 +94,8 @@ impl Outbox {
         let (Some(target), Some(item)) = (self.items.get(&into), self.items.get(&id)) else {
             return false;
         };
-        if target.record.text.utf16_len() + item.record.text.utf16_len() > PACKED_UNITS {
+        let units = |item: &Item| item.record.whole().utf16_len();
+        if units(target) + units(item) > PACKED_UNITS {
             return false;
         }
         let topic = target.record.topic_with(&item.record);
@@ -112,8 +113,11 @@ impl Outbox {
         }
         target.record.twins.append(&mut item.record.twins);
         let written = format!("\n\n{} ", item.record.created.local(&zone));
-        target.record.text.push(Style::Italic, written);
-        target.record.text.append(item.record.text);
+        let own = std::mem::take(&mut target.record.text);
+        let before = &mut target.record.before;
+        before.append(own);
+        before.push(Style::Italic, written);
+        before.append(item.record.whole());
         target.record.silent &= item.record.silent;
         target.record.topic = topic;
         target.record.alert = None;
@@ -176,23 +180,23 @@ impl Outbox {
         let Some(item) = self.items.get_mut(last) else {
             return;
         };
-        let mut text = Text::new()
+        let mut before = Text::new()
             .italic(format!(
                 "{} messages about this waited; the first, of {}:",
                 ids.len(),
                 first.record.created.local(&zone)
             ))
             .line();
-        text.append(first.record.text);
-        text = text
+        before.append(first.record.whole());
+        before = before
             .line()
             .italic(format!(
                 "the last, of {}:",
                 item.record.created.local(&zone)
             ))
             .line();
-        text.append(std::mem::take(&mut item.record.text));
-        item.record.text = text;
+        before.append(std::mem::take(&mut item.record.before));
+        item.record.before = before;
         item.record.lane = lane;
         item.record.twins.extend(twins);
         if let (Some(own), Some(others)) = (&mut item.record.topic, first.record.topic) {

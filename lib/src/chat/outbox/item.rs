@@ -11,6 +11,9 @@ pub(super) struct Record {
     pub(super) to: Address,
     pub(super) lane: Lane,
     pub(super) text: Text,
+    /// What waited before it and is told with it. An edit changes the text, never this.
+    #[serde(default)]
+    pub(super) before: Text,
     pub(super) buttons: Vec<Vec<(String, String)>>,
     pub(super) edit: Option<EditOf>,
     pub(super) silent: bool,
@@ -93,6 +96,13 @@ impl Record {
             (None, None) => Vec::new(),
         }
     }
+
+    /// Everything that it says.
+    pub(super) fn whole(&self) -> Text {
+        let mut whole = self.before.clone();
+        whole.append(self.text.clone());
+        whole
+    }
 }
 
 impl Item {
@@ -107,6 +117,7 @@ impl Item {
                 to: draft.to,
                 lane: draft.lane,
                 text: draft.text,
+                before: Text::new(),
                 buttons,
                 edit: draft.edit,
                 silent: draft.silent,
@@ -159,6 +170,8 @@ impl Item {
         seq: u64,
     ) {
         self.record.text = draft.text;
+        // A group that was one alert is told as a group from here on.
+        self.record.alert = draft.alert.map(|alert| alert.to_string());
         self.record.buttons = buttons;
         self.record.has_document = draft.document.is_some();
         self.record.silent &= draft.silent;

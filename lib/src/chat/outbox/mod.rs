@@ -139,6 +139,9 @@ struct Sent {
     message: i64,
     #[serde(default)]
     is_kept: bool,
+    /// What was told with it and stays above whatever it becomes.
+    #[serde(default)]
+    before: Text,
 }
 
 impl Outbox {
@@ -376,7 +379,7 @@ impl Outbox {
         let place = Place {
             address: &draft.to,
             who,
-            is_kept: draft.alert.is_some(),
+            is_kept: draft.lane != Lane::Reply,
         };
         let mut rows = Vec::new();
         for row in &draft.buttons {

@@ -19,12 +19,10 @@ pub(super) struct Paces {
 struct Times {
     /// Asked for by the service.
     not_before: Mono,
-    /// After the last message.
-    after_last: Mono,
-    /// From when on a critical alert need not wait for that: when the last few messages together have had their gaps.
-    after_burst: Mono,
-    /// When each of the last few messages may be counted out of a burst, oldest first.
-    burst: VecDeque<Mono>,
+    /// When all messages so far have had their gaps.
+    paid: Mono,
+    /// The same without the last one.
+    ahead: Mono,
     /// When the messages of the last minute left, oldest first.
     recent: VecDeque<Mono>,
     per_minute: Option<usize>,
@@ -33,8 +31,6 @@ struct Times {
 const MINUTE: Duration = Duration::from_secs(60);
 /// Of a group's messages in a minute, so many are kept free for critical alerts.
 const RESERVED: usize = 5;
-/// So many messages may leave in the time of as many gaps, when a critical alert must not wait for its own.
-const BURST: usize = 3;
 /// Chats whose times are remembered; those that are free anyway are forgotten beyond it.
 const MAX_CHATS: usize = 500;
 
@@ -44,11 +40,12 @@ impl Paces {
         let Some(times) = self.chats.get(&without_topic(to)) else {
             return self.overall;
         };
-        let gap = match lane {
-            Lane::Critical => times.after_burst.min(times.after_last),
-            _ => times.after_last,
+        // A critical alert may leave right behind another message; whatever follows waits for both gaps.
+        let paid = match lane {
+            Lane::Critical => times.ahead,
+            _ => times.paid,
         };
-        let mut next = self.overall.max(times.not_before).max(gap);
+        let mut next = self.overall.max(times.not_before).max(paid);
         if let Some(limit) = times.per_minute {
             let usable = match lane {
                 Lane::Critical => limit,
@@ -70,11 +67,9 @@ impl Paces {
         let key = without_topic(to);
         let is_group = matches!(key, Address::Telegram { chat, .. } if chat < 0);
         let times = self.chats.entry(key).or_default();
-        times.after_last = now + pace.chat_gap;
-        times.burst.push_back(now + pace.chat_gap * BURST as u32);
-        if times.burst.len() >= BURST {
-            times.after_burst = times.burst.pop_front().unwrap_or_default();
-        }
+        // One message may be ahead of its gap, but no second one.
+        times.ahead = times.paid;
+        times.paid = times.paid.max(now) + pace.chat_gap;
         if is_group {
             times.per_minute = Some(pace.group_per_minute);
             times.recent.push_back(now);
@@ -87,7 +82,7 @@ impl Paces {
     /// The service has answered: the gap counts from here, so that a slow line does not press it together.
     pub(super) fn note_answered(&mut self, now: Mono, to: &Address, pace: Pace) {
         if let Some(times) = self.chats.get_mut(&without_topic(to)) {
-            times.after_last = times.after_last.max(now + pace.chat_gap);
+            times.paid = times.paid.max(now + pace.chat_gap);
         }
     }
 
@@ -108,7 +103,7 @@ impl Paces {
         if self.chats.len() > MAX_CHATS {
             self.chats.retain(|_, times| {
                 times.not_before > now
-                    || times.after_last > now
+                    || times.paid > now
                     || times.recent.back().is_some_and(|at| *at + MINUTE > now)
             });
         }
@@ -145,20 +140,24 @@ mod tests {
                 now = next;
             }
         }
-        let (apart, gaps) = match lane {
-            Lane::Critical => (BURST, 1),
-            _ => (1, 1),
-        };
-        assert!(
-            times
-                .windows(apart + 1)
-                .all(|group| group[apart].since(group[0]) >= PACE.chat_gap * gaps)
-        );
+        // One ahead at most, and so many in as many seconds.
+        for (count, group) in times
+            .windows(2)
+            .map(|pair| (1, pair))
+            .chain(times.windows(3).map(|three| (2, three)))
+        {
+            let ahead = u32::from(lane == Lane::Critical);
+            let span = group[count].since(group[0]);
+            assert!(
+                span >= PACE.chat_gap * (count as u32 - ahead.min(count as u32)),
+                "{span:?}"
+            );
+        }
         for start in &times {
             let within = times
                 .iter()
                 .filter(|at| *at >= start && at.since(*start) < MINUTE);
-            assert!(within.count() <= 60);
+            assert!(within.count() <= 61);
         }
         counts
     }
@@ -166,6 +165,7 @@ mod tests {
     #[test]
     fn a_private_chat_gets_one_each_second_and_a_group_its_share() {
         assert_eq!(run(&chat(5), Lane::Reply, 2), [60, 60]);
+        assert_eq!(run(&chat(5), Lane::Critical, 2), [61, 60]);
         assert_eq!(run(&chat(-5), Lane::Critical, 3), [20, 20, 20]);
         assert_eq!(run(&chat(-5), Lane::Warning, 3), [15, 15, 15]);
     }

@@ -124,13 +124,12 @@ impl Outbox {
         for id in &group {
             if let Some(item) = self.items.get_mut(id) {
                 item.phase = Phase::Ready;
-                let is_edit = item.record.edit.is_some();
                 item.maybe_arrived |= matches!(
                     failure,
                     Failure::Retry {
                         maybe_arrived: true
                     }
-                ) && !is_edit;
+                );
             }
         }
         self.drop_needless(state);
@@ -141,7 +140,10 @@ impl Outbox {
             Failure::NoTopic => {
                 self.change(&group, state, |item| item.record.to = without_topic(&to))
             }
-            Failure::NoMessage => self.change(&group, state, |item| item.record.edit = None),
+            Failure::NoMessage => self.change(&group, state, |item| {
+                item.record.edit = None;
+                item.maybe_arrived = true;
+            }),
             Failure::TooLong => self.halve(&group, now.mono, state),
             Failure::Parked(why) => {
                 log::warn!("chat: {to} does not take a message, which waits: {why}");
@@ -191,6 +193,8 @@ impl Outbox {
             let Some(item) = self.items.get_mut(id) else {
                 continue;
             };
+            item.record.text = item.record.whole();
+            item.record.before = Text::new();
             if page_units(item, item.record.text.utf16_len()) <= SHORTEST_PAGE_UNITS {
                 log::warn!("chat: {} takes no message at all, it waits", item.record.to);
                 item.not_before = now + REFUSED_FOR;
@@ -270,7 +274,8 @@ impl Outbox {
         let mut order = Order::default();
         for (id, item) in &self.items {
             let chat = chat_key(&item.record.to);
-            if let Some(alert) = &item.record.alert {
+            // An edit only waits for its message, and no news waits for an edit.
+            if let (Some(alert), None) = (&item.record.alert, item.record.edit) {
                 order.first_of_alert.entry((chat, alert)).or_insert(*id);
             }
             match item.phase {
@@ -327,7 +332,7 @@ impl Outbox {
             })
             .take(MERGE_AT_MOST)
             .take_while(|(_, item)| {
-                length += item.record.text.utf16_len() + 2;
+                length += item.record.whole().utf16_len() + 2;
                 length < 3500
             })
             .map(|(id, _)| *id)
@@ -384,11 +389,21 @@ impl Outbox {
         let is_document = part >= pages.len();
         let mut text = match pages.into_iter().nth(part) {
             Some(page) => page,
-            None if has_caption => record.text.clone(),
+            None if has_caption => record.whole(),
             None => Text::new(),
         };
+        let target = (part == 0 && !is_document)
+            .then(|| self.target(record.edit, &record.to))
+            .flatten();
+        if let Some((_, Some(above))) = target {
+            if above.utf16_len() + text.utf16_len() <= limits.text_units {
+                let own = std::mem::replace(&mut text, above.clone());
+                text.append(own);
+            }
+        }
         let checksum = crc32(text.to_plain().as_bytes());
-        if item.maybe_arrived {
+        // An edit that was made twice is no repetition; one that has no message to change is.
+        if (item.maybe_arrived || record.edit.is_some()) && target.is_none() && !is_document {
             text.push(Style::Italic, "\n(maybe repeated)");
         }
         let age = now.wall.since(record.created);
@@ -399,9 +414,6 @@ impl Outbox {
         if let Some(remark) = record.told_remark(&self.zone()).filter(|_| part == 0) {
             text.push(Style::Italic, remark);
         }
-        let edit = (part == 0)
-            .then(|| self.target(record.edit, &record.to))
-            .flatten();
         let shows_buttons = part == last || has_caption;
         Some(Outgoing {
             item: id,
@@ -417,7 +429,7 @@ impl Outbox {
             } else {
                 None
             },
-            edit: if is_document { None } else { edit },
+            edit: target.map(|(message, _)| message),
             silent: record.silent,
             is_plain: item.is_plain,
             identity: record.twins.first().copied().unwrap_or(id),
@@ -445,7 +457,7 @@ impl Outbox {
             }
             let written = format!("{} ", item.record.created.local_time(&zone));
             text.push(Style::Italic, written);
-            text.append(item.record.text.clone());
+            text.append(item.record.whole());
             if let Some(remark) = item.record.told_remark(&zone) {
                 text.push(Style::Italic, remark);
             }
@@ -479,12 +491,14 @@ impl Outbox {
         })
     }
 
-    fn target(&self, edit: Option<EditOf>, to: &Address) -> Option<i64> {
+    /// The message that an edit changes, and what stays above it.
+    fn target(&self, edit: Option<EditOf>, to: &Address) -> Option<(i64, Option<&Text>)> {
         match edit? {
-            EditOf::Message(message) => Some(message),
+            EditOf::Message(message) => Some((message, None)),
             EditOf::Item(id) => {
                 let sent = self.sent.get(&id)?;
-                (chat_key(&sent.to) == chat_key(to)).then_some(sent.message)
+                let is_here = chat_key(&sent.to) == chat_key(to);
+                is_here.then_some((sent.message, Some(&sent.before)))
             }
         }
     }
@@ -503,11 +517,13 @@ impl Outbox {
     }
 
     fn remember(&mut self, id: ItemId, item: &Item, message: i64, state: &mut Pending) {
-        let is_kept = item.record.alert.is_some();
+        // Alerts, alone or in groups, are edited later, perhaps by an agent that was started anew.
+        let is_kept = item.record.lane != Lane::Reply && item.record.edit.is_none();
         let sent = Sent {
             to: item.record.to.clone(),
             message,
             is_kept,
+            before: item.record.before.clone(),
         };
         if is_kept {
             state.put("sent", &id.to_string(), &sent);
@@ -560,7 +576,8 @@ impl Order<'_> {
             return true;
         }
         let alert = item.record.alert.as_deref();
-        alert.is_some_and(|alert| {
+        let news = alert.filter(|_| item.record.edit.is_none());
+        news.is_some_and(|alert| {
             let first = self.first_of_alert.get(&(chat, alert));
             first.is_some_and(|first| *first < id)
         })
@@ -569,7 +586,7 @@ impl Order<'_> {
 
 /// The pages of an item; none when its text goes with the file as a caption.
 fn text_pages(item: &Item, limits: Limits) -> Vec<Text> {
-    let text = &item.record.text;
+    let text = &item.record.whole();
     let fits_caption = text.utf16_len() + REMARK_UNITS <= limits.caption_units;
     if item.document.is_some() && fits_caption {
         return Vec::new();
