@@ -2,10 +2,11 @@
 //! that a chat service can make.
 
 use rackwarden_core::chat::{Role, Subject, TRANSPORTS};
-use rackwarden_core::config::{Config, GrantConfig};
+use rackwarden_core::config::{Config, GrantConfig, MailConfig, MailSecurity};
 use rackwarden_core::effect::LogFile;
 use rackwarden_core::sim::{Sim, Weather};
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
 
 const OWNER: i64 = 1;
@@ -370,6 +371,7 @@ fn every_transport_tells_once_in_order_and_survives_a_kill() {
     let addresses = [
         ("telegram", "telegram:-100", "telegram:-100 "),
         ("telegram", "telegram:-100/7", "telegram:-100 "),
+        ("mail", "mail:oncall@example.org", "oncall@example.org"),
         ("terminal", "terminal", "terminal]"),
     ];
     for (name, _) in TRANSPORTS {
@@ -379,6 +381,17 @@ fn every_transport_tells_once_in_order_and_survives_a_kill() {
     for (name, address, seen_as) in addresses {
         let mut config = config();
         config.notify.to = vec![address.parse().expect(address)];
+        config.mail = Some(Arc::new(MailConfig {
+            host: "mail.sim".into(),
+            port: 25,
+            security: MailSecurity::None,
+            login: None,
+            from_name: String::new(),
+            from: "rack@example.org".into(),
+            ca_file: None,
+            fallback_after: seconds(600),
+            fallback_to: Vec::new(),
+        }));
         config.pdus[0].name = "<b>alpha & \"x\"_*[".into();
         let mut sim = Sim::with_config(config);
         sim.run_for(seconds(20));
