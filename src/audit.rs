@@ -4,6 +4,10 @@ use crate::args::AuditOptions;
 use crate::failure::{Failure, Outcome, print};
 use crate::load;
 use rackwarden_core::io::store;
+use std::path::{Path, PathBuf};
+
+/// Where the system's service has its state.
+const SERVICE: &str = "/var/lib/rackwarden";
 
 /// Runs the subcommand.
 pub(crate) fn run(options: &AuditOptions) -> Outcome {
@@ -17,7 +21,12 @@ pub(crate) fn run(options: &AuditOptions) -> Outcome {
                     path.display()
                 ))
             };
-            config.state_dir.ok_or_else(missing)?
+            let dir = config.state_dir.ok_or_else(missing)?;
+            // A service is told its directory by systemd, and whoever asks here is not.
+            match dir.join("journal").exists() {
+                false if Path::new(SERVICE).join("journal").exists() => PathBuf::from(SERVICE),
+                _ => dir,
+            }
         }
     };
     if let Err(err) = std::fs::read_dir(&dir) {

@@ -220,7 +220,7 @@ pub(crate) const SUBS: &[Sub] = &[
         name: "audit",
         usage: "verify [DIR]",
         help: "check the hash chain of the audit log",
-        about: "Checks every line of audit.log and of its older files in the state directory against its hash and the line before, and the end against the journal. Ends with 1 and names the first bad line. The agent may run meanwhile. DIR is the state directory (default: that of the configuration).",
+        about: "Checks every line of audit.log and of its older files in the state directory against its hash and the line before, and the end against the journal. Ends with 1 and names the first bad line. The agent may run meanwhile. DIR is the state directory (default: that of the configuration, else /var/lib/rackwarden).",
         options: &[CONFIG],
         words: &["verify"],
         examples: &["sudo rackwarden audit verify"],
