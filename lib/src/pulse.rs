@@ -1,5 +1,6 @@
 //! Whether the loops that must not stand still do move. The shell shows what it hands out and what comes back; as long
-//! as nothing is overdue, the service manager's watchdog may be fed. A loop that has nothing to do moves.
+//! as nothing is overdue, the service manager's watchdog may be fed. A loop that has nothing to do moves. Mail is not looked
+//! at: a name look-up of its takes as long as the system's resolver likes, and a restart would not help.
 
 use crate::effect::{Effect, HttpLane, Ticket};
 use crate::event::Event;

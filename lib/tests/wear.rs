@@ -1,5 +1,10 @@
 //! What a day costs an SD card: bytes that the store writes, with the batching that it has.
 
+#![expect(
+    clippy::disallowed_macros,
+    reason = "the numbers are for docs/state.md"
+)]
+
 use rackwarden_core::journal::Written;
 use rackwarden_core::sim::Sim;
 use std::time::Duration;
