@@ -79,7 +79,6 @@ pub struct Sim {
     /// The server's clock is right; the agent's is ahead by so many milliseconds.
     skew_ms: i64,
     is_dead: bool,
-    /// The chat service says what time it is.
     service_dates: bool,
     logs: BTreeMap<LogFile, Vec<String>>,
     transcript: Vec<String>,
