@@ -82,7 +82,7 @@ mod tests {
     fn the_page_has_every_subcommand_and_no_line_that_roff_takes_for_a_request() {
         let page = page();
         for sub in SUBS {
-            assert!(page.contains(&format!(".SS {}", sub.name)));
+            assert!(page.contains(&format!(".SS {}", escape(sub.name))));
         }
         const REQUESTS: [&str; 8] = [".TH", ".SH", ".SS", ".TP", ".PP", ".EX", ".EE", ".B"];
         for line in page.lines().filter(|line| line.starts_with(['.', '\''])) {
