@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use crate::subcommands::{Opt, SUBS, Sub, sub};
+use crate::test_alert::TestAlertOptions;
 use rackwarden_core::config::{suggest, units};
 use rackwarden_core::secret::Secret;
 use std::ffi::OsString;
@@ -161,17 +162,6 @@ pub(crate) struct AuditOptions {
     pub(crate) state_dir: Option<PathBuf>,
 }
 
-/// `test-alert`
-#[derive(Debug, Default, PartialEq)]
-pub(crate) struct TestAlertOptions {
-    /// `--config`, which may name the state directory that holds the socket.
-    pub(crate) config: Option<PathBuf>,
-    /// The rule, such as `power.limit:alpha`.
-    pub(crate) name: String,
-    /// The made-up value, without white space.
-    pub(crate) value: String,
-}
-
 /// `status`
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct StatusOptions {
@@ -193,7 +183,7 @@ pub(crate) enum Shell {
 }
 
 /// Names that are taken by later versions.
-const LATER: &[&str] = &["discover", "test-alert", "backup", "restore"];
+const LATER: &[&str] = &["discover", "backup", "restore"];
 
 /// Reads a command line, the program's name excluded.
 ///
@@ -419,16 +409,10 @@ fn build(sub: &'static Sub, words: Words) -> Result<Command, Failure> {
         "pair" => Command::Pair(config),
         "test-alert" => {
             let value = words.owned("value").unwrap_or_default();
-            let value: String = value.split_whitespace().collect();
-            let name = words.positional.join(" ");
-            if name.trim().is_empty() || value.is_empty() {
-                return Err(wrong_arguments(sub));
-            }
-            return Ok(Command::TestAlert(TestAlertOptions {
-                config,
-                name,
-                value,
-            }));
+            let options = TestAlertOptions::new(config, &words.positional, &value);
+            return options
+                .map(Command::TestAlert)
+                .ok_or_else(|| wrong_arguments(sub));
         }
         "status" => Command::Status(StatusOptions {
             config,

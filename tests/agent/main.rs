@@ -10,6 +10,7 @@ mod doctor;
 mod kills;
 mod lifecycle;
 mod logging;
+mod mail;
 mod pairing;
 mod peers;
 mod snmpd;

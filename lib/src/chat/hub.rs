@@ -189,7 +189,7 @@ impl Chat {
             self.outbox.recall(&|to| transport.serves(to));
         }
         self.transports.retain(|transport| !transport.is_retired());
-        self.outbox.touch();
+        self.outbox.retry_refused();
     }
 
     /// Takes a line from the terminal or the local socket. Refusals and errors are answered here; what may
@@ -492,6 +492,11 @@ impl Chat {
                 .unwrap_or_default(),
             ..self.counters
         }
+    }
+
+    /// True when an address refused messages lately, so that nothing is sent there for a while.
+    pub fn is_closed(&self, to: &Address) -> bool {
+        self.outbox.why_closed(to).is_some()
     }
 
     /// Why messages to this address do not arrive, as far as it is known.

@@ -172,16 +172,14 @@ impl Core {
                     lines.push(format!("{to}: accepted after {took}"));
                     return false;
                 }
-                if outcome.is_none() && !is_over {
+                let is_closed = chat.is_closed(to);
+                if outcome.is_none() && !is_over && !is_closed {
                     return true;
                 }
                 *is_refused = true;
                 let why = chat.why_not(to);
                 let why = why.unwrap_or_else(|| "no answer yet".to_owned());
-                lines.push(format!(
-                    "{to}: not accepted within {}: {why}",
-                    Human(PATIENCE)
-                ));
+                lines.push(format!("{to}: not accepted: {why}"));
                 chat.outbox().unwatch(*id);
                 false
             });

@@ -8,6 +8,8 @@ use crate::fault::{Fault, FaultKind};
 pub enum MailWeather {
     /// It says no, of this kind and with these words.
     Refuses(FaultKind, &'static str),
+    /// It says so to mails for addresses that begin like this, and accepts others.
+    RefusesTo(&'static str, FaultKind, &'static str),
     /// It refuses what has more bytes.
     TakesAtMost(usize),
     /// It accepts the mail, but the connection ends before it says so.
@@ -47,6 +49,10 @@ impl PostOffice {
         let result = match weather {
             None => Ok(()),
             Some(MailWeather::LosesAnswer) => refused(FaultKind::Interrupted, "connection reset"),
+            Some(MailWeather::RefusesTo(whom, kind, words)) if request.to.starts_with(whom) => {
+                return (refused(kind, words), None);
+            }
+            Some(MailWeather::RefusesTo(..)) => Ok(()),
             Some(MailWeather::TakesAtMost(most)) if request.message.len() <= most => Ok(()),
             Some(MailWeather::TakesAtMost(_)) => {
                 return (refused(FaultKind::TooLarge, "552 too large"), None);

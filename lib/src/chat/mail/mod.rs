@@ -45,8 +45,9 @@ pub(super) struct Mail {
     outage: Option<(Mono, String)>,
     /// Addresses that are put off: since when, and how often.
     busy: SmallMap<String, (Mono, u32)>,
-    /// What a single message met with, until a mail is accepted.
-    refused: Option<String>,
+    /// What a person has to mend, by address; the server's own refusals stand under the empty one. A mail that is
+    /// accepted takes out what it disproves.
+    refused: SmallMap<String, String>,
     /// The first mail about an alert that fires, by address and alert.
     threads: SmallMap<String, String>,
     /// What the alert about mail says at present.
@@ -79,7 +80,7 @@ pub(super) fn make(config: &Config) -> Option<Box<dyn Transport>> {
         failures: 0,
         outage: None,
         busy: SmallMap::new(),
-        refused: None,
+        refused: SmallMap::new(),
         threads: SmallMap::new(),
         alarm: Alarm::Unknown,
         is_retired: false,
@@ -124,7 +125,8 @@ impl Transport for Mail {
     fn reload(&mut self, env: &mut ChatEnv<'_>) {
         let Some(server) = &env.config.mail else {
             self.is_retired = true;
-            self.tell(env, None);
+            self.refused.clear();
+            self.tell(env);
             return;
         };
         self.is_retired = false;
@@ -133,6 +135,8 @@ impl Transport for Mail {
             self.again_at = None;
             self.failures = 0;
             self.busy.clear();
+            self.refused.clear();
+            self.tell(env);
         }
     }
 
@@ -219,7 +223,10 @@ impl Transport for Mail {
 
     fn problem(&self) -> Option<String> {
         let problem = self.outage.as_ref().map(|(_, problem)| problem);
-        Some(format!("mail: {}", problem.or(self.refused.as_ref())?))
+        Some(format!(
+            "mail: {}",
+            problem.or_else(|| self.refused.values().next())?
+        ))
     }
 }
 
@@ -231,8 +238,9 @@ impl Mail {
         }
         self.failures = 0;
         self.busy.remove(&sending.to);
-        self.refused = None;
-        self.tell(env, None);
+        self.refused.remove(sending.to.as_str());
+        self.refused.remove("");
+        self.tell(env);
         for alert in &sending.letter.alerts {
             let key = thread(&sending.to, alert);
             if sending.letter.is_end {
@@ -258,18 +266,17 @@ impl Mail {
             FaultKind::Busy => self.put_off(env, to, why),
             FaultKind::TooLarge => Failure::TooLong,
             FaultKind::Unwanted => {
-                self.tell(env, Some(format!("{to} is refused: {why}")));
+                self.refuse(env, to, format!("{to} is refused: {why}"));
                 Failure::Closed(why)
             }
             FaultKind::Rejected => {
-                self.refused = Some(format!("a message to {to} is refused: {why}"));
-                self.tell(env, self.refused.clone());
+                self.refuse(env, to, format!("a message to {to} is refused: {why}"));
                 Failure::Parked(why)
             }
             kind => {
                 let is_denied = matches!(kind, FaultKind::Denied | FaultKind::Tls);
                 if is_denied {
-                    self.tell(env, Some(why.clone()));
+                    self.refuse(env, "", why.clone());
                     self.again_at = Some(env.now.mono + DENIED_WAIT);
                 } else {
                     self.again_at = Some(env.now.mono + wait(&AWAY_WAITS, self.failures, env));
@@ -291,10 +298,8 @@ impl Mail {
         if lasts < BUSY_AT_MOST {
             return Failure::Wait(wait(&BUSY_WAITS, failures, env));
         }
-        self.tell(
-            env,
-            Some(format!("{to} is put off for {}: {why}", Human(lasts))),
-        );
+        let problem = format!("{to} is put off for {}: {why}", Human(lasts));
+        self.refuse(env, to, problem);
         Failure::Closed(why)
     }
 
@@ -306,8 +311,14 @@ impl Mail {
         self.outage = Some((since, problem));
     }
 
-    /// Tells people what they have to mend, or that it is mended; once each.
-    fn tell(&mut self, env: &mut ChatEnv<'_>, problem: Option<String>) {
+    fn refuse(&mut self, env: &mut ChatEnv<'_>, to: &str, problem: String) {
+        self.refused.insert(to.to_owned(), problem);
+        self.tell(env);
+    }
+
+    /// Tells people what they have to mend, or that all of it is mended; once each.
+    fn tell(&mut self, env: &mut ChatEnv<'_>) {
+        let problem = self.refused.values().next();
         let alarm = match problem {
             Some(_) => Alarm::Fires,
             None => Alarm::Quiet,

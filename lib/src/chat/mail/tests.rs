@@ -248,6 +248,31 @@ fn what_a_person_must_mend_is_told_elsewhere_and_by_health() {
 }
 
 #[test]
+fn one_address_that_is_refused_is_told_once_however_often_others_are_served() {
+    let mut config = config();
+    let second = "mail:nobody@example.org".parse().expect("an address");
+    config.notify.to.push(second);
+    let mut sim = Sim::with_config(config);
+    sim.run_for(Duration::from_secs(10));
+    let refused = MailWeather::RefusesTo("nobody@", FaultKind::Unwanted, "550 no such user");
+    sim.set_mail_weather(u32::MAX, refused);
+    for _ in 0..4 {
+        excess(&mut sim);
+        sim.run_for(HOUR * 2);
+    }
+    let seen = sim.transcript();
+    let lines = seen
+        .lines()
+        .filter(|line| line.contains("messages are not accepted"));
+    let first = lines.filter(|line| !line.contains("still firing"));
+    assert_eq!(first.count(), 1, "{seen}");
+    assert_eq!(count(&sim, "accepted again"), 0, "{seen}");
+    sim.clear_mail_weather();
+    sim.run_for(HOUR * 2);
+    assert!(count(&sim, "accepted again") > 0, "{}", sim.transcript());
+}
+
+#[test]
 fn what_joins_a_mail_is_told_by_one_more_at_the_end_of_its_window() {
     let names: Vec<String> = (0..9).map(|index| format!("rack-{index}")).collect();
     let pdus: Vec<(&str, f64)> = names.iter().map(|name| (name.as_str(), 3000.0)).collect();

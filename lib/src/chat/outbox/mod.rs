@@ -290,6 +290,17 @@ impl Outbox {
         }
     }
 
+    /// What was refused may be tried again: the configuration has changed.
+    pub(super) fn retry_refused(&mut self) {
+        for to in self.closed.keys() {
+            self.paces.release(to);
+        }
+        for item in self.items.values_mut() {
+            item.not_before = Mono::ZERO;
+        }
+        self.is_changed = true;
+    }
+
     /// The transport is gone with what it had: that may have arrived.
     pub(super) fn recall(&mut self, served: &dyn Fn(&Address) -> bool) {
         for item in self.items.values_mut() {
