@@ -37,6 +37,9 @@ const REQUEST: Duration = Duration::from_secs(1);
 /// Peers that are asked at the same time.
 const AT_ONCE: usize = 24;
 
+/// `StateDirectory=` of the unit.
+const SERVICE_STATE: &str = "/var/lib/rackwarden";
+
 /// sysUpTime.0 (RFC 3418)
 const SYS_UPTIME: [u32; 9] = [1, 3, 6, 1, 2, 1, 1, 3, 0];
 
@@ -74,7 +77,11 @@ pub(crate) fn run(config: Option<&Path>) -> Outcome {
 fn checks(config: &Arc<Config>, is_running: bool) -> Vec<(String, Check)> {
     let mut checks: Vec<(String, Check)> = Vec::new();
     let mut add = |what: String, check: Check| checks.push((what, check));
-    if let Some(dir) = config.state_dir.clone() {
+    if let Some(mut dir) = config.state_dir.clone() {
+        // Started by hand, nothing names the directory that systemd gives the service.
+        if !dir.exists() && Path::new(SERVICE_STATE).exists() {
+            dir = SERVICE_STATE.into();
+        }
         let what = dir.display().to_string();
         add(what, Box::new(move || vec![state_dir(&dir)]));
     }
