@@ -281,8 +281,12 @@ impl Chat {
                     if let (Failure::Closed(why), Some(to)) =
                         (&failure, self.outbox.open_chat_of(item))
                     {
+                        let often = match to {
+                            Address::Mail(_) => "every hour",
+                            _ => "every 10 minutes",
+                        };
                         let text = format!(
-                            "{to} cannot be written to: {why}. What waits for it is kept and tried again every 10 minutes."
+                            "{to} cannot be written to: {why}. What waits for it is kept and tried again {often}."
                         );
                         self.warn_owners(env, &text, Some(&to));
                     }
