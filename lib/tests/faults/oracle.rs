@@ -44,7 +44,7 @@ struct Telling<'a> {
     thing: usize,
     is_end: bool,
     value: f64,
-    /// The beginning, with how it ended beside it.
+    /// How it ended, beside the beginning; or in a reminder.
     is_remark: bool,
     sight: &'a Sight,
 }
@@ -83,11 +83,11 @@ fn transitions(tape: &[Tape]) -> (Vec<Transition>, Vec<Transition>) {
     for entry in tape {
         match entry {
             Tape::Cut(kept, _) => {
-                let (stay, go) = all.drain(..).partition(|one| one.at.mono <= *kept);
+                let (stay, go) = all.drain(..).partition(|one| one.at.mono < *kept);
                 all = stay;
                 doubtful.extend::<Vec<Transition>>(go);
                 for states in &mut rules {
-                    states.retain(|(at, _)| at <= kept);
+                    states.retain(|(at, _)| at < kept || *at == Mono::ZERO);
                 }
             }
             Tape::Reading(thing, at, watts, parts) => {
@@ -125,9 +125,9 @@ fn transitions(tape: &[Tape]) -> (Vec<Transition>, Vec<Transition>) {
 
 fn tellings(sight: &Sight) -> Vec<Telling<'_>> {
     let mut found = Vec::new();
-    // An answer to somebody's question is not news, nor is a reminder.
-    let text = &sight.message.text;
-    if !text.contains(" rack: ") || text.starts_with("🔁") {
+    // An answer to somebody's question is not news.
+    let is_reminder = sight.message.text.starts_with("🔁");
+    if !sight.message.text.contains(" rack: ") {
         return found;
     }
     for line in sight.message.text.lines() {
@@ -148,7 +148,7 @@ fn tellings(sight: &Sight) -> Vec<Telling<'_>> {
                 thing,
                 is_end,
                 value,
-                is_remark: is_end && line.contains(" — "),
+                is_remark: is_reminder || (is_end && line.contains(" — ")),
                 sight,
             };
             found.extend(number(": above power limit: ").map(|value| telling(false, value)));
@@ -184,7 +184,10 @@ fn judge_one(chat: i64, own: &[&Transition], tellings: &[&Telling], wrong: &mut 
                 .entry((message.id, message.edits))
                 .or_insert((index, index));
             *range = (range.0.min(index), range.1.max(index));
-        } else if message.edits == 0 && !message.text.contains("(maybe repeated)") {
+        } else if message.edits == 0
+            && !telling.is_remark
+            && !message.text.contains("(maybe repeated)")
+        {
             // Sums may come back: it is in order if any of the equal ones is.
             if index + 1 < newest && !message.text.contains(" — ") {
                 wrong.push(format!("{chat}: out of order: {}", message.text));
@@ -232,7 +235,7 @@ fn repeats<'a>(
         // What left while the disk took nothing is not known after a cut.
         let at = telling.sight.at.mono;
         let is_forgotten =
-            |entry: &Tape| matches!(entry, Tape::Cut(kept, end) if *kept < at && at <= *end);
+            |entry: &Tape| matches!(entry, Tape::Cut(kept, end) if *kept <= at && at <= *end);
         let is_marked = text.contains("(maybe repeated)") || tape.iter().any(is_forgotten);
         if !is_marked && !telling.is_remark {
             let count = counts

@@ -324,8 +324,13 @@ impl World {
             *self.sim.storage() = Default::default();
         }
         let kept = self.sim.restart();
-        self.tape
-            .push(Tape::Cut(if forgets { end } else { kept.min(end) }, end));
+        let is_whole = forgets || kept == self.sim.now().mono;
+        let until = if is_whole {
+            end + Duration::from_millis(1)
+        } else {
+            kept
+        };
+        self.tape.push(Tape::Cut(until, end));
         self.awake = false;
     }
 
