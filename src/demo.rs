@@ -103,7 +103,7 @@ fn greet(address: SocketAddr, wished: SocketAddr) {
     println!(
         "rackwarden demo: four simulated PDUs in two teams, polled over real SNMP on 127.0.0.1 every 2 s."
     );
-    if address != wished {
+    if wished.port() != 0 && address != wished {
         println!("{wished} is taken; the page has another port this time.");
     }
     println!("  page    http://{address}/");
