@@ -47,10 +47,13 @@ fn fitting(text: &str, room: usize, is_fresh: bool) -> usize {
     let mut cluster_end = 0;
     let mut last_space = 0;
     let mut hard_end = 0;
+    let mut joins_next = false;
     for (at, ch) in text.char_indices() {
-        if !joins_previous(&text[..at], ch) {
+        if !joins_next && !is_mark(ch) {
             cluster_end = at;
         }
+        // What follows a joiner belongs to it, and the second half of a flag to the first.
+        joins_next = ch == '\u{200d}' || (is_flag(ch) && !joins_next);
         if used + ch.len_utf16() > room {
             let end = if last_space > cluster_end / 2 {
                 last_space
@@ -69,15 +72,11 @@ fn fitting(text: &str, room: usize, is_fresh: bool) -> usize {
     text.len()
 }
 
-/// Combining marks, joiners, variation selectors and skin tones belong to the character before; what follows a
-/// joiner too, and the second half of a flag is kept with the first.
-fn joins_previous(before: &str, ch: char) -> bool {
-    let is_mark = matches!(ch, '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{591}'..='\u{5c7}' | '\u{610}'..='\u{61a}'
+/// Combining marks, joiners, variation selectors and skin tones belong to the character before.
+fn is_mark(ch: char) -> bool {
+    matches!(ch, '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{591}'..='\u{5c7}' | '\u{610}'..='\u{61a}'
         | '\u{64b}'..='\u{65f}' | '\u{1ab0}'..='\u{1aff}' | '\u{20d0}'..='\u{20ff}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}'
-        | '\u{fe20}'..='\u{fe2f}' | '\u{1f3fb}'..='\u{1f3ff}' | '\u{e0020}'..='\u{e007f}');
-    is_mark
-        || before.ends_with('\u{200d}')
-        || (is_flag(ch) && before.chars().rev().take_while(|ch| is_flag(*ch)).count() % 2 == 1)
+        | '\u{fe20}'..='\u{fe2f}' | '\u{1f3fb}'..='\u{1f3ff}' | '\u{e0020}'..='\u{e007f}')
 }
 
 fn is_flag(ch: char) -> bool {
