@@ -235,7 +235,7 @@ impl Outbox {
     /// The next item in order of lane and age; notes when the earliest of the others may leave.
     fn pick(&mut self, now: Mono, service: Service<'_>) -> Option<ItemId> {
         let mut open: SmallMap<(ChatKey<'_>, Lane), Option<Mono>> = SmallMap::new();
-        let mut order = None;
+        let mut claims = None;
         let mut wake = None;
         let mut best: Option<(Lane, ItemId)> = None;
         for (id, item) in &self.items {
@@ -248,8 +248,8 @@ impl Outbox {
                 wake = earlier(wake, Some(opens_at).filter(|at| *at > now));
                 continue;
             }
-            let order = order.get_or_insert_with(|| self.order(now));
-            match self.leaves_at(*id, item, order) {
+            let claims = claims.get_or_insert_with(|| self.claims(now));
+            match self.leaves_at(*id, item, claims) {
                 Some(at) if at <= now => best = Some((lane, *id)),
                 at => wake = earlier(wake, at),
             }
@@ -269,32 +269,39 @@ impl Outbox {
         })
     }
 
-    /// What must go first, looked up once for all items.
-    fn order(&self, now: Mono) -> Order<'_> {
-        let mut order = Order::default();
+    /// By chat: what is under way, or about to leave as soon as it is stored. One message at a time in a chat.
+    fn claims(&self, now: Mono) -> Claims<'_> {
+        let mut claims = Claims::new();
         for (id, item) in &self.items {
             let chat = chat_key(&item.record.to);
-            // An edit only waits for its message, and no news waits for an edit.
-            if let (Some(alert), None) = (&item.record.alert, item.record.edit) {
-                order.first_of_alert.entry((chat, alert)).or_insert(*id);
-            }
             match item.phase {
                 Phase::Sending => {
-                    order.claimed.insert(chat, *id);
+                    claims.insert(chat, *id);
                 }
                 Phase::Journaling { since, .. }
                     if item.record.sending && now < since + STORE_PATIENCE =>
                 {
-                    order.claimed.entry(chat).or_insert(*id);
+                    claims.entry(chat).or_insert(*id);
                 }
                 _ => {}
             }
         }
-        order
+        claims
+    }
+
+    /// Messages about one alert keep their order. An edit only waits for its message, and no news waits for an edit.
+    fn has_older_news(&self, id: ItemId, item: &Item) -> bool {
+        let is_news = |item: &Item| item.record.alert.is_some() && item.record.edit.is_none();
+        let is_same = |other: &Item| {
+            is_news(other)
+                && other.record.alert == item.record.alert
+                && chat_key(&other.record.to) == chat_key(&item.record.to)
+        };
+        is_news(item) && self.items.range(..id).any(|(_, other)| is_same(other))
     }
 
     /// When an item of an open chat may leave; `None` when it waits for something else than time.
-    fn leaves_at(&self, id: ItemId, item: &Item, order: &Order<'_>) -> Option<Mono> {
+    fn leaves_at(&self, id: ItemId, item: &Item, claims: &Claims<'_>) -> Option<Mono> {
         let stored_at = match item.phase {
             Phase::Sending => return None,
             Phase::Ready => Mono::ZERO,
@@ -302,7 +309,10 @@ impl Outbox {
         };
         let stored_at = stored_at.max(item.not_before);
         let waits_for_its_message = matches!(item.record.edit, Some(EditOf::Item(target)) if self.items.contains_key(&target));
-        let must_wait = waits_for_its_message || order.is_ahead_of(id, item);
+        let claim = claims.get(&chat_key(&item.record.to));
+        let must_wait = waits_for_its_message
+            || claim.is_some_and(|claim| *claim != id)
+            || self.has_older_news(id, item);
         (!must_wait).then_some(stored_at)
     }
 
@@ -542,9 +552,14 @@ impl Outbox {
     /// Notes when an outage begins; it ends with the first message that arrives.
     fn watch_outage(&mut self, now: Mono, service: Service<'_>) {
         if self.down_since.is_none() {
+            let mut before = None;
             let is_down =
                 |item: &Item| matches!(service(&item.record.to), Some((Readiness::Down, _)));
-            self.down_since = self.items.values().any(is_down).then_some(now);
+            let mut items = self.items.values();
+            let any = items.any(|item| {
+                before.replace(&item.record.to) != Some(&item.record.to) && is_down(item)
+            });
+            self.down_since = any.then_some(now);
         }
     }
 }
@@ -561,28 +576,7 @@ fn chat_key(address: &Address) -> ChatKey<'_> {
     }
 }
 
-/// One message at a time in a chat, and the messages about one alert in their order.
-#[derive(Default)]
-struct Order<'a> {
-    /// By chat: what is under way, or about to leave as soon as it is stored.
-    claimed: SmallMap<ChatKey<'a>, ItemId>,
-    first_of_alert: SmallMap<(ChatKey<'a>, &'a str), ItemId>,
-}
-
-impl Order<'_> {
-    fn is_ahead_of(&self, id: ItemId, item: &Item) -> bool {
-        let chat = chat_key(&item.record.to);
-        if self.claimed.get(&chat).is_some_and(|claim| *claim != id) {
-            return true;
-        }
-        let alert = item.record.alert.as_deref();
-        let news = alert.filter(|_| item.record.edit.is_none());
-        news.is_some_and(|alert| {
-            let first = self.first_of_alert.get(&(chat, alert));
-            first.is_some_and(|first| *first < id)
-        })
-    }
-}
+type Claims<'a> = SmallMap<ChatKey<'a>, ItemId>;
 
 /// The pages of an item; none when its text goes with the file as a caption.
 fn text_pages(item: &Item, limits: Limits) -> Vec<Text> {
