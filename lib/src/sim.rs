@@ -79,6 +79,7 @@ pub struct Sim {
     /// The server's clock is right; the agent's is ahead by so many milliseconds.
     skew_ms: i64,
     is_dead: bool,
+    restarts: u32,
     service_dates: bool,
     logs: BTreeMap<LogFile, Vec<String>>,
     transcript: Vec<String>,
@@ -163,7 +164,7 @@ impl Sim {
         };
         let mut effects = Effects::new();
         let core = Core::with_plugins(
-            start(&config, Records::default(), now),
+            start(&config, Records::default(), now, 0),
             plugins,
             &mut effects,
         );
@@ -185,6 +186,7 @@ impl Sim {
             disk: Disk::default(),
             skew_ms: 0,
             is_dead: false,
+            restarts: 0,
             service_dates: true,
             logs: BTreeMap::new(),
             transcript: Vec::new(),
@@ -365,10 +367,12 @@ impl Sim {
     pub fn restart(&mut self) -> Mono {
         self.is_dead = false;
         let kept = self.disk.reopen(self.now.mono);
+        self.restarts += 1;
         self.engine = Engine::new(Rng::new(2));
+        let records = self.disk.journal.records().clone();
         let mut effects = Effects::new();
         self.core = Core::with_plugins(
-            start(&self.config, self.disk.journal.records().clone(), self.now),
+            start(&self.config, records, self.now, self.restarts),
             &self.plugins,
             &mut effects,
         );
@@ -685,12 +689,13 @@ impl std::fmt::Display for Seconds {
     }
 }
 
-fn start(config: &Arc<Config>, records: Records, now: Now) -> Start {
+fn start(config: &Arc<Config>, records: Records, now: Now, restarts: u32) -> Start {
     Start {
         config: Arc::clone(config),
         records,
         now,
-        seed: 42,
+        // As from the operating system: no two starts have the same.
+        seed: 42 + u128::from(restarts),
         holds_lines: false,
         past: Past::default(),
     }

@@ -23,3 +23,21 @@ fn a_day_repeats_itself_to_the_letter() {
     assert!(transcript.lines().count() > 5, "{transcript}");
     assert_eq!((transcript, records), day());
 }
+
+#[test]
+fn no_two_starts_give_a_button_the_same_code() {
+    let mut sim = Sim::new(&[("alpha", 3000.0)]);
+    let mut codes = Vec::new();
+    for _ in 0..3 {
+        sim.kill_and_restart();
+        sim.post(1, 1, "/reset");
+        sim.run_for(Duration::from_secs(15));
+        let messages = sim.service().messages();
+        let newest = messages.last().expect("an answer");
+        codes.extend(newest.buttons.iter().map(|(_, code)| code.clone()));
+    }
+    let count = codes.len();
+    codes.sort();
+    codes.dedup();
+    assert!(count >= 3 && codes.len() == count, "{codes:?}");
+}
