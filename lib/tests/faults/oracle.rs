@@ -126,11 +126,15 @@ fn transitions(tape: &[Tape]) -> (Vec<Transition>, Vec<Transition>) {
 fn tellings(sight: &Sight) -> Vec<Telling<'_>> {
     let mut found = Vec::new();
     // An answer to somebody's question is not news.
-    let is_reminder = sight.message.text.starts_with("🔁");
+    let mut is_reminder = false;
     if !sight.message.text.contains(" rack: ") {
         return found;
     }
     for line in sight.message.text.lines() {
+        // A message may stand for several, each with a heading of its own.
+        if line.contains(" rack: ") {
+            is_reminder = line.starts_with("🔁");
+        }
         for (thing, (name, _)) in THINGS.iter().enumerate() {
             let Some(at) = line.find(&format!("{name}: ")) else {
                 continue;

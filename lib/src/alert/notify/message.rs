@@ -266,15 +266,19 @@ impl Message {
         if let ([line], [], Title::Alerts | Title::Joined | Title::Ended | Title::Reminder) =
             (&self.lines[..], &self.more[..], &self.title)
         {
-            let (mark, prefix) = match self.title {
+            // A reminder stays one whatever it becomes: it may leave after what it repeats.
+            let (again, mark, prefix) = match self.title {
                 Title::Reminder if line.is_live() => {
                     let lasting = Human(now.wall.since(line.at));
-                    ("🔁", format!("still firing after {lasting}: "))
+                    ("🔁", "", format!("still firing after {lasting}: "))
                 }
-                _ => (line.mark(), String::new()),
+                Title::Reminder => ("🔁 ", line.mark(), String::new()),
+                _ => ("", line.mark(), String::new()),
             };
             let words = line.words(config, now);
-            return Text::from(format!("{mark} {agent}: {prefix}{words}"));
+            return Text::from(format!(
+                "{again}{mark} {agent}: {prefix}{words}"
+            ));
         }
         let worst = mark(self.severity);
         let mut out = match &self.title {

@@ -337,6 +337,22 @@ fn reminders_until_somebody_acknowledges() {
 }
 
 #[test]
+fn a_reminder_stays_one_when_its_alert_is_over() {
+    let mut world = plain();
+    world.fire("power.limit:alpha");
+    world.secs(1860);
+    world.end("power.limit:alpha");
+    world.secs(10);
+    world.check(&[
+        "[t+0.0s new 1] 🔴 rack-3: (alpha): too much",
+        "[t+1800.0s new 2] 🔁 rack-3: still firing after 30 min: (alpha): too much (21:59:00)",
+        "[t+1860.0s new 3] ✅ rack-3: (alpha): back",
+        "[t+1860.0s edit 1] ✅ rack-3: (alpha): too much (21:59:00) — 22:30:00, back",
+        "[t+1860.0s edit 2] 🔁 ✅ rack-3: (alpha): too much (21:59:00) — 22:30:00, back",
+    ]);
+}
+
+#[test]
 fn a_restart_repeats_nothing_and_forgets_nothing() {
     let mut world = plain();
     world.fire("power.limit:alpha");
@@ -354,7 +370,7 @@ fn a_restart_repeats_nothing_and_forgets_nothing() {
         "[restart after 1205 s]",
         "[t+0.0s new 3] ✅ rack-3: (alpha): back",
         "[t+0.0s edit 1] ✅ rack-3: (alpha): too much (21:59:00) — 22:30:05, back",
-        "[t+0.0s edit 2] ✅ rack-3: (alpha): too much (21:59:00) — 22:30:05, back",
+        "[t+0.0s edit 2] 🔁 ✅ rack-3: (alpha): too much (21:59:00) — 22:30:05, back",
     ]);
 }
 
