@@ -4,6 +4,10 @@ use super::{Address, Draft, EditOf, ItemId, Lane, Topic};
 use crate::effect::Document;
 use crate::text::Text;
 use crate::time::{Mono, Now, Wall};
+use std::time::Duration;
+
+/// A message that is older than this says when it was written.
+const TELLS_ITS_TIME: Duration = Duration::from_secs(10);
 
 /// What is on disk.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -49,6 +53,8 @@ pub(super) struct Item {
     pub(super) is_plain: bool,
     /// It is not tried before.
     pub(super) not_before: Mono,
+    /// Until when it need not say when it was written; `None` after a restart, when nobody knows how old it is.
+    pub(super) fresh_until: Option<Mono>,
     /// How often its pages were halved, because they were too long for the service.
     pub(super) halved: u8,
 }
@@ -139,6 +145,7 @@ impl Item {
             maybe_arrived: false,
             is_plain: false,
             not_before: Mono::ZERO,
+            fresh_until: Some(now.mono + TELLS_ITS_TIME),
             halved: 0,
         }
     }
@@ -157,6 +164,7 @@ impl Item {
             phase: Phase::Journaling { seq: 0, since: now },
             is_plain: false,
             not_before: Mono::ZERO,
+            fresh_until: None,
             halved: 0,
         }
     }

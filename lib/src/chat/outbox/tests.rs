@@ -222,6 +222,25 @@ fn a_message_that_leaves_late_says_when_it_was_written() {
 }
 
 #[test]
+fn a_clock_that_goes_back_hides_no_age() {
+    for restarts in [false, true] {
+        let mut rig = Rig::new();
+        rig.readiness = Readiness::Down;
+        rig.push(draft(&CHAT, Lane::Critical, "over"));
+        rig.run(Duration::from_secs(305));
+        rig.now.wall = Wall(rig.now.wall.0 - 300_000);
+        if restarts {
+            rig.restart();
+        }
+        rig.readiness = Readiness::Ready;
+        rig.outbox.touch();
+        rig.flush();
+        let text = rig.texts().concat();
+        assert!(text.ends_with("\n(written 2026-11-20 20:00:00)"), "{text}");
+    }
+}
+
+#[test]
 fn what_may_have_arrived_is_marked_when_it_goes_again() {
     let mut rig = Rig::new();
     rig.push(draft(&CHAT, Lane::Reply, "under way"));
@@ -230,7 +249,11 @@ fn what_may_have_arrived_is_marked_when_it_goes_again() {
     rig.take_next().expect("leaves");
     rig.restart();
     rig.run(Duration::from_secs(5));
-    assert_eq!(rig.texts(), ["under way\n(maybe repeated)", "waiting"]);
+    let want = [
+        "under way\n(maybe repeated)\n(written 2026-11-20 20:00:00)",
+        "waiting\n(written 2026-11-20 20:00:00)",
+    ];
+    assert_eq!(rig.texts(), want);
     rig.restart();
     rig.run(Duration::from_secs(5));
     assert_eq!(rig.sent.len(), 2, "what arrived is gone from the disk");

@@ -17,8 +17,6 @@ use std::time::Duration;
 const MERGE_FROM: usize = 3;
 /// Messages that one message may stand for.
 const MERGE_AT_MOST: usize = 20;
-/// A message that is older than this says when it was written.
-const TELLS_ITS_TIME: Duration = Duration::from_secs(10);
 /// Room that is left on a page for the remarks about time and repetition, in UTF-16 units.
 const REMARK_UNITS: usize = 128;
 /// A chat that refused us is tried again after this time.
@@ -416,8 +414,8 @@ impl Outbox {
         if (item.maybe_arrived || record.edit.is_some()) && target.is_none() && !is_document {
             text.push(Style::Italic, "\n(maybe repeated)");
         }
-        let age = now.wall.since(record.created);
-        if age > TELLS_ITS_TIME && part == 0 && record.edit.is_none() && !is_document {
+        let is_fresh = item.fresh_until.is_some_and(|until| now.mono <= until);
+        if !is_fresh && part == 0 && record.edit.is_none() && !is_document {
             let written = format!("\n(written {})", record.created.local(&self.zone()));
             text.push(Style::Italic, written);
         }
