@@ -376,7 +376,7 @@ impl World {
                 }
             }
             Action::Kill(..) | Action::PowerCut(..) if self.broken_since.is_some() => {
-                // An end while the disk takes nothing forgets what was not written; that has a test of its own.
+                // An end while the disk takes nothing forgets what was not written.
                 self.sim.storage().set_broken(None);
                 self.note_mended(now.mono);
                 self.pass(Duration::from_secs(7));
