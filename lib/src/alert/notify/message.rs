@@ -276,9 +276,7 @@ impl Message {
                 _ => ("", line.mark(), String::new()),
             };
             let words = line.words(config, now);
-            return Text::from(format!(
-                "{again}{mark} {agent}: {prefix}{words}"
-            ));
+            return Text::from(format!("{again}{mark} {agent}: {prefix}{words}"));
         }
         let worst = mark(self.severity);
         let mut out = match &self.title {
