@@ -6,7 +6,6 @@
     clippy::disallowed_macros,
     reason = "seeds come from the environment, what a failure needs is printed"
 )]
-
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_macros,
