@@ -225,8 +225,12 @@ impl Storage for Found {
 }
 
 fn open_and_write(journal: Option<Vec<u8>>, snapshot: Option<Vec<u8>>) {
-    let mut journal =
-        Journal::open(Found(Stored { snapshot, journal })).expect("damage never stops a start");
+    let mut journal = Journal::open(Found(Stored {
+        snapshot,
+        journal,
+        unreadable: Vec::new(),
+    }))
+    .expect("damage never stops a start");
     let seq = journal.records().seq.wrapping_add(1);
     let change = Change {
         key: "fuzz/1".to_owned(),

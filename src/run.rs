@@ -150,7 +150,12 @@ fn open_state(config: &Config, inbox: &Inbox) -> Result<(Option<StoreHandle>, Re
     let journal = Journal::open(FileStorage::new(dir))
         .map_err(|fault| format!("cannot read the state: {fault}"))?;
     let mut records = journal.records().clone();
+    let damaged = records.repairs.len();
     store::reconcile(path, &mut records);
+    // An ordinary end by a kill needs those, so no chat is told of them.
+    for repair in records.repairs.drain(damaged..) {
+        log::warn!("state: {repair}");
+    }
     let logs = LogFiles::new(path.to_owned(), config.log.max_size_bytes, config.log.keep);
     let store = StoreHandle::spawn(journal, logs, inbox.clone())
         .map_err(|err| format!("cannot start the store thread: {err}"))?;

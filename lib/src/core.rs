@@ -154,7 +154,7 @@ impl Core {
             waiting_for_host: Vec::new(),
             storage_fault: None,
             log_fault: None,
-            journal_records: 0,
+            journal_records: records.seq,
             snapshot: Arc::new(Snapshot::empty(now, Arc::clone(&config))),
             spare: Arc::new(Snapshot::empty(now, Arc::clone(&config))),
             published_at: None,
@@ -165,13 +165,15 @@ impl Core {
             unset_clock: (now.wall < RELEASED).then(|| ahead_ms(now)),
             config,
         };
-        for repair in &records.repairs {
-            log::warn!("state: {repair}");
-        }
         core.with_chat(now, effects, |chat, env| {
             chat.start(env, &records);
             if let Some(text) = restarted {
                 chat.tell_owners(env, &text);
+            }
+            if !records.repairs.is_empty() {
+                let repairs = records.repairs.join("; ");
+                log::warn!("state: {repairs}");
+                chat.tell_owners(env, &format!("the state was repaired: {repairs}"));
             }
         });
         for index in 0..core.plugins.len() {
@@ -361,7 +363,10 @@ impl Core {
         match result {
             Ok(()) => {
                 if self.storage_fault.take().is_some() {
-                    log::warn!("state: storage works again, everything is on disk");
+                    let count = seq.saturating_sub(self.journal_records);
+                    log::warn!(
+                        "state: storage works again; {count} changes that waited were written as one"
+                    );
                     self.revision += 1;
                 }
                 self.journal_records = seq;
@@ -373,6 +378,7 @@ impl Core {
                     log::error!("state: cannot write: {fault}; the agent goes on in memory");
                 }
                 self.report_storage(now, Some(&fault));
+                self.chat.handle_unstored();
                 self.storage_fault = Some(fault);
                 self.revision += 1;
             }

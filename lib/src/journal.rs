@@ -28,6 +28,8 @@ pub struct Stored {
     pub snapshot: Option<Vec<u8>>,
     /// The journal, if there is one.
     pub journal: Option<Vec<u8>>,
+    /// Files that are there and cannot be read, and why.
+    pub unreadable: Vec<(FileKind, Fault)>,
 }
 
 /// Which of the two files.
@@ -41,10 +43,10 @@ pub enum FileKind {
 
 /// Where the bytes go. Every method may fail at any time, and a failed write may have happened in part.
 pub trait Storage: Send {
-    /// Reads both files.
+    /// Reads both files. One that the disk cannot read is named in `Stored::unreadable`.
     ///
     /// # Errors
-    /// A file exists but cannot be read.
+    /// A file is not meant to be read by this process.
     fn read(&mut self) -> Result<Stored, Fault>;
 
     /// Appends to the journal. Not durable before `sync`.
@@ -82,6 +84,8 @@ pub struct Journal<S> {
     is_dirty: bool,
     journal_bytes: u64,
     snapshot_bytes: u64,
+    /// Bad files that could not be moved away yet: nothing may take their place before.
+    in_the_way: Vec<FileKind>,
     /// Nothing more may be appended before both files were written anew: the tail of the journal is unknown.
     needs_rewrite: bool,
 }
@@ -90,37 +94,48 @@ impl<S: Storage> Journal<S> {
     /// Reads what is there, repairs it, and is ready to go on. Damage is repaired and reported in `Records::repairs`.
     ///
     /// # Errors
-    /// The files cannot be read at all; then nothing was changed.
+    /// The files may not be read; then nothing was changed.
     pub fn open(mut storage: S) -> Result<Journal<S>, Fault> {
         let stored = storage.read()?;
         let mut records = Records::default();
         let mut repairs = Vec::new();
+        let mut bad = Vec::new();
         let mut needs_rewrite = stored.journal.is_none();
         let snapshot_bytes = stored.snapshot.as_ref().map_or(0, Vec::len) as u64;
         if let Some(bytes) = &stored.snapshot {
             match decode_snapshot(bytes) {
                 Some(read) => records = read,
-                None => {
-                    repairs.push(set_aside(
-                        &mut storage,
-                        FileKind::Snapshot,
-                        "the snapshot is damaged",
-                    ));
-                    needs_rewrite = true;
-                }
+                None => bad.push((FileKind::Snapshot, "the snapshot is damaged".to_owned())),
             }
         }
+        let is_there = stored.journal.is_some();
         let journal = stored.journal.unwrap_or_default();
-        let read = replay(&journal, &mut records);
+        let mut read = replay(&journal, &mut records);
+        // One without its first line must not be appended to.
+        read.is_foreign |= is_there && journal.is_empty();
         if let Some(what) = read.damage() {
-            needs_rewrite = true;
-            repairs.push(set_aside(&mut storage, FileKind::Journal, &what));
+            bad.push((FileKind::Journal, what));
         } else if read.tail > 0 {
             needs_rewrite = true;
-            repairs.push(format!(
-                "the last {} bytes of the journal were incomplete and have been cut off",
+            // A cut of power leaves it, and nobody was told that it is on disk.
+            log::info!(
+                "state: the last {} bytes of the journal were incomplete and have been cut off",
                 read.tail
-            ));
+            );
+        }
+        for (file, fault) in stored.unreadable {
+            bad.push((file, fault.to_string()));
+        }
+        needs_rewrite |= !bad.is_empty();
+        let mut in_the_way = Vec::new();
+        for (file, what) in bad {
+            repairs.push(match storage.set_aside(file) {
+                Ok(place) => format!("{what}; it has been kept as {place}"),
+                Err(fault) => {
+                    in_the_way.push(file);
+                    format!("{what}, and cannot be moved away yet: {fault}")
+                }
+            });
         }
         records.repairs = repairs;
         Ok(Journal {
@@ -130,6 +145,7 @@ impl<S: Storage> Journal<S> {
             is_dirty: false,
             journal_bytes: journal.len() as u64,
             snapshot_bytes,
+            in_the_way,
             needs_rewrite,
         })
     }
@@ -196,6 +212,10 @@ impl<S: Storage> Journal<S> {
     /// they are skipped by their number.
     fn rewrite(&mut self) -> Result<(), Fault> {
         self.needs_rewrite = true;
+        while let Some(file) = self.in_the_way.last() {
+            self.storage.set_aside(*file)?;
+            self.in_the_way.pop();
+        }
         let snapshot = encode_snapshot(&self.records);
         self.storage.replace(FileKind::Snapshot, &snapshot)?;
         self.storage.replace(FileKind::Journal, JOURNAL_MAGIC)?;
@@ -204,13 +224,6 @@ impl<S: Storage> Journal<S> {
         self.unwritten = Vec::new();
         self.needs_rewrite = false;
         Ok(())
-    }
-}
-
-fn set_aside<S: Storage>(storage: &mut S, file: FileKind, what: &str) -> String {
-    match storage.set_aside(file) {
-        Ok(place) => format!("{what}; it has been kept as {place}"),
-        Err(fault) => format!("{what}, and cannot be moved away: {fault}"),
     }
 }
 
@@ -412,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_tail_is_cut_and_said() {
+    fn a_torn_tail_is_cut_and_nothing_to_worry_about() {
         let mut journal = open(MemoryStorage::default());
         for seq in 1..=3 {
             journal.push(&turn(seq));
@@ -425,12 +438,8 @@ mod tests {
             .expect("replace");
         let again = open(storage);
         assert_eq!(again.records().map, state_after(2).map);
-        assert_eq!(
-            again.records().repairs.len(),
-            1,
-            "{:?}",
-            again.records().repairs
-        );
+        let repairs = &again.records().repairs;
+        assert!(repairs.is_empty(), "{repairs:?}");
     }
 
     #[test]
@@ -481,6 +490,7 @@ mod tests {
             (FileKind::Snapshot, &b"RWSNAP1\nrubbish"[..]),
             (FileKind::Snapshot, b""),
             (FileKind::Journal, b"\0\0\0\0"),
+            (FileKind::Journal, b""),
             (FileKind::Journal, b"RWJRNL9\n"),
         ] {
             let mut storage = MemoryStorage::default();
@@ -491,6 +501,23 @@ mod tests {
             journal.commit().expect("commit");
             assert_eq!(open(journal.into_storage()).records(), &state_after(1));
         }
+    }
+
+    #[test]
+    fn row_25_a_bad_file_that_cannot_be_moved_away_is_not_written_over() {
+        let mut storage = MemoryStorage::default();
+        storage.overwrite(FileKind::Snapshot, b"rubbish");
+        storage.set_broken(Some(Broken::ReadOnly));
+        let mut journal = open(storage);
+        assert!(journal.records().repairs[0].contains("cannot be moved away yet"));
+        journal.push(&turn(1));
+        journal.commit().expect_err("read-only");
+        let found = journal.storage().read().expect("read").snapshot;
+        assert_eq!(found.as_deref(), Some(&b"rubbish"[..]));
+        journal.storage().set_broken(None);
+        journal.commit().expect("mended");
+        assert_eq!(journal.storage().files_set_aside(), 1);
+        assert_eq!(open(journal.into_storage()).records(), &state_after(1));
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub struct Records {
     pub map: SmallMap<String, Vec<u8>>,
     /// The last journal record that was read.
     pub seq: u64,
-    /// What had to be repaired, in words for the owner (torn tail cut, bad file set aside).
+    /// What had to be repaired, in words for the owner (a bad file set aside).
     pub repairs: Vec<String>,
 }
 

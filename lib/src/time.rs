@@ -338,6 +338,15 @@ impl fmt::Display for Human {
 mod tests {
     use super::*;
 
+    /// Who makes a new version comes by here, and moves `RELEASED` on together with these.
+    #[test]
+    fn the_day_of_the_release_belongs_to_the_version() {
+        let released = RELEASED.rfc3339();
+        let day = released.split('T').next();
+        let version = env!("CARGO_PKG_VERSION");
+        assert_eq!((version, day), ("0.1.0", Some("2026-11-01")));
+    }
+
     #[test]
     fn durations_read_like_speech() {
         for (seconds, want) in [

@@ -85,6 +85,8 @@ pub struct Chat {
     pub(super) late: Late,
     /// What was under way when the agent ended, until it is resumed.
     interrupted: Vec<(u64, Mark)>,
+    /// The disk takes nothing: a crash would bring a command of a service again.
+    pub(super) forgets: bool,
     pub(super) pairing: Option<Pairing>,
     transports: Vec<Box<dyn Transport>>,
     /// The rights that the menus were made from.
@@ -133,6 +135,7 @@ impl Chat {
             marks: Marks::default(),
             late: Late::default(),
             interrupted: Vec::new(),
+            forgets: false,
             pairing: None,
             transports: make_transports(config),
             menu_revision: 0,
@@ -388,8 +391,14 @@ impl Chat {
         }
     }
 
+    /// The disk takes nothing for now.
+    pub fn handle_unstored(&mut self) {
+        self.forgets = true;
+    }
+
     /// Everything up to this journal record is on disk.
     pub fn handle_stored(&mut self, env: &mut ChatEnv<'_>, seq: u64) {
+        self.forgets = false;
         self.outbox.handle_stored(seq);
         for transport in &mut self.transports {
             transport.handle_stored(env, seq);

@@ -202,7 +202,13 @@ impl Chat {
         if is_stranger && !self.may_small_talk(env, &visit) {
             return None;
         }
+        // A button that is bound to who asked dies with the agent, and what those under alerts do may be done twice.
+        let may_come_again = self.forgets && !visit.is_press && visit.reply_to.session.is_none();
         match (spec.changes_state, visit.age) {
+            (true, _) if may_come_again => {
+                self.offer(env, &visit, &line);
+                return None;
+            }
             (true, Age::Live) if !visit.is_edit => {}
             (true, Age::Known(age)) if age <= MAX_AGE && !visit.is_edit => {}
             (true, _) => {
@@ -454,7 +460,7 @@ impl Chat {
         self.reply(env, visit, Answer::text(text));
     }
 
-    /// Offers an old command as a button instead of running it.
+    /// Offers a command as a button instead of running it: an old one, an edit, or one that a crash would bring again.
     fn offer(&mut self, env: &mut ChatEnv<'_>, visit: &Visit, line: &str) {
         let (why, audited) = match visit.age {
             Age::Known(age) if age > MAX_AGE => {
@@ -464,9 +470,11 @@ impl Chat {
                 "it was sent at a time that I cannot tell".to_owned(),
                 "too old",
             ),
-            Age::Live | Age::Known(_) => {
-                ("it is an edit of an earlier message".to_owned(), "an edit")
-            }
+            _ if visit.is_edit => ("it is an edit of an earlier message".to_owned(), "an edit"),
+            Age::Live | Age::Known(_) => (
+                "the state cannot be written, so after a crash this could run twice".to_owned(),
+                "the state cannot be written",
+            ),
         };
         let text = Text::new()
             .plain(format!("Not run, because {why}: "))

@@ -115,13 +115,14 @@ fn sentence(last: &Life, life: &Life, now: Wall, past: &Past, zone: &Zone) -> Op
         None if away < SHORT_STOP => return None,
         None => "it was stopped".to_owned(),
     };
-    let what = match ended.is_some() || last.is_over {
-        true => "ended",
-        false => "last sign of life",
+    // The last sign of life of an idle agent is minutes old.
+    let (what, most) = match ended.is_some() || last.is_over {
+        true => ("ended", ""),
+        false => ("ended at some time since", "at most "),
     };
     let mut text = format!("restarted: {why}; {what} {}", at.local(zone));
     if now > at {
-        text.push_str(&format!(", {} away", Human(away)));
+        text.push_str(&format!(", {most}{} away", Human(away)));
     }
     Some(text)
 }
@@ -202,7 +203,7 @@ mod tests {
             ..stopped.clone()
         };
         let known = "ended 2026-11-20 20:15:10, 2 s away";
-        let unknown = "last sign of life 2026-11-20 20:15:02, 10 s away";
+        let unknown = "ended at some time since 2026-11-20 20:15:02, at most 10 s away";
         for (last, past, want) in [
             (
                 &ran,

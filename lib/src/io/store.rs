@@ -104,6 +104,9 @@ impl StoreHandle {
             StoreTask::Turn(turn) => {
                 queue.turns.push(turn);
                 if queue.turns.len() > MOST_TURNS {
+                    log::warn!(
+                        "state: the disk does not answer; {MOST_TURNS} changes that wait became one"
+                    );
                     let merged = merge(std::mem::take(&mut queue.turns));
                     queue.turns.push(merged);
                 }

@@ -173,6 +173,7 @@ impl Storage for MemoryStorage {
         Ok(Stored {
             snapshot: self.snapshot.clone(),
             journal: self.journal.clone(),
+            unreadable: Vec::new(),
         })
     }
 

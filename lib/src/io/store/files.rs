@@ -147,24 +147,36 @@ impl Storage for FileStorage {
             }
             number += 1;
         };
-        fs::rename(&path, &place).map_err(|err| fault("rename", &path, &err))?;
-        Ok(place.display().to_string())
+        match fs::rename(&path, &place) {
+            // Somebody has moved it away meanwhile.
+            Err(err) if err.kind() != io::ErrorKind::NotFound => Err(fault("rename", &path, &err)),
+            _ => Ok(place.display().to_string()),
+        }
     }
 }
 
 /// Reads both files of the journal.
 pub(super) fn read_stored(dir: &Path) -> Result<Stored, Fault> {
-    let read = |name: &str| {
+    let mut unreadable = Vec::new();
+    let mut read = |file, name: &str| {
         let path = dir.join(name);
         match fs::read(&path) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(err) => Err(fault("read", &path, &err)),
+            // Nothing is wrong with the file; whoever started the agent can mend it.
+            Err(err) if err.kind() == io::ErrorKind::PermissionDenied => {
+                Err(fault("read", &path, &err))
+            }
+            Err(err) => {
+                unreadable.push((file, fault("read", &path, &err)));
+                Ok(None)
+            }
         }
     };
     Ok(Stored {
-        snapshot: read(SNAPSHOT)?,
-        journal: read(JOURNAL)?,
+        snapshot: read(FileKind::Snapshot, SNAPSHOT)?,
+        journal: read(FileKind::Journal, JOURNAL)?,
+        unreadable,
     })
 }
 
@@ -226,6 +238,68 @@ mod tests {
         let journal = Journal::open(FileStorage::new(StateDir::lock(&path).expect("free again")))
             .expect("open");
         assert_eq!(journal.records().get::<u32>("a", "b"), Some(1));
+        fs::remove_dir_all(&path).expect("clean up");
+    }
+
+    /// What can be read is used, and what cannot is kept beside it, whatever is in the files.
+    #[test]
+    fn row_23_and_25_a_bad_file_is_kept_and_the_rest_is_used() {
+        let path = std::env::temp_dir().join(format!("rackwarden-bad-{}", std::process::id()));
+        let reopen = || {
+            let dir = StateDir::lock(&path).expect("lock");
+            Journal::open(FileStorage::new(dir)).expect("open")
+        };
+        let turn = |seq: u64| Turn {
+            seq,
+            durable: true,
+            changes: vec![Change {
+                key: format!("a/{seq}"),
+                value: Some(b"1".to_vec()),
+            }],
+        };
+        // A directory in the place of a file cannot be read (EISDIR), as a bad sector cannot (EIO).
+        for (name, bytes, kept) in [
+            (JOURNAL, Some(&b""[..]), 1),
+            (JOURNAL, Some(&[7; 300][..]), 1),
+            (JOURNAL, Some(b"RWJRNL0\nold"), 1),
+            (JOURNAL, Some(b"RWJRNL2\nnew"), 1),
+            (JOURNAL, None, 1),
+            (SNAPSHOT, Some(b""), 2),
+            (SNAPSHOT, Some(&[7; 300][..]), 2),
+            (SNAPSHOT, Some(b"RWSNAP0\nold"), 2),
+            (SNAPSHOT, Some(b"RWSNAP2\nnew"), 2),
+            (SNAPSHOT, None, 2),
+        ] {
+            let _ = fs::remove_dir_all(&path);
+            let mut journal = reopen();
+            // The first goes into the snapshot, the second into the journal.
+            for seq in 1..=2 {
+                journal.push(&turn(seq));
+                journal.commit().expect("commit");
+            }
+            drop(journal);
+            let file = path.join(name);
+            fs::remove_file(&file).expect("there");
+            match bytes {
+                Some(bytes) => fs::write(&file, bytes).expect("write"),
+                None => fs::create_dir(&file).expect("directory"),
+            }
+            let mut journal = reopen();
+            let records = journal.records();
+            assert_eq!(records.repairs.len(), 1, "{name} {:?}", records.repairs);
+            assert_eq!(records.get::<u32>("a", &kept.to_string()), Some(1));
+            let aside = file.with_extension("bad-1");
+            match bytes {
+                Some(bytes) => assert_eq!(fs::read(&aside).expect("kept"), bytes),
+                None => assert!(aside.is_dir()),
+            }
+            journal.push(&turn(9));
+            journal.commit().expect("commit");
+            drop(journal);
+            let journal = reopen();
+            assert!(journal.records().repairs.is_empty(), "{name}: told once");
+            assert_eq!(journal.records().get::<u32>("a", "9"), Some(1));
+        }
         fs::remove_dir_all(&path).expect("clean up");
     }
 }

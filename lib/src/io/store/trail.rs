@@ -212,7 +212,11 @@ impl ReadOnly<'_> {
 
 impl Storage for ReadOnly<'_> {
     fn read(&mut self) -> Result<Stored, Fault> {
-        read_stored(self.0)
+        let mut stored = read_stored(self.0)?;
+        match stored.unreadable.pop() {
+            Some((_, fault)) => Err(fault),
+            None => Ok(stored),
+        }
     }
 
     fn append(&mut self, _: &[u8]) -> Result<(), Fault> {
