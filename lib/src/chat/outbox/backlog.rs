@@ -2,7 +2,7 @@
 //! first, the last and how many; then whole messages of the same lane and place are joined. Only when that is not
 //! enough the oldest answers are dropped, then digests, results, warnings and critical alerts, in this order.
 
-use super::item::{Item, Phase};
+use super::item::{Item, Joined, Phase};
 use super::{Address, ItemId, Lane, MAX_ITEMS, Outbox};
 use crate::small::SmallMap;
 use crate::state::Pending;
@@ -123,6 +123,7 @@ impl Outbox {
         target.record.alert = None;
         target.record.buttons.clear();
         target.maybe_arrived |= item.maybe_arrived;
+        target.record.sending |= item.maybe_arrived;
         target.phase = Phase::Journaling {
             seq: state.seq(),
             since: now.mono,
@@ -161,9 +162,16 @@ impl Outbox {
         let Some(mut first) = self.items.get(first).cloned() else {
             return;
         };
+        let mut joined = first.record.joined.take().unwrap_or_else(|| Joined {
+            count: 0,
+            created: first.record.created,
+            first: first.record.whole(),
+        });
         if let Some(remark) = first.record.told_remark(&zone) {
-            first.record.text.push(Style::Italic, remark);
+            joined.first.push(Style::Italic, remark);
         }
+        let count = |id: &ItemId| Some(self.items.get(id)?.record.joined.as_ref()?.count);
+        joined.count = ids.iter().map(|id| count(id).unwrap_or(1)).sum();
         let others = ids[..ids.len() - 1].iter();
         let others = others.filter_map(|id| Some(self.items.get(id)?.record.twins.clone()));
         let twins: Vec<ItemId> = others.flatten().collect();
@@ -180,14 +188,19 @@ impl Outbox {
         let Some(item) = self.items.get_mut(last) else {
             return;
         };
+        // Of what was one of several already, the last is enough.
+        let own = match item.record.joined {
+            Some(_) => Text::new(),
+            None => std::mem::take(&mut item.record.before),
+        };
         let mut before = Text::new()
             .italic(format!(
                 "{} messages about this waited; the first, of {}:",
-                ids.len(),
-                first.record.created.local(&zone)
+                joined.count,
+                joined.created.local(&zone)
             ))
             .line();
-        before.append(first.record.whole());
+        before.append(joined.first.clone());
         before = before
             .line()
             .italic(format!(
@@ -195,8 +208,9 @@ impl Outbox {
                 item.record.created.local(&zone)
             ))
             .line();
-        before.append(std::mem::take(&mut item.record.before));
+        before.append(own);
         item.record.before = before;
+        item.record.joined = Some(joined);
         item.record.lane = lane;
         item.record.twins.extend(twins);
         if let (Some(own), Some(others)) = (&mut item.record.topic, first.record.topic) {
@@ -204,6 +218,7 @@ impl Outbox {
         }
         item.record.silent = is_silent;
         item.maybe_arrived |= first.maybe_arrived;
+        item.record.sending |= first.maybe_arrived;
         item.phase = Phase::Journaling {
             seq: state.seq(),
             since: now.mono,

@@ -39,6 +39,18 @@ pub(super) struct Record {
     /// The messages that this mail stands for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) twins: Vec<ItemId>,
+    /// What it stands for when it tells the first and the last of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) joined: Option<Joined>,
+}
+
+/// Messages about one alert that became one.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(super) struct Joined {
+    pub(super) count: usize,
+    /// When the first of them was written, and what it says.
+    pub(super) created: Wall,
+    pub(super) first: Text,
 }
 
 /// An item.
@@ -136,6 +148,7 @@ impl Item {
                 topic: draft.topic,
                 told: None,
                 twins: Vec::new(),
+                joined: None,
             },
             document: draft.document,
             phase: Phase::Journaling {

@@ -386,3 +386,53 @@ fn what_waited_for_long_is_told_together_with_its_first_and_last_time() {
         assert!(told.contains(want), "{told}");
     }
 }
+
+#[test]
+fn what_was_told_together_and_waits_on_is_told_together_once() {
+    let mut rig = Rig::new();
+    for number in 0..5 {
+        rig.push(alert(Lane::Critical, "a", &format!("change {number}")));
+        rig.pass(Duration::from_secs(400));
+        rig.outbox.touch();
+        // What waits is looked at when something may leave; the first answer is lost, the others say no.
+        let message = (0..4).find_map(|_| {
+            rig.store();
+            rig.take_next()
+        });
+        let id = message.expect("leaves").item;
+        let failure = Failure::Retry {
+            maybe_arrived: number == 0,
+        };
+        rig.outbox
+            .handle_failed(rig.now, id, failure, &mut rig.state);
+        rig.store();
+        rig.restart();
+    }
+    rig.run(Duration::from_secs(10));
+    let want = "5 messages about this waited; the first, of 2026-11-20 20:00:00:\nchange 0\n\
+        the last, of 2026-11-20 20:26:40:\nchange 4\n(maybe repeated)\n(written 2026-11-20 20:26:40)";
+    assert_eq!(rig.texts(), [want]);
+}
+
+#[test]
+fn what_may_have_arrived_stays_marked_when_it_is_told_together() {
+    let mut rig = Rig::new();
+    rig.push(alert(Lane::Critical, "a", "change 0"));
+    rig.store();
+    let id = rig.take_next().expect("leaves").item;
+    let lost = Failure::Retry {
+        maybe_arrived: true,
+    };
+    rig.outbox.handle_failed(rig.now, id, lost, &mut rig.state);
+    rig.push(alert(Lane::Critical, "a", "change 1"));
+    rig.store();
+    rig.pass(Duration::from_secs(400));
+    rig.outbox.touch();
+    assert!(rig.take_next().is_none(), "first what is joined is stored");
+    assert_eq!(rig.outbox.len(), 1);
+    rig.store();
+    rig.restart();
+    rig.run(Duration::from_secs(10));
+    let text = rig.texts().concat();
+    assert!(text.contains("\n(maybe repeated)\n"), "{text}");
+}

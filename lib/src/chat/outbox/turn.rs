@@ -193,6 +193,7 @@ impl Outbox {
             };
             item.record.text = item.record.whole();
             item.record.before = Text::new();
+            item.record.joined = None;
             if page_units(item, item.record.text.utf16_len()) <= SHORTEST_PAGE_UNITS {
                 log::warn!("chat: {} takes no message at all, it waits", item.record.to);
                 item.not_before = now + REFUSED_FOR;
