@@ -110,7 +110,9 @@ impl Line {
     /// Everything after the mark.
     fn words(&self, config: &Config, now: Now) -> String {
         let mut out = format!("{}: {}", self.subject, self.text);
-        if now.wall.since(self.at) > FRESH || self.at > now.wall.plus(FRESH) {
+        // Beside an end stands its beginning's time, whatever the clock did between them.
+        let is_over = matches!(&self.status, Status::Ended(_, words) if !words.is_empty());
+        if is_over || now.wall.since(self.at) > FRESH || self.at > now.wall.plus(FRESH) {
             out.push_str(&format!(" ({})", clock(config, now, self.at)));
         }
         match &self.status {

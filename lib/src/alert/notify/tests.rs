@@ -353,6 +353,21 @@ fn a_reminder_stays_one_when_its_alert_is_over() {
 }
 
 #[test]
+fn an_end_beside_its_beginning_says_when_both_were() {
+    let mut world = plain();
+    world.fire("power.limit:alpha");
+    world.secs(300);
+    world.now.wall = Wall(world.now.wall.0 - 300_000);
+    world.end("power.limit:alpha");
+    world.secs(1);
+    world.check(&[
+        "[t+0.0s new 1] 🔴 rack-3: (alpha): too much",
+        "[t+300.0s new 2] ✅ rack-3: (alpha): back",
+        "[t+300.0s edit 1] ✅ rack-3: (alpha): too much (21:59:00) — 21:59:00, back",
+    ]);
+}
+
+#[test]
 fn a_restart_repeats_nothing_and_forgets_nothing() {
     let mut world = plain();
     world.fire("power.limit:alpha");
