@@ -5,14 +5,14 @@
 
 use crate::bot_api::BotApi;
 use crate::device::Device;
-use crate::support::{Agent, PATIENCE, wait_for};
+use crate::support::{Agent, PATIENCE, http_get, wait_for};
 use rackwarden_core::journal::{FileKind, Journal, MemoryStorage};
 use rackwarden_core::rng::Rng;
+use rackwarden_core::sim::telegram::Service;
 use rackwarden_core::state::Records;
 use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 const NAMES: [&str; 3] = ["alpha", "bravo", "charlie"];
@@ -37,14 +37,15 @@ fn kills_at_any_moment_lose_nothing_and_repeat_nothing_unmarked() {
     agent.ask("/grant telegram:77 viewer");
     let mut rng = Rng::new(u64::from(kills));
     let (mut watts, mut accepted) = (3000, BTreeSet::new());
-    let (mut offset, mut slow) = (0, Vec::new());
+    let (mut offset, mut starts, mut killed) = (0, Vec::new(), Vec::new());
     for round in 0..kills {
         let end = Instant::now() + Duration::from_millis(rng.below(500));
         while Instant::now() < end {
             watts += 10;
             let device = &devices[rng.below(3) as usize];
             device.set_power(if rng.below(2) == 0 { watts } else { 1000 });
-            if rng.below(4) == 0 {
+            // More would take the longer to answer, at the pace of a chat.
+            if rng.below(12) == 0 {
                 api.say("/current");
             }
             let pause = Duration::from_millis(rng.below(150));
@@ -52,6 +53,7 @@ fn kills_at_any_moment_lose_nothing_and_repeat_nothing_unmarked() {
         }
         agent.process.signal(Signal::KILL);
         agent.process.ended(PATIENCE).expect("it is killed");
+        killed.push(Instant::now());
         let Agent { scratch, .. } = agent;
         let records = stored(&scratch.path("state"));
         accepted.extend(
@@ -81,20 +83,19 @@ fn kills_at_any_moment_lose_nothing_and_repeat_nothing_unmarked() {
         );
         let begun = Instant::now();
         agent = Agent::spawn(scratch, &config);
-        wait_for("the status page", || {
-            TcpStream::connect(("127.0.0.1", agent.http)).ok()
-        });
-        if begun.elapsed() > START {
-            slow.push(begun.elapsed());
-        }
+        wait_for("the first answer", || http_get(agent.http, "/health"));
+        let took = begun.elapsed();
+        starts.push(took.saturating_sub(kept_waiting(agent.process.id())));
         if round % 10 == 9 {
             agent.wait_until_it_answers();
             let alerts = agent.ask("/alerts");
             assert!(alerts.contains("seen by"), "round {round}: {alerts}");
         }
     }
-    // A machine that does other things at the same time may be late now and then.
-    assert!(slow.len() <= kills as usize / 20, "slow starts: {slow:?}");
+    starts.sort();
+    let (typical, slowest) = (starts[starts.len() / 2], starts[starts.len() - 1]);
+    println!("{kills} starts: {typical:?} as a rule, {slowest:?} at most");
+    assert!(slowest < START, "slow starts: {starts:?}");
     agent.wait_until_it_answers();
     assert!(agent.ask("/permissions").contains("telegram:77"));
     assert!(
@@ -105,15 +106,37 @@ fn kills_at_any_moment_lose_nothing_and_repeat_nothing_unmarked() {
     for device in &devices {
         device.set_power(1000);
     }
-    wait_for("the last message", || {
+    let all_told = |service: &Service| {
+        let sights = service.sights().iter();
+        let told: BTreeSet<String> = sights.flat_map(|sight| news(&sight.message.text)).collect();
+        accepted.is_subset(&told).then_some(())
+    };
+    // What waits goes at the pace of a chat.
+    if api.wait_until(PATIENCE * 3, all_told).is_none() {
         let told: BTreeSet<String> = api
             .sights()
             .iter()
             .flat_map(|sight| news(&sight.message.text))
             .collect();
-        accepted.is_subset(&told).then_some(())
-    });
-    judge_repeats(&api, kills as usize);
+        let lost: Vec<_> = accepted.difference(&told).collect();
+        panic!("lost {lost:?} of {}: {:#?}", accepted.len(), api.messages());
+    }
+    judge_repeats(&api, &killed);
+}
+
+/// How long the machine let a process wait for a processor that others had: nothing that a program can be quicker at.
+/// The thread that waited longest counts, for they wait beside each other.
+fn kept_waiting(process: u32) -> Duration {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task"));
+    let waited = threads
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|thread| {
+            let times = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            times.split(' ').nth(1)?.parse().ok()
+        });
+    Duration::from_nanos(waited.max().unwrap_or(0))
 }
 
 /// The values that a text tells the beginning or the end of an excess with.
@@ -128,12 +151,18 @@ fn news(text: &str) -> Vec<String> {
     [values("above power limit: "), values(": peak ")].concat()
 }
 
-fn judge_repeats(api: &BotApi, kills: usize) {
+/// Nothing is told again without a mark, and one message at most after each kill.
+fn judge_repeats(api: &BotApi, killed: &[Instant]) {
     let mut told: BTreeMap<String, usize> = BTreeMap::new();
-    let mut marked = 0;
-    for text in api.news(" rack-3: ") {
+    let mut repeats = vec![Vec::new(); killed.len() + 1];
+    for sight in api.sights() {
+        let text = sight.message.text;
+        if sight.message.edits > 0 {
+            continue;
+        }
         if text.contains("(maybe repeated)") {
-            marked += 1;
+            let before = killed.iter().filter(|at| **at <= sight.at).count();
+            repeats[before].push(text);
             continue;
         }
         let lines = text.lines().filter(|line| !line.contains(" — "));
@@ -146,10 +175,11 @@ fn judge_repeats(api: &BotApi, kills: usize) {
     }
     let twice: Vec<_> = told.iter().filter(|(_, count)| **count > 1).collect();
     assert!(twice.is_empty(), "told again without a mark: {twice:?}");
-    assert!(
-        marked <= kills,
-        "{marked} marked repetitions in {kills} kills"
-    );
+    assert!(repeats[0].is_empty(), "before any kill: {repeats:?}");
+    let many: Vec<_> = repeats.iter().filter(|texts| texts.len() > 1).collect();
+    assert!(many.is_empty(), "more than one after a kill: {many:#?}");
+    let marked = repeats.iter().filter(|texts| texts.len() == 1).count();
+    println!("{} kills: {marked} marked repetitions", killed.len());
 }
 
 /// What the journal of a dead agent holds, read without touching it.
