@@ -55,8 +55,10 @@ pub(super) fn person(user: i64) -> Value {
 
 /// A chat as the service writes one.
 pub(super) fn chat_of(chat: i64) -> Value {
-    let kind = if chat < 0 { "supergroup" } else { "private" };
-    json!({"id": chat, "type": kind, "title": "crew"})
+    match chat < 0 {
+        true => json!({"id": chat, "type": "supergroup", "title": "crew"}),
+        false => json!({"id": chat, "type": "private", "first_name": format!("user{chat}")}),
+    }
 }
 
 /// Status and body of an answer.
