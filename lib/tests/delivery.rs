@@ -240,6 +240,11 @@ fn row_1_after_six_hours_away_everything_is_told_with_its_time_in_few_messages()
             assert!(is_told, "{name} at {time}: {:?}", own.collect::<Vec<_>>());
         }
     }
+    assert_eq!(
+        all.matches("messages about this waited").count(),
+        30,
+        "{all}"
+    );
     let critical = first_seen(&mut sim, GROUP, "<a00>").expect("a critical alert");
     assert!(
         critical.since(back) <= seconds(5),
