@@ -254,34 +254,9 @@ impl Sim {
         self.service.clear_weather();
     }
 
-    /// The mail server treats the next `times` mails like this; then it accepts them again.
-    pub fn set_mail_weather(&mut self, times: u32, weather: MailWeather) {
-        self.post_office.set_weather(times, weather);
-    }
-
-    /// Pings of `[heartbeat]` that left.
-    pub fn heartbeats(&self) -> u64 {
-        self.heartbeats
-    }
-
-    /// The status with which pings are answered from now on.
-    pub fn set_heartbeat_status(&mut self, status: u16) {
-        self.heartbeat_status = status;
-    }
-
     /// From now on the SNMP worker says nothing any more, as if its thread hung, or does again.
     pub fn set_answers_snmp(&mut self, answers: bool) {
         self.answers_snmp = answers;
-    }
-
-    /// The mail server works again.
-    pub fn clear_mail_weather(&mut self) {
-        self.post_office.clear_weather();
-    }
-
-    /// Mails that were accepted, as they came: recipient, head and body.
-    pub fn mails(&self) -> &[(String, String)] {
-        self.post_office.mails()
     }
 
     /// The chat service ignores what was confirmed and sends every update again with each poll.
