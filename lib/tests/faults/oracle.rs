@@ -66,7 +66,7 @@ pub(crate) fn judge(tape: &[Tape], sights: &[Sight], checks_repeats: bool) -> Ve
                 .filter(|one| one.thing == thing)
                 .copied()
                 .collect();
-            judge_one(chat, &own, &of, &mut wrong);
+            judge_one(chat, &own, &of, tape, &mut wrong);
         }
         if checks_repeats {
             wrong.extend(repeats(chat, &here, tape, told.iter().chain(&doubtful)));
@@ -168,7 +168,13 @@ fn tellings(sight: &Sight) -> Vec<Telling<'_>> {
 }
 
 /// Each transition is in a message with its own time or between the first and the last of a collapsed one, in order.
-fn judge_one(chat: i64, own: &[&Transition], tellings: &[&Telling], wrong: &mut Vec<String>) {
+fn judge_one(
+    chat: i64,
+    own: &[&Transition],
+    tellings: &[&Telling],
+    tape: &[Tape],
+    wrong: &mut Vec<String>,
+) {
     let matches = |transition: &Transition, telling: &Telling| {
         telling.is_end == transition.is_end
             && transition.values.contains(&telling.value)
@@ -191,6 +197,7 @@ fn judge_one(chat: i64, own: &[&Transition], tellings: &[&Telling], wrong: &mut 
         } else if message.edits == 0
             && !telling.is_remark
             && !message.text.contains("(maybe repeated)")
+            && !is_forgotten(tape, telling)
         {
             // Sums may come back: it is in order if any of the equal ones is.
             if index + 1 < newest && !message.text.contains(" — ") {
@@ -222,6 +229,13 @@ fn has_its_time(transition: &Transition, sight: &Sight) -> bool {
     is_fresh || (-1..=6).any(|seconds| sight.message.text.contains(&clock(seconds)))
 }
 
+/// What left while the disk took nothing is not known after a cut, and what it was about never counted.
+fn is_forgotten(tape: &[Tape], telling: &Telling) -> bool {
+    let at = telling.sight.at.mono;
+    tape.iter()
+        .any(|entry| matches!(entry, Tape::Cut(kept, end) if *kept <= at && at <= *end))
+}
+
 /// A new message says the same as an earlier one only where it says so.
 fn repeats<'a>(
     chat: i64,
@@ -236,11 +250,7 @@ fn repeats<'a>(
         .filter(|telling| telling.sight.message.edits == 0)
     {
         let text = &telling.sight.message.text;
-        // What left while the disk took nothing is not known after a cut.
-        let at = telling.sight.at.mono;
-        let is_forgotten =
-            |entry: &Tape| matches!(entry, Tape::Cut(kept, end) if *kept <= at && at <= *end);
-        let is_marked = text.contains("(maybe repeated)") || tape.iter().any(is_forgotten);
+        let is_marked = text.contains("(maybe repeated)") || is_forgotten(tape, telling);
         if !is_marked && !telling.is_remark {
             let count = counts
                 .entry((telling.thing, telling.is_end, telling.value as i64))
