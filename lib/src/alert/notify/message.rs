@@ -107,12 +107,14 @@ impl Line {
         }
     }
 
-    /// Everything after the mark.
-    fn words(&self, config: &Config, now: Now) -> String {
+    /// Everything after the mark, in a message whose oldest line is of `oldest`: whoever joins it later says when
+    /// that was, since a message that waits says only when it was begun.
+    fn words(&self, config: &Config, now: Now, oldest: Wall) -> String {
         let mut out = format!("{}: {}", self.subject, self.text);
         // Beside an end stands its beginning's time, whatever the clock did between them.
         let is_over = matches!(&self.status, Status::Ended(_, words) if !words.is_empty());
-        if is_over || now.wall.since(self.at) > FRESH || self.at > now.wall.plus(FRESH) {
+        let is_late = now.wall.since(self.at) > FRESH || self.at.since(oldest) > FRESH;
+        if is_over || is_late || self.at > now.wall.plus(FRESH) {
             out.push_str(&format!(" ({})", clock(config, now, self.at)));
         }
         match &self.status {
@@ -265,6 +267,12 @@ impl Message {
     pub(super) fn text(&self, config: &Config, now: Now) -> Text {
         let agent = &config.name;
         let count = self.lines.len() + self.more.len();
+        let oldest = self
+            .lines
+            .iter()
+            .map(|line| line.at)
+            .min()
+            .unwrap_or(now.wall);
         if let ([line], [], Title::Alerts | Title::Joined | Title::Ended | Title::Reminder) =
             (&self.lines[..], &self.more[..], &self.title)
         {
@@ -277,7 +285,7 @@ impl Message {
                 Title::Reminder => ("🔁 ", line.mark(), String::new()),
                 _ => ("", line.mark(), String::new()),
             };
-            let words = line.words(config, now);
+            let words = line.words(config, now, oldest);
             return Text::from(format!("{again}{mark} {agent}: {prefix}{words}"));
         }
         let worst = mark(self.severity);
@@ -289,7 +297,7 @@ impl Message {
             Title::Held(until) => format!("🔔 {agent}: {until}"),
         };
         for line in &self.lines {
-            let words = line.words(config, now);
+            let words = line.words(config, now, oldest);
             out.push_str(&format!("\n{} {words}", line.mark()));
         }
         if !self.more.is_empty() {

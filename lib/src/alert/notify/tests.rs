@@ -279,9 +279,9 @@ fn what_joins_within_half_a_minute_is_an_edit_and_one_summary() {
     world.check(&[
         "[t+0.0s new 1] 🔴 rack-3: 2 alerts | 🔴 (alpha): too much | 🔴 (bravo): too much",
         "[t+2.0s edit 1] 🔴 rack-3: 3 alerts | 🔴 (alpha): too much | 🔴 (bravo): too much | 🔴 (charlie): too much",
-        "[t+10.0s edit 1] 🔴 rack-3: 4 alerts | 🔴 (alpha): too much (21:59:00) | 🔴 (bravo): too much (21:59:00) | 🔴 (charlie): too much (21:59:02) | 🔴 (delta): too much",
+        "[t+10.0s edit 1] 🔴 rack-3: 4 alerts | 🔴 (alpha): too much (21:59:00) | 🔴 (bravo): too much (21:59:00) | 🔴 (charlie): too much (21:59:02) | 🔴 (delta): too much (21:59:10)",
         "[t+11.0s new 2] ✅ rack-3: (charlie): back",
-        "[t+11.0s edit 1] 🔴 rack-3: 4 alerts | 🔴 (alpha): too much (21:59:00) | 🔴 (bravo): too much (21:59:00) | ✅ (charlie): too much (21:59:02) — 21:59:11, back | 🔴 (delta): too much",
+        "[t+11.0s edit 1] 🔴 rack-3: 4 alerts | 🔴 (alpha): too much (21:59:00) | 🔴 (bravo): too much (21:59:00) | ✅ (charlie): too much (21:59:02) — 21:59:11, back | 🔴 (delta): too much (21:59:10)",
         "[t+30.0s new 3] 🔴 rack-3: (delta): too much (21:59:10)",
     ]);
 }
