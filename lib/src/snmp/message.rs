@@ -102,18 +102,11 @@ impl Message {
 
     /// Appends the datagram.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let pdu = &self.pdu;
         put_message(
             out,
             self.version,
             self.community.expose(),
-            &Head {
-                kind: pdu.kind,
-                request_id: pdu.request_id,
-                status: pdu.status,
-                index: pdu.index,
-            },
-            Binds::Pairs(&pdu.binds),
+            &Draft::of_pdu(&self.pdu),
         );
     }
 }
@@ -126,45 +119,104 @@ pub fn encode_request(
     request_id: i32,
     ask: &SnmpAsk,
 ) {
-    let (kind, status, index, binds) = match ask {
-        SnmpAsk::Get(oids) => (PduKind::Get, 0, 0, Binds::Names(oids)),
-        SnmpAsk::GetNext(oids) => (PduKind::GetNext, 0, 0, Binds::Names(oids)),
-        SnmpAsk::GetBulk { oids, .. } if version == Version::V1 => {
-            (PduKind::GetNext, 0, 0, Binds::Names(oids))
-        }
-        SnmpAsk::GetBulk {
-            non_repeaters,
-            max_repetitions,
-            oids,
-        } => (
-            PduKind::GetBulk,
-            u32::from(*non_repeaters),
-            u32::from(*max_repetitions),
-            Binds::Names(oids),
-        ),
-        SnmpAsk::Set(binds) => (PduKind::Set, 0, 0, Binds::Pairs(binds)),
-    };
-    let head = Head {
-        kind,
-        request_id,
-        status,
-        index,
-    };
-    put_message(out, version, community, &head, binds);
+    put_message(
+        out,
+        version,
+        community,
+        &Draft::of_ask(version, request_id, ask),
+    );
 }
 
-struct Head {
+/// A PDU that is to be written, whatever the envelope.
+#[derive(Clone, Copy)]
+pub struct Draft<'a> {
     kind: PduKind,
     request_id: i32,
     status: u32,
     index: u32,
+    binds: Binds<'a>,
 }
 
-impl Head {
-    fn wire_len(&self) -> usize {
+impl<'a> Draft<'a> {
+    /// The PDU that asks something. A GETBULK in version 1 becomes a GETNEXT.
+    pub fn of_ask(version: Version, request_id: i32, ask: &'a SnmpAsk) -> Draft<'a> {
+        let (kind, status, index, binds) = match ask {
+            SnmpAsk::Get(oids) => (PduKind::Get, 0, 0, Binds::Names(oids)),
+            SnmpAsk::GetNext(oids) => (PduKind::GetNext, 0, 0, Binds::Names(oids)),
+            SnmpAsk::GetBulk { oids, .. } if version == Version::V1 => {
+                (PduKind::GetNext, 0, 0, Binds::Names(oids))
+            }
+            SnmpAsk::GetBulk {
+                non_repeaters,
+                max_repetitions,
+                oids,
+            } => (
+                PduKind::GetBulk,
+                u32::from(*non_repeaters),
+                u32::from(*max_repetitions),
+                Binds::Names(oids),
+            ),
+            SnmpAsk::Set(binds) => (PduKind::Set, 0, 0, Binds::Pairs(binds)),
+        };
+        Draft {
+            kind,
+            request_id,
+            status,
+            index,
+            binds,
+        }
+    }
+
+    /// The same PDU.
+    pub fn of_pdu(pdu: &'a Pdu) -> Draft<'a> {
+        Draft {
+            kind: pdu.kind,
+            request_id: pdu.request_id,
+            status: pdu.status,
+            index: pdu.index,
+            binds: Binds::Pairs(&pdu.binds),
+        }
+    }
+
+    /// A GET of nothing.
+    pub fn empty(request_id: i32) -> Draft<'a> {
+        Draft {
+            kind: PduKind::Get,
+            request_id,
+            status: 0,
+            index: 0,
+            binds: Binds::Names(&[]),
+        }
+    }
+
+    fn head_len(&self) -> usize {
         6 + ber::signed_len(i64::from(self.request_id))
             + ber::unsigned_len(u64::from(self.status))
             + ber::unsigned_len(u64::from(self.index))
+    }
+
+    fn content_len(&self, binds_len: usize) -> usize {
+        self.head_len() + ber::header_len(binds_len) + binds_len
+    }
+
+    /// Bytes that it takes on the wire, with its header.
+    pub(super) fn wire_len(&self) -> usize {
+        let content = self.content_len(self.binds.wire_len());
+        ber::header_len(content) + content
+    }
+
+    /// Appends it with its header.
+    pub(super) fn put(&self, out: &mut Vec<u8>) {
+        self.put_with(out, self.binds.wire_len());
+    }
+
+    fn put_with(&self, out: &mut Vec<u8>, binds_len: usize) {
+        ber::put_header(out, self.kind.tag(), self.content_len(binds_len));
+        ber::put_signed(out, ber::INTEGER, i64::from(self.request_id));
+        ber::put_unsigned(out, ber::INTEGER, u64::from(self.status));
+        ber::put_unsigned(out, ber::INTEGER, u64::from(self.index));
+        ber::put_header(out, ber::SEQUENCE, binds_len);
+        self.binds.put(out);
     }
 }
 
@@ -219,15 +271,9 @@ fn put_name(out: &mut Vec<u8>, oid: &Oid, value_len: usize) {
     out.extend_from_slice(content);
 }
 
-fn put_message(
-    out: &mut Vec<u8>,
-    version: Version,
-    community: &[u8],
-    head: &Head,
-    binds: Binds<'_>,
-) {
-    let binds_len = binds.wire_len();
-    let pdu_len = head.wire_len() + ber::header_len(binds_len) + binds_len;
+fn put_message(out: &mut Vec<u8>, version: Version, community: &[u8], pdu: &Draft<'_>) {
+    let binds_len = pdu.binds.wire_len();
+    let pdu_len = pdu.content_len(binds_len);
     let community_len = ber::header_len(community.len()) + community.len();
     let len = 3 + community_len + ber::header_len(pdu_len) + pdu_len;
     out.reserve(len + 5);
@@ -239,12 +285,7 @@ fn put_message(
     ber::put_signed(out, ber::INTEGER, version);
     ber::put_header(out, ber::OCTET_STRING, community.len());
     out.extend_from_slice(community);
-    ber::put_header(out, head.kind.tag(), pdu_len);
-    ber::put_signed(out, ber::INTEGER, i64::from(head.request_id));
-    ber::put_unsigned(out, ber::INTEGER, u64::from(head.status));
-    ber::put_unsigned(out, ber::INTEGER, u64::from(head.index));
-    ber::put_header(out, ber::SEQUENCE, binds_len);
-    binds.put(out);
+    pdu.put_with(out, binds_len);
 }
 
 /// A message whose contents still stand in the datagram.
@@ -328,7 +369,11 @@ impl<'a> RawPdu<'a> {
         RawBinds { rest: self.binds }
     }
 
-    fn to_pdu(self) -> Result<Pdu, Malformed> {
+    /// With owned contents.
+    ///
+    /// # Errors
+    /// Says what is wrong with a varbind.
+    pub fn to_pdu(self) -> Result<Pdu, Malformed> {
         let mut binds = Vec::new();
         for bind in self.binds() {
             let bind = bind?;

@@ -4,6 +4,7 @@ pub mod ber;
 pub mod engine;
 pub mod message;
 mod oid;
+pub mod usm;
 mod value;
 
 pub use ber::Malformed;
