@@ -30,7 +30,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut session = Session::open(target, Duration::from_secs(1), 2)?;
     let pdu = session.identify(Options::default())?;
     let model = pdu.model.as_deref().unwrap_or("unknown model");
-    println!("{addr} is {} {model}", pdu.vendor.unwrap_or("a PDU,"));
+    println!(
+        "{addr} is {} {model}",
+        pdu.vendor.as_deref().unwrap_or("a PDU,")
+    );
     for _ in 0..readings {
         match session.read(&pdu.plan)?.power_w {
             Some(watts) => println!("{watts:.0} W"),

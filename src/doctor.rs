@@ -15,8 +15,8 @@ use rackwarden_core::io::http_client::HttpHandle;
 use rackwarden_core::io::inbox::Inbox;
 use rackwarden_core::io::session::Session;
 use rackwarden_core::io::{http_server, mail};
-use rackwarden_core::pdu::Identified;
 use rackwarden_core::pdu::identify::Options;
+use rackwarden_core::pdu::{Identified, Profiles};
 use rackwarden_core::secret::Secret;
 use rackwarden_core::snmp::{Oid, SnmpAsk, SnmpTarget};
 use std::collections::VecDeque;
@@ -147,7 +147,7 @@ fn checks(config: &Arc<Config>, is_running: bool) -> Vec<(String, Check)> {
     }
     for (index, pdu) in config.pdus.iter().enumerate() {
         let shared = Arc::clone(config);
-        let ask = move || vec![ask_pdu(&shared.pdus[index])];
+        let ask = move || vec![ask_pdu(shared.profiles.clone(), &shared.pdus[index])];
         add(pdu.name.to_string(), Box::new(ask));
     }
     checks
@@ -240,8 +240,8 @@ fn call(config: &Config, request: HttpRequest) -> Result<HttpResponse, Fault> {
     }
 }
 
-fn ask_pdu(pdu: &PduConfig) -> Finding {
-    match try_pdu(pdu) {
+fn ask_pdu(profiles: Profiles, pdu: &PduConfig) -> Finding {
+    match try_pdu(profiles, pdu) {
         Ok((identified, writes)) => doctor::pdu(pdu, Ok(&identified), writes),
         Err(detail) => {
             let fault = Fault::new(FaultKind::Unreachable, detail);
@@ -251,7 +251,7 @@ fn ask_pdu(pdu: &PduConfig) -> Finding {
 }
 
 /// What the device is, and whether it answers to the write community too: who may write may read.
-fn try_pdu(pdu: &PduConfig) -> Result<(Identified, Option<bool>), String> {
+fn try_pdu(profiles: Profiles, pdu: &PduConfig) -> Result<(Identified, Option<bool>), String> {
     let version = pdu
         .version
         .ok_or("SNMPv3 is not supported by this version")?;
@@ -269,7 +269,8 @@ fn try_pdu(pdu: &PduConfig) -> Result<(Identified, Option<bool>), String> {
         Session::open(target, REQUEST, 1).map_err(|err| reason(&err))
     };
     let options = Options {
-        profile: pdu.profile,
+        profiles,
+        profile: pdu.profile.clone(),
         unit: pdu.unit,
         version,
     };

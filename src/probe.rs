@@ -3,12 +3,12 @@
 use crate::args::{ProbeOptions, SnmpVersion};
 use crate::failure::{Failure, Outcome, print};
 use rackwarden_core::config::suggest::nearest;
-use rackwarden_core::config::{Host, host};
+use rackwarden_core::config::{Host, host, profile_file};
 use rackwarden_core::http::json::{Probed, reading_object};
 use rackwarden_core::io::clock::Clock;
 use rackwarden_core::io::session::Session;
 use rackwarden_core::pdu::identify::Options;
-use rackwarden_core::pdu::{Identified, Kind, OutletReading, Reading, VENDORS, Vendor};
+use rackwarden_core::pdu::{Identified, Kind, OutletReading, Profiles, Reading};
 use rackwarden_core::secret::Secret;
 use rackwarden_core::snmp::{SnmpTarget, Version};
 use rackwarden_core::time::{Wall, Zone};
@@ -20,7 +20,10 @@ use std::time::Duration;
 /// Runs it.
 pub(crate) fn run(options: &ProbeOptions) -> Outcome {
     let version = version(options)?;
-    let profile = options.profile.as_deref().map(profile).transpose()?;
+    let (profiles, profile) = match &options.profile {
+        Some(name) => profile(name)?,
+        None => (Profiles::builtin(), None),
+    };
     let failed = |why: String| {
         let what = "check the address, the community, and that the device lets this machine in";
         Failure::operation(format!("probe {}: {why}; {what}", options.target))
@@ -34,6 +37,7 @@ pub(crate) fn run(options: &ProbeOptions) -> Outcome {
     let mut session = Session::open(target, options.timeout, options.retries)
         .map_err(|err| failed(err.to_string()))?;
     let wanted = Options {
+        profiles,
         profile,
         unit: None,
         version,
@@ -61,11 +65,26 @@ fn version(options: &ProbeOptions) -> Result<Version, Failure> {
     }
 }
 
-fn profile(name: &str) -> Result<&'static str, Failure> {
-    if let Some(vendor) = Vendor::named(name) {
-        return Ok(vendor.profile);
+/// The profiles to choose from, and the one to take: a name, or a file that ends in `.toml`.
+fn profile(name: &str) -> Result<(Profiles, Option<Arc<str>>), Failure> {
+    let profiles = Profiles::builtin();
+    if name.ends_with(".toml") {
+        let text = std::fs::read_to_string(name).map_err(|err| {
+            let why = err.to_string();
+            let why = why.split(" (os error").next().unwrap_or_default();
+            Failure::operation(format!("{name}: {why}; name a file with a profile"))
+        })?;
+        let source = profile_file(&text, name).map_err(|errors| {
+            let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            Failure::operation(lines.join("\n"))
+        })?;
+        let name = source.head().name.as_ref().into();
+        return Ok((profiles.with(vec![source]), Some(name)));
     }
-    let known = VENDORS.iter().map(|vendor| vendor.profile);
+    if profiles.named(name).is_some() {
+        return Ok((profiles, Some(name.into())));
+    }
+    let known = profiles.iter().map(|source| &*source.head().name);
     let hint = nearest(name, known).map_or_else(
         || "see `rackwarden profiles`".to_owned(),
         |near| format!("did you mean `{near}`?"),
@@ -99,12 +118,12 @@ fn json(address: &str, identified: &Identified, now: Wall) -> String {
     let reading = &identified.reading;
     reading_object(&Probed {
         address,
-        profile: identified.profile.map(|vendor| vendor.profile),
+        profile: identified.profile.as_ref().map(|head| &*head.name),
         time: now,
         restarted_at: restarted_at(reading, now),
         reading,
         peak_time: reading.peak_at.map(|at| at.to_wall(&Zone::system())),
-        vendor: identified.vendor,
+        vendor: identified.vendor.as_deref(),
         model: identified.model.as_deref(),
         sys_object_id: identified.sys_object_id.as_deref(),
         sys_descr: identified.sys_descr.as_deref(),
@@ -166,17 +185,17 @@ fn text(address: &str, identified: &Identified) -> String {
 }
 
 fn name(identified: &Identified) -> String {
-    let mut name = match (identified.vendor, &identified.model) {
+    let mut name = match (identified.vendor.as_deref(), &identified.model) {
         (Some(vendor), Some(model)) if model.starts_with(vendor) => model.clone(),
         (Some(vendor), Some(model)) => format!("{vendor} {model}"),
         (Some(vendor), None) => vendor.to_owned(),
         (None, Some(model)) => model.clone(),
         (None, None) => "an SNMP agent of unknown make".to_owned(),
     };
-    match (identified.profile, identified.kind) {
+    match (&identified.profile, identified.kind) {
         (_, Kind::NotAPdu) => name.push_str(", not a PDU"),
-        (Some(vendor), _) => {
-            let _ = write!(name, " (profile {})", vendor.profile);
+        (Some(head), _) => {
+            let _ = write!(name, " (profile {})", head.name);
         }
         (None, _) => {}
     }

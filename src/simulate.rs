@@ -4,7 +4,7 @@ use crate::args::SimulateOptions;
 use crate::failure::{Failure, Outcome, print};
 use rackwarden_core::io::clock::Clock;
 use rackwarden_core::io::simulator;
-use rackwarden_core::pdu::VENDORS;
+use rackwarden_core::pdu::Profiles;
 use rackwarden_core::pdu::simulated::Agent;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -41,14 +41,15 @@ fn model(options: &SimulateOptions) -> Result<(String, Agent), Failure> {
     }
     let profile = match &options.profile {
         Some(profile) => profile.as_str(),
-        None => VENDORS.first().map_or("", |vendor| vendor.profile),
+        None => "apc-rpdu2",
     };
     match Agent::of_profile(profile) {
         Some(agent) => Ok((profile.to_owned(), agent)),
         None => {
-            let known: Vec<&str> = VENDORS
+            let profiles = Profiles::builtin();
+            let known: Vec<&str> = profiles
                 .iter()
-                .map(|vendor| vendor.profile)
+                .map(|source| &*source.head().name)
                 .filter(|profile| Agent::of_profile(profile).is_some())
                 .collect();
             Err(Failure::usage(format!(

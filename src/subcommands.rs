@@ -113,7 +113,7 @@ pub(crate) const SUBS: &[Sub] = &[
             opt(
                 "profile",
                 "NAME",
-                "use this profile (default: by sysObjectID)",
+                "use this profile, or this file with one (default: by what it answers)",
             ),
             opt("json", "", "print one JSON object"),
             opt("timeout", "TIME", "wait for one request (default: 1s)"),

@@ -232,7 +232,7 @@ pub fn pdu(pdu: &PduConfig, asked: Result<&Identified, &Fault>, writes: Option<b
             );
         }
     };
-    let model = identified.model.as_deref().or(identified.vendor);
+    let model = identified.model.as_deref().or(identified.vendor.as_deref());
     let model = model.unwrap_or("a device of unknown make");
     let says = match identified.reading.power_w {
         Some(watts) => format!("{model}, {watts:.0} W"),

@@ -3,6 +3,7 @@
 use crate::alert::{AlertState, Severity};
 use crate::chat::transport::Received;
 use crate::config::Config;
+use crate::pdu::profile::Head;
 use crate::pdu::{OutletReading, PhaseReading, ProbeReading};
 use crate::time::{Mono, Now, Wall};
 use std::sync::Arc;
@@ -147,7 +148,7 @@ pub struct PduView {
     /// Why it is `unknown`, or the last fault: a static sentence or a shared one.
     pub reason: Option<Arc<str>>,
     /// Profile name once identified.
-    pub profile: Option<&'static str>,
+    pub profile: Option<Arc<Head>>,
     /// When the last reading came.
     pub read: Option<(Mono, Wall)>,
     /// When the device last restarted, as far as the agent saw it.

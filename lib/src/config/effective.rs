@@ -33,6 +33,7 @@ pub fn effective(config: &Config) -> String {
     writer.begin("history");
     writer.number("max_series", Some(config.history.max_series));
     writer.text += &config.extra.unbuilt;
+    writer.text += &config.extra.profiles;
     writer.finish()
 }
 
@@ -132,6 +133,8 @@ fn power(writer: &mut Writer, config: &Config) {
         writer.text(key, Some(&units::format_duration(duration)));
     }
     writer.number("retries", Some(power.retries));
+    let folder = config.extra.profiles_folder.as_deref();
+    writer.text("profiles", folder.and_then(|folder| folder.to_str()));
     writer.raw("limit", &limits(&config.extra.power_limits));
     writer.raw("site_limit", &limits(&power.site));
 }
@@ -158,7 +161,7 @@ fn pdu(writer: &mut Writer, config: &Config, index: usize, pdu: &PduConfig) {
     if let Some(lines) = config.extra.v3.get(&index) {
         writer.text += lines;
     }
-    writer.text("profile", Some(pdu.profile.unwrap_or("auto")));
+    writer.text("profile", Some(pdu.profile.as_deref().unwrap_or("auto")));
     writer.raw("limit", &limits(&pdu.limits));
     let team = pdu.team.and_then(|team| config.teams.get(team as usize));
     writer.text("team", team.map(|team| &*team.name));

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 /// Looks up an environment variable.
 pub type Variable = Box<dyn Fn(&str) -> Option<String>>;
+/// Names of the files in a folder.
+pub type ListFolder = Box<dyn Fn(&Path) -> Result<Vec<PathBuf>, String>>;
 /// Reads a small file.
 pub type ReadFile = Box<dyn Fn(&Path) -> Result<SecretFile, String>>;
 
@@ -21,6 +23,8 @@ pub struct Environment {
     pub variable: Variable,
     /// Files that hold secrets or certificates.
     pub read_file: ReadFile,
+    /// A folder of profiles.
+    pub list_folder: ListFolder,
 }
 
 /// A file that was read.
@@ -40,6 +44,7 @@ impl Environment {
             zone: Zone::UTC,
             variable: Box::new(|_| None),
             read_file: Box::new(|_| Err("no such file".to_owned())),
+            list_folder: Box::new(|_| Err("no such folder".to_owned())),
         }
     }
 

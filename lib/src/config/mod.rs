@@ -7,15 +7,17 @@ pub mod parse;
 mod people;
 mod power;
 mod problem;
+pub(crate) mod profile;
 mod reader;
 mod source;
 pub mod suggest;
 mod unbuilt;
 pub mod units;
 
-pub use environment::{Environment, ReadFile, SecretFile, Variable};
+pub use environment::{Environment, ListFolder, ReadFile, SecretFile, Variable};
 pub use power::host;
 pub use problem::ConfigError;
+pub use profile::file as profile_file;
 
 use crate::alert::Severity;
 use crate::chat::{Address, Role, Subject};
@@ -55,6 +57,8 @@ pub struct Config {
     pub power: PowerConfig,
     /// `[[pdu]]`, in file order.
     pub pdus: Vec<PduConfig>,
+    /// The profiles of this version, and those of `[[profile]]` and of the folder in `[power] profiles`.
+    pub profiles: crate::pdu::Profiles,
     /// `[[team]]` and teams that only PDUs name, in the order of first mention.
     pub teams: Vec<TeamConfig>,
     /// `[history]`
@@ -70,6 +74,10 @@ pub struct Config {
 pub struct Extra {
     /// Whether there is a `[power]`.
     pub has_power_table: bool,
+    /// `[power] profiles`
+    pub profiles_folder: Option<PathBuf>,
+    /// `[[profile]]`, as they were written.
+    pub profiles: String,
     /// `[power] limit`, which PDUs and teams inherit.
     pub power_limits: Limits,
     /// `[telegram] token_file`
@@ -308,7 +316,7 @@ pub struct PduConfig {
     /// Write community, for resets and switching.
     pub write_community: Option<Secret<Arc<str>>>,
     /// Profile name, or `None` for detection.
-    pub profile: Option<&'static str>,
+    pub profile: Option<Arc<str>>,
     /// Limits, those of `[power]` when the table sets none.
     pub limits: Limits,
     /// Index into `Config::teams`.
@@ -386,6 +394,7 @@ impl Config {
             teams: Vec::new(),
             history: HistoryConfig { max_series: 200 },
             warnings: Vec::new(),
+            profiles: crate::pdu::Profiles::builtin(),
             extra: Extra::default(),
         }
     }

@@ -4,9 +4,9 @@
 use super::environment::{Environment, Scope};
 use super::problem::{ConfigError, Kind, Problems};
 use super::reader::{Item, Part, Reader};
-use super::source::{Source, original};
+use super::source::{self, Source, original};
 use super::{Config, HistoryConfig, HttpConfig, Listen, LogConfig, TelegramConfig};
-use super::{mail, people, power, unbuilt, units};
+use super::{mail, people, power, profile, unbuilt, units};
 use crate::chat::Address;
 use crate::secret::Secret;
 use log::LevelFilter;
@@ -52,6 +52,12 @@ pub fn parse(text: &str, file: &str, env: &Environment) -> Result<Config, Vec<Co
     let mut config = Config::empty();
     let mut root = Reader::new(part, String::new(), 0, &document);
     let has_monitor = general(&mut config, &mut root, &scope);
+    config.extra.profiles = source::profiles(text);
+    let own = root
+        .tables("profile")
+        .into_iter()
+        .filter_map(profile::table);
+    config.profiles = config.profiles.with(own.collect());
     let mut builder = power::Builder::new(&mut config, &scope, root.table("power"));
     for reader in root.tables("pdu") {
         builder.pdu(reader);

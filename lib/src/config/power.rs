@@ -4,7 +4,6 @@ use super::environment::Scope;
 use super::parse::name;
 use super::reader::{Item, Reader};
 use super::{Config, Host, Limit, Limits, PduConfig, TeamConfig, unbuilt, units};
-use crate::pdu::VENDORS;
 use crate::secret::Secret;
 use crate::small::{SmallMap, SmallSet};
 use crate::snmp::Version;
@@ -67,7 +66,7 @@ impl<'a> Builder<'a> {
         let clearing = match reader {
             Some(reader) => {
                 config.extra.has_power_table = true;
-                power(config, reader)
+                power(config, scope, reader)
             }
             None => Clearing::DEFAULT,
         };
@@ -81,6 +80,29 @@ impl<'a> Builder<'a> {
             drafts: Vec::new(),
             communities: SmallSet::new(),
         }
+    }
+
+    /// The name of a profile; `None` in it stands for `auto`.
+    fn profile(&self, item: &Item<'_>) -> Option<Option<Arc<str>>> {
+        let text = item.line()?;
+        if text == "auto" {
+            return Some(None);
+        }
+        let known = || {
+            self.config
+                .profiles
+                .iter()
+                .map(|source| &*source.head().name)
+        };
+        if known().all(|known| known != text) {
+            item.unknown(
+                "unknown profile; `rackwarden profiles` lists them",
+                text,
+                known(),
+            );
+            return None;
+        }
+        Some(Some(text.into()))
     }
 
     /// Takes one `[[pdu]]`.
@@ -101,7 +123,7 @@ impl<'a> Builder<'a> {
         let unit = reader.get("unit").and_then(|item| item.integer(1, 255));
         let profile = reader
             .get("profile")
-            .and_then(|item| profile(&item))
+            .and_then(|item| self.profile(&item))
             .flatten();
         let any_source = reader.bool("any_source", false);
         let index = self.config.pdus.len();
@@ -257,7 +279,7 @@ fn index_u32(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }
 
-fn power(config: &mut Config, mut reader: Reader<'_>) -> Clearing {
+fn power(config: &mut Config, scope: &Scope<'_>, mut reader: Reader<'_>) -> Clearing {
     let interval = reader
         .get("interval")
         .and_then(|item| item.read(|text| between(text, "100ms", "1h")));
@@ -297,6 +319,9 @@ fn power(config: &mut Config, mut reader: Reader<'_>) -> Clearing {
             );
         }
     }
+    if let Some(item) = reader.get("profiles") {
+        profiles(config, scope, &item);
+    }
     let limit = reader.get("limit");
     let clear = reader.get("clear");
     let clearing = clearing(limit.as_ref(), clear.as_ref());
@@ -311,6 +336,34 @@ fn power(config: &mut Config, mut reader: Reader<'_>) -> Clearing {
     }
     reader.finish();
     clearing
+}
+
+/// Reads every profile of a folder.
+fn profiles(config: &mut Config, scope: &Scope<'_>, item: &Item<'_>) {
+    let Some(folder) = scope.path(item) else {
+        return;
+    };
+    let mut files = match (scope.env.list_folder)(&folder) {
+        Ok(files) => files,
+        Err(why) => return item.error(format!("cannot read {}: {why}", folder.display())),
+    };
+    files.retain(|file| file.extension().is_some_and(|end| end == "toml"));
+    crate::small::sort_by_key(&mut files, Clone::clone);
+    let mut found = Vec::new();
+    for file in files {
+        let shown = file.display().to_string();
+        match (scope.env.read_file)(&file) {
+            Ok(read) => match super::profile::file(read.content.expose(), &shown) {
+                Ok(source) => found.push(source),
+                Err(errors) => errors
+                    .iter()
+                    .for_each(|error| item.error(error.to_string())),
+            },
+            Err(why) => item.error(format!("cannot read {shown}: {why}")),
+        }
+    }
+    config.profiles = config.profiles.with(found);
+    config.extra.profiles_folder = Some(folder);
 }
 
 /// `clear` belongs to the hard `limit` beside it; other limits end at the same share of themselves. Without a `limit`
@@ -416,26 +469,6 @@ fn version_of(text: &str) -> Result<Option<Version>, String> {
         "3" => Ok(None),
         _ => Err("is not an SNMP version; write \"1\", \"2c\" or \"3\"".to_owned()),
     }
-}
-
-fn profile(item: &Item<'_>) -> Option<Option<&'static str>> {
-    let text = item.line()?;
-    if text == "auto" {
-        return Some(None);
-    }
-    let known = profiles().find(|known| *known == text);
-    if known.is_none() {
-        item.unknown(
-            "unknown profile; `rackwarden profiles` lists them",
-            text,
-            profiles(),
-        );
-    }
-    known.map(Some)
-}
-
-fn profiles() -> impl Iterator<Item = &'static str> {
-    VENDORS.iter().map(|vendor| vendor.profile)
 }
 
 /// `host`, `host:port`, `[v6]:port` or a bare address.

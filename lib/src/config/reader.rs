@@ -54,6 +54,11 @@ impl<'a> Reader<'a> {
         self
     }
 
+    /// The same table, to be read from the start.
+    pub(super) fn again(&self) -> Reader<'a> {
+        Reader::new(self.part, self.path.clone(), self.at, self.table)
+    }
+
     /// The value of a key, if it is there.
     pub(super) fn get(&mut self, key: &'static str) -> Option<Item<'a>> {
         self.known.push(key);
@@ -177,6 +182,40 @@ impl<'a> Item<'a> {
 
     pub(super) fn is_table(&self) -> bool {
         self.value.is_table()
+    }
+
+    pub(super) fn is_array(&self) -> bool {
+        self.value.is_array()
+    }
+
+    pub(super) fn is_text(&self) -> bool {
+        self.value.is_str()
+    }
+
+    /// An integer with a sign.
+    pub(super) fn signed(&self) -> Option<i64> {
+        let number = self
+            .value
+            .as_integer()
+            .and_then(|number| i64::from_str_radix(number.as_str(), number.radix()).ok());
+        if number.is_none() {
+            self.mismatch("a whole number");
+        }
+        number
+    }
+
+    /// A number, with or without a point.
+    pub(super) fn number(&self) -> Option<f64> {
+        let text = match self.value {
+            DeValue::Integer(number) => number.as_str(),
+            DeValue::Float(number) => number.as_str(),
+            _ => "",
+        };
+        let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
+        if number.is_none() {
+            self.mismatch("a number");
+        }
+        number
     }
 
     /// A string.

@@ -59,9 +59,30 @@ fn is_pdu_header(header: &str) -> bool {
 }
 
 fn is_below_pdu(header: &str) -> bool {
+    is_below(header, "pdu")
+}
+
+fn is_below(header: &str, table: &str) -> bool {
     let name = header.trim_start_matches('[').trim_start();
-    name.strip_prefix("pdu")
+    name.strip_prefix(table)
         .is_some_and(|rest| rest.trim_start().starts_with('.'))
+}
+
+/// Every `[[profile]]` with what is below it, as it was written.
+pub(super) fn profiles(text: &str) -> String {
+    let is_one = |header: &str| {
+        let name = header.trim_start_matches('[').split(']').next();
+        name.is_some_and(|name| name.trim() == "profile") || is_below(header, "profile")
+    };
+    let mut found = String::new();
+    let mut start = None;
+    for (at, header) in headers(text).chain([(text.len(), "")]) {
+        if let Some(start) = start {
+            found.push_str(&text[start..at]);
+        }
+        start = is_one(header).then_some(at);
+    }
+    found
 }
 
 /// Start of the line and text of each table header outside of strings and arrays.

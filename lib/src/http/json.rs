@@ -258,7 +258,8 @@ fn pdu_at(json: &mut Writer, view: &View<'_>, index: usize) {
         json.key("name").text(&config.name);
         json.key("team").text_or_null(team);
         json.key("address").text(&address(&config.host));
-        json.key("profile").text_or_null(pdu.profile);
+        let profile = pdu.profile.as_ref().map(|head| &*head.name);
+        json.key("profile").text_or_null(profile);
         json.key("state").text(pdu.state.name());
         json.key("reason").text_or_null(pdu.reason.as_deref());
         json.key("time").time(pdu.read.map(|(_, wall)| wall));

@@ -166,7 +166,11 @@ fn pdus(metrics: &mut Metrics, view: &View<'_>) {
     for ((labels, pdu), of) in labels.iter().zip(&snapshot.pdus).zip(&config.pdus) {
         let mut all = labels.clone();
         push_label(&mut all, "address", &address(&of.host));
-        push_label(&mut all, "profile", pdu.profile.unwrap_or_default());
+        push_label(
+            &mut all,
+            "profile",
+            pdu.profile.as_ref().map_or("", |head| &head.name),
+        );
         metrics.line(name, &all, Some(1.0));
     }
     for (name, kind, help, get) in PDU_FAMILIES {

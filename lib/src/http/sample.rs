@@ -2,7 +2,7 @@
 
 use crate::alert::{AlertState, Severity};
 use crate::config::{Config, Host, Limit, Limits, PduConfig, TeamConfig};
-use crate::pdu::PhaseReading;
+use crate::pdu::{PhaseReading, Profiles};
 use crate::secret::Secret;
 use crate::snapshot::{AlertView, PduState, PduView, Series, SeriesKey, Snapshot, SumView};
 use crate::snmp::Version;
@@ -82,6 +82,7 @@ pub fn snapshot(sample: Sample) -> Snapshot {
             power_w: Some(*watts),
             current_a: Some((watts / 2.3).round() / 100.0),
             voltage_v: Some(230.0),
+            ..PhaseReading::default()
         });
     }
     match sample {
@@ -156,7 +157,9 @@ fn config(pdus: &[(String, f64)], sample: Sample) -> Config {
 fn pdu(watts: f64, index: usize) -> PduView {
     PduView {
         state: PduState::Ok,
-        profile: Some("apc-rpdu2"),
+        profile: Profiles::builtin()
+            .named("apc-rpdu2")
+            .map(|source| Arc::clone(source.head())),
         read: Some((TIME.mono, TIME.wall)),
         power_w: Some(watts),
         apparent_va: Some((watts * 1.04).round()),

@@ -7,7 +7,7 @@ use crate::time::{Wall, Zone};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 /// Files that hold more are no secrets and no certificates.
@@ -20,7 +20,15 @@ pub fn environment() -> Environment {
         zone: Zone::system(),
         variable: Box::new(|name| std::env::var(name).ok()),
         read_file: Box::new(read_file),
+        list_folder: Box::new(list_folder),
     }
+}
+
+fn list_folder(path: &Path) -> Result<Vec<PathBuf>, String> {
+    let entries = std::fs::read_dir(path).map_err(|err| reason(&err))?;
+    entries
+        .map(|entry| entry.map(|entry| entry.path()).map_err(|err| reason(&err)))
+        .collect()
 }
 
 fn hostname() -> String {

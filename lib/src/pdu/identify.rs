@@ -4,12 +4,14 @@
 use super::ask::{Fetch, GaveUp, Outcome, Walk};
 use super::layout::{Layout, SYS_UPTIME, oid};
 use super::plan::{Plan, Sums};
+use super::profile::{Head, MAKERS, Model, NOT_PDUS, Profile, absolute, is_under};
+use super::profiles::{Profiles, Source};
 use super::value;
-use super::vendor::{MAKERS, Model, NOT_PDUS, VENDORS, Vendor, is_under};
 use super::{Kind, Reading};
 use crate::fault::Fault;
 use crate::small::SmallSet;
 use crate::snmp::{Oid, SnmpAsk, Value, Version};
+use std::sync::Arc;
 
 /// sysDescr.0 (RFC 3418).
 const SYS_DESCR: &str = "1.3.6.1.2.1.1.1.0";
@@ -19,10 +21,12 @@ const SYS_OBJECT_ID: &str = "1.3.6.1.2.1.1.2.0";
 const DECIDE_BATCH: usize = 16;
 
 /// What is known beforehand.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
+    /// The profiles to choose from.
+    pub profiles: Profiles,
     /// The profile to take; `None` finds it.
-    pub profile: Option<&'static str>,
+    pub profile: Option<Arc<str>>,
     /// One unit of a chain; `None` means all of them.
     pub unit: Option<u16>,
     /// GETBULK is only used with v2c.
@@ -32,6 +36,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
+            profiles: Profiles::builtin(),
             profile: None,
             unit: None,
             version: Version::V2c,
@@ -54,9 +59,9 @@ pub enum Next {
 #[derive(Clone, Debug)]
 pub struct Identified {
     /// Its profile; `None` when none fits.
-    pub profile: Option<&'static Vendor>,
+    pub profile: Option<Arc<Head>>,
     /// Name of the maker.
-    pub vendor: Option<&'static str>,
+    pub vendor: Option<Box<str>>,
     /// Name of the model.
     pub model: Option<String>,
     /// sysObjectID in dotted numbers.
@@ -81,8 +86,8 @@ pub struct Identify {
     answered: bool,
     sys_object_id: Option<String>,
     sys_descr: Option<String>,
-    candidates: Vec<&'static Vendor>,
-    vendor: Option<&'static Vendor>,
+    candidates: Vec<Arc<Source>>,
+    profile: Option<Arc<Profile>>,
     batch: usize,
     note: Option<String>,
 }
@@ -90,7 +95,7 @@ pub struct Identify {
 #[derive(Debug)]
 enum Step {
     System(Fetch),
-    Decide(Fetch, Vec<&'static Vendor>),
+    Decide(Fetch, Vec<Arc<Source>>),
     Rows(Walk),
     Values(Fetch, Layout),
     Over,
@@ -113,7 +118,7 @@ impl Identify {
             sys_object_id: None,
             sys_descr: None,
             candidates: Vec::new(),
-            vendor: None,
+            profile: None,
             batch: usize::MAX,
             note: None,
         }
@@ -164,7 +169,7 @@ impl Identify {
             Step::System(fetch) => self.after_system(&fetch),
             Step::Decide(fetch, looked_at) => return self.after_decide(&fetch, &looked_at),
             Step::Rows(walk) => return self.after_rows(&walk),
-            Step::Values(fetch, layout) => return Some(self.after_values(&fetch, &layout)),
+            Step::Values(fetch, layout) => return Some(self.after_values(&fetch, layout)),
             Step::Over => {}
         }
         None
@@ -178,107 +183,152 @@ impl Identify {
             None => None,
         };
         self.batch = self.batch.min(fetch.largest_batch().max(1) * 8);
-        self.candidates = match self.options.profile.and_then(Vendor::named) {
-            Some(vendor) => vec![vendor],
+        let wanted = self.options.profile.as_deref();
+        self.candidates = match wanted.and_then(|name| self.options.profiles.named(name)) {
+            Some(source) => vec![Arc::clone(source)],
             None => self.order_candidates(),
         };
         self.decide_among(|affinity| affinity > 0);
     }
 
-    fn affinity(&self, vendor: &Vendor) -> usize {
-        vendor.affinity(self.sys_object_id.as_deref(), self.sys_descr.as_deref())
+    fn affinity(&self, head: &Head) -> usize {
+        head.affinity(self.sys_object_id.as_deref(), self.sys_descr.as_deref())
     }
 
-    fn order_candidates(&self) -> Vec<&'static Vendor> {
-        let mut candidates = VENDORS.to_vec();
-        crate::small::sort_by_key(&mut candidates, |vendor| {
-            std::cmp::Reverse(self.affinity(vendor))
+    /// Profiles of PDUs, the likely ones first, and at the end those that fit any maker's device. Without a name
+    /// from the configuration a UPS is none of them.
+    fn order_candidates(&self) -> Vec<Arc<Source>> {
+        let mut candidates: Vec<Arc<Source>> = self
+            .options
+            .profiles
+            .iter()
+            .filter(|source| source.head().is_pdu)
+            .cloned()
+            .collect();
+        crate::small::sort_by_key(&mut candidates, |source| {
+            let head = source.head();
+            (head.is_fallback, std::cmp::Reverse(self.affinity(head)))
         });
         candidates
     }
 
-    /// Looks at the candidates whose affinity is accepted, or at all of them when there is none.
+    /// The columns that decide for a profile, with the base that each would prove.
+    fn decisive(&self, head: &Head) -> Vec<(String, Oid)> {
+        let mut columns = Vec::new();
+        for base in head.bases_for(self.sys_object_id.as_deref()) {
+            for text in &head.decides {
+                columns.push((base.clone(), oid(&absolute(&base, text))));
+            }
+        }
+        columns
+    }
+
+    /// Looks at the candidates whose affinity is accepted; if there is none at the next ones, generic MIBs last
+    /// and only for what may be a PDU.
     fn decide_among(&mut self, accept: fn(usize) -> bool) {
-        let (likely, other): (Vec<_>, Vec<_>) = self
-            .candidates
-            .iter()
-            .copied()
-            .partition(|vendor| accept(self.affinity(vendor)));
-        let (now, later) = if likely.is_empty() {
-            (other, likely)
-        } else {
-            (likely, other)
+        let candidates = std::mem::take(&mut self.candidates);
+        let is_named = self.options.profile.is_some();
+        let (generic, special): (Vec<_>, Vec<_>) = candidates
+            .into_iter()
+            .partition(|source| source.head().is_fallback && !is_named);
+        let (likely, other): (Vec<_>, Vec<_>) = special
+            .into_iter()
+            .partition(|source| accept(self.affinity(source.head())));
+        let (now, mut later) = match (likely.is_empty(), other.is_empty()) {
+            (false, _) => (likely, other),
+            (true, false) => (other, likely),
+            (true, true) => (generic.clone(), Vec::new()),
         };
+        let is_last = now.iter().all(|source| source.head().is_fallback);
+        if !is_last && self.may_be_pdu() {
+            later.extend(generic);
+        }
         self.candidates = later;
         let columns: Vec<Oid> = now
             .iter()
-            .flat_map(|vendor| vendor.decisive)
-            .map(|column| oid(column.oid))
+            .flat_map(|source| self.decisive(source.head()))
+            .map(|(_, column)| column)
             .collect::<SmallSet<_>>()
             .into_iter()
             .collect();
         self.step = Step::Decide(Fetch::next(&columns, DECIDE_BATCH), now);
     }
 
-    fn after_decide(&mut self, fetch: &Fetch, looked_at: &[&'static Vendor]) -> Option<Identified> {
-        let decided = |vendor: &&&Vendor| {
-            vendor.decisive.iter().any(|column| {
-                let base = oid(column.oid);
-                fetch.bind(&base).is_some_and(|bind| {
-                    bind.oid.starts_with(&base)
-                        && value::is_valid(&bind.value, column.form, column.absent)
-                })
-            })
+    /// What the device says of itself speaks for a PDU.
+    fn may_be_pdu(&self) -> bool {
+        self.sys_object_id.as_deref().and_then(maker).is_some()
+            || self.sys_descr.as_deref().is_some_and(says_pdu)
+    }
+
+    fn after_decide(&mut self, fetch: &Fetch, looked_at: &[Arc<Source>]) -> Option<Identified> {
+        let answers = |head: &Head, column: &Oid| {
+            let says = |value: &Value| match value.as_i64() {
+                Some(number) => !head.absent.contains(number),
+                None => value::text(value).is_some(),
+            };
+            fetch
+                .bind(column)
+                .is_some_and(|bind| bind.oid.starts_with(column) && says(&bind.value))
         };
-        self.vendor = looked_at.iter().find(decided).copied();
-        match self.vendor {
-            Some(vendor) => self.step = Step::Rows(self.walk(vendor)),
+        self.profile = looked_at.iter().find_map(|source| {
+            let (base, _) = self
+                .decisive(source.head())
+                .into_iter()
+                .find(|(_, column)| answers(source.head(), column))?;
+            source.profile(&base)
+        });
+        match &self.profile {
+            Some(profile) => self.step = Step::Rows(self.walk(profile)),
             None if self.candidates.is_empty() => return Some(self.unknown()),
             None => self.decide_among(|_| true),
         }
         None
     }
 
-    fn walk(&self, vendor: &Vendor) -> Walk {
-        let mut columns: Vec<(&str, usize)> = Vec::new();
-        let mut add = |column: &'static str, cap: usize| {
+    fn walk(&self, profile: &Profile) -> Walk {
+        let mut columns: Vec<(&Oid, usize)> = Vec::new();
+        let mut add = |column, cap| {
             if columns.iter().all(|(known, _)| *known != column) {
                 columns.push((column, cap));
             }
         };
-        if let Some(units) = vendor.units {
-            add(units.oid, super::plan::MAX_UNITS);
+        if let Some(units) = &profile.units {
+            add(&units.oid, super::plan::MAX_UNITS);
         }
-        for table in vendor.tables {
-            add(table.rows.oid, table.cap);
-            let marks = [table.unit, table.number, table.keep.map(|keep| keep.oid)];
-            for column in marks.into_iter().flatten() {
+        for table in &profile.tables {
+            add(&table.rows.oid, table.cap);
+            for column in [&table.unit, &table.number, &table.count]
+                .into_iter()
+                .flatten()
+            {
                 add(column, table.cap);
             }
+            for keep in &table.keep {
+                add(&keep.oid, table.cap);
+            }
+        }
+        for variables in &profile.variables {
+            add(&variables.names.oid, super::plan::MAX_VARIABLES);
         }
         let bulk = self.options.version != Version::V1;
         Walk::new(
-            columns.into_iter().map(|(text, cap)| (oid(text), cap)),
+            columns
+                .into_iter()
+                .map(|(column, cap)| (column.clone(), cap)),
             bulk,
         )
     }
 
     fn after_rows(&mut self, walk: &Walk) -> Option<Identified> {
-        let vendor = self.vendor?;
-        let found = |column: &str| {
-            walk.rows(&oid(column))
-                .filter(|rows| !rows.is_empty())
-                .cloned()
-        };
-        match Layout::new(vendor, &found, self.options.unit.map(u32::from)) {
+        let profile = Arc::clone(self.profile.as_ref()?);
+        let found = |column: &Oid| walk.rows(column).filter(|rows| !rows.is_empty());
+        let only = self.options.unit.map(u32::from);
+        match Layout::new(Arc::clone(&profile), &found, only) {
             Ok(layout) => {
                 let mut oids = layout.oids();
                 oids.push(oid(SYS_UPTIME));
-                oids.extend(vendor.model.iter().filter_map(|model| match model {
-                    Model::Object(text) => Some(oid(text)),
-                    Model::Descr(..) | Model::Words(_) => None,
-                }));
-                self.batch = self.batch.min(vendor.max_oids);
+                oids.extend(profile.model.iter().cloned());
+                self.batch = self.batch.min(profile.head.max_oids);
                 self.step = Step::Values(Fetch::get(&oids, self.batch), layout);
                 None
             }
@@ -289,13 +339,19 @@ impl Identify {
         }
     }
 
-    fn after_values(&mut self, fetch: &Fetch, layout: &Layout) -> Identified {
+    fn after_values(&mut self, fetch: &Fetch, layout: Layout) -> Identified {
         let answered = |oid: &Oid| fetch.value(oid).cloned();
         let plan = layout.plan(&answered, self.batch.min(fetch.largest_batch()));
         let reading = first_reading(&plan, fetch);
         let kind = kind_of(&reading);
-        let mut identified =
-            self.describe(kind, |text| fetch.value(&oid(text)).and_then(value::text));
+        let head = self
+            .profile
+            .as_ref()
+            .map(|profile| Arc::clone(&profile.head));
+        let mut models = self.profile.iter().flat_map(|profile| &profile.model);
+        let mut identified = self.describe(kind, head, || {
+            models.find_map(|oid| fetch.value(oid).and_then(value::text))
+        });
         identified.plan = plan;
         identified.reading = reading;
         if kind == Kind::IdentifyOnly {
@@ -307,28 +363,31 @@ impl Identify {
 
     /// A device of which only the system group is known.
     fn unknown(&mut self) -> Identified {
-        let maker = self.sys_object_id.as_deref().and_then(maker);
-        let says_pdu = self.sys_descr.as_deref().is_some_and(says_pdu);
-        let kind = if self.vendor.is_some() || maker.is_some() || says_pdu {
+        let kind = if self.profile.is_some() || self.may_be_pdu() {
             Kind::IdentifyOnly
         } else {
             Kind::NotAPdu
         };
-        if kind == Kind::IdentifyOnly && self.vendor.is_none() {
-            // The closest family knows how its maker writes model names.
-            self.vendor = VENDORS
+        // The closest family knows how its maker writes model names.
+        let closest = || {
+            let sources = self
+                .options
+                .profiles
                 .iter()
-                .copied()
-                .filter(|vendor| self.affinity(vendor) > 0)
-                .max_by_key(|vendor| self.affinity(vendor));
-        }
-        let mut identified = self.describe(kind, |_| None);
+                .filter(|source| source.head().is_pdu);
+            let source = sources.max_by_key(|source| self.affinity(source.head()))?;
+            (self.affinity(source.head()) > 0).then(|| Arc::clone(source.head()))
+        };
+        let head = match &self.profile {
+            Some(profile) => Some(Arc::clone(&profile.head)),
+            None => closest().filter(|_| kind == Kind::IdentifyOnly),
+        };
+        let mut identified = self.describe(kind, head, || None);
         identified.profile = None;
-        identified.vendor = maker.or(identified.vendor);
         identified.note = self
             .note
             .take()
-            .or(Some(match (self.options.profile, kind) {
+            .or(Some(match (&self.options.profile, kind) {
                 (Some(profile), _) => format!("the device does not answer as {profile} devices do"),
                 (None, Kind::NotAPdu) => "no profile fits this device".into(),
                 _ => "the device is known, but no profile finds a reading in it".into(),
@@ -336,17 +395,28 @@ impl Identify {
         identified
     }
 
-    fn describe(&self, kind: Kind, object: impl Fn(&str) -> Option<String>) -> Identified {
+    fn describe(
+        &self,
+        kind: Kind,
+        head: Option<Arc<Head>>,
+        object: impl FnOnce() -> Option<String>,
+    ) -> Identified {
         let descr = self.sys_descr.as_deref().unwrap_or_default();
-        let models = self.vendor.map_or(&[][..], |vendor| vendor.model);
-        let model = models.iter().find_map(|model| match model {
-            Model::Object(text) => object(text),
-            Model::Descr(before, after) => between(descr, before, after),
-            Model::Words(words) => descr.contains(words).then(|| (*words).to_owned()),
-        });
+        let of_descr = |model: &Model| match model {
+            Model::Object(_) => None,
+            Model::Descr(after, before) => between(descr, after, before),
+            Model::Words(words) => descr.contains(&**words).then(|| words.to_string()),
+        };
+        let model = object().or_else(|| head.as_ref()?.model.iter().find_map(of_descr));
+        // Makers that share a MIB differ by their number.
+        let maker = self.sys_object_id.as_deref().and_then(maker).map(Box::from);
         Identified {
-            profile: self.vendor,
-            vendor: self.vendor.map(|vendor| vendor.vendor),
+            vendor: match &head {
+                Some(head) if head.bases.len() < 2 => Some(head.vendor.clone()),
+                Some(head) => maker.or_else(|| Some(head.vendor.clone())),
+                None => maker,
+            },
+            profile: head,
             model,
             sys_object_id: self.sys_object_id.clone(),
             sys_descr: self.sys_descr.clone(),

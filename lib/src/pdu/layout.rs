@@ -1,33 +1,42 @@
 //! From a family's table and the rows that a device has to the objects worth trying, and from what it
 //! answered to its `Plan`.
 
-use super::plan::{Cell, MAX_UNITS, Part as PlanPart, Plan, PlanRow, Target, WHOLE};
+mod rows;
+mod split;
+
+use super::plan::{Cell, MAX_UNITS, Plan, PlanRow, PlanSwitch, Target, WHOLE};
+use super::profile::{
+    Few, Field, Form, Object, Profile, Quantity, Reset, RowKind, Scaling, Scope, Table, Variables,
+};
 use super::value::{self, is_valid};
-use super::vendor::{Field, Form, Part, Quantity, RowKind, Rows, Scope, Table, Vendor};
 use crate::small::{SmallMap, SmallSet};
 use crate::snmp::{Oid, Value, VarBind};
+use rows::{fill, row_number, table_row, take_apart, unit_rows};
+use split::split;
+use std::sync::Arc;
 
 /// sysUpTime.0 (RFC 3418).
 pub(super) const SYS_UPTIME: &str = "1.3.6.1.2.1.1.3.0";
 
 /// Rows that were found, by column.
-pub(super) type Found<'a> = &'a dyn Fn(&str) -> Option<SmallMap<Vec<u32>, Value>>;
+pub(super) type Found<'a> = &'a dyn Fn(&Oid) -> Option<&'a SmallMap<Vec<u32>, Value>>;
 
 /// The objects of one device that are worth trying.
 #[derive(Debug)]
 pub(super) struct Layout {
-    vendor: &'static Vendor,
-    units: Vec<u32>,
+    profile: Arc<Profile>,
+    /// What names each unit.
+    units: Vec<Vec<u32>>,
     rows: SmallMap<RowKind, Vec<TableRow>>,
     wishes: Vec<Wish>,
-    resets: Vec<(Oid, &'static [i64], i64)>,
+    resets: [Vec<(Oid, Few, Value)>; 2],
 }
 
 /// A row of a merged table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct TableRow {
     unit: u16,
-    number: u32,
+    key: Vec<u32>,
 }
 
 /// One object, what it would be good for, and how much it is preferred.
@@ -35,16 +44,16 @@ struct TableRow {
 struct Wish {
     oid: Oid,
     cell: Cell,
+    /// An object that says how to read this one.
+    scaling: Option<(Oid, Scaling)>,
     /// Position among the alternatives for the same target.
     alternative: usize,
-    /// Names of rows that must not be blank.
-    is_padding_mark: bool,
 }
 
 /// A unit (or one of its inlets) by the instance that names it.
 #[derive(Clone, Debug)]
 struct UnitRow {
-    unit: u32,
+    unit: Vec<u32>,
     row: Vec<u32>,
 }
 
@@ -54,46 +63,65 @@ impl Layout {
     /// # Errors
     /// When the device has no such unit; the text says which it has.
     pub(super) fn new(
-        vendor: &'static Vendor,
+        profile: Arc<Profile>,
         found: Found<'_>,
         only: Option<u32>,
     ) -> Result<Layout, String> {
-        let mut unit_rows = unit_rows(vendor, found);
-        let mut units: Vec<u32> = unit_rows.iter().map(|row| row.unit).collect();
-        crate::small::sort_by_key(&mut units, |unit| *unit);
+        let mut unit_rows = unit_rows(&profile, found);
+        let mut units: Vec<Vec<u32>> = unit_rows.iter().map(|row| row.unit.clone()).collect();
+        crate::small::sort_by_key(&mut units, Clone::clone);
         units.dedup();
-        let host = units.first().copied().unwrap_or(1);
+        let host = units.first().cloned().unwrap_or_else(|| vec![1]);
         if let Some(only) = only {
-            if !units.contains(&only) {
-                let known: Vec<String> = units.iter().map(u32::to_string).collect();
+            let numbers: Vec<u32> = (0..)
+                .zip(&units)
+                .map(|(at, key)| unit_number(at, key))
+                .collect();
+            let Some(at) = numbers.iter().position(|number| *number == only) else {
+                let known: Vec<String> = numbers.iter().map(u32::to_string).collect();
                 return Err(format!(
                     "the device has no unit {only}, only {}",
                     known.join(", ")
                 ));
-            }
-            unit_rows.retain(|row| row.unit == only);
-            units = vec![only];
+            };
+            units = vec![units.swap_remove(at)];
+            unit_rows.retain(|row| row.unit == units[0]);
         }
         units.truncate(MAX_UNITS);
         let mut layout = Layout {
-            vendor,
+            profile: Arc::clone(&profile),
             units,
             rows: SmallMap::new(),
             wishes: Vec::new(),
-            resets: Vec::new(),
+            resets: [Vec::new(), Vec::new()],
         };
-        layout.wish_device(&unit_rows, host, only);
-        layout.wish_tables(found, host);
-        layout.wish_resets(&unit_rows);
+        layout.wish_device(&profile, &unit_rows, &host, only);
+        for (alternative, table) in profile.tables.iter().enumerate() {
+            layout.wish_table(table, alternative, found, &host);
+        }
+        for variables in &profile.variables {
+            layout.wish_variables(variables, found);
+        }
+        for (reset, wishes) in [&profile.peak_reset, &profile.energy_reset]
+            .into_iter()
+            .zip(&mut layout.resets)
+        {
+            *wishes = reset
+                .iter()
+                .flat_map(|reset| wish_reset(reset, &unit_rows))
+                .collect();
+        }
         Ok(layout)
     }
 
     /// Every object to try, once each.
     pub(super) fn oids(&self) -> Vec<Oid> {
         let wishes = self.wishes.iter().map(|wish| &wish.oid);
-        let resets = self.resets.iter().map(|(oid, _, _)| oid);
+        let scalings = self.wishes.iter().filter_map(|wish| wish.scaling.as_ref());
+        let resets = self.resets.iter().flatten().map(|(oid, _, _)| oid);
         let mut seen = SmallSet::new();
         wishes
+            .chain(scalings.map(|(oid, _)| oid))
             .chain(resets)
             .filter(|oid| seen.insert((*oid).clone()))
             .cloned()
@@ -101,18 +129,29 @@ impl Layout {
     }
 
     /// The plan for a device that answered the trial like this. At most `batch` objects go into a request.
-    pub(super) fn plan(&self, answered: &dyn Fn(&Oid) -> Option<Value>, batch: usize) -> Plan {
+    pub(super) fn plan(mut self, answered: &dyn Fn(&Oid) -> Option<Value>, batch: usize) -> Plan {
+        for wish in &mut self.wishes {
+            if let Some((oid, scaling)) = &wish.scaling {
+                wish.cell.form = scaled(wish.cell.form, scaling, answered(oid).as_ref());
+            }
+        }
         let has_value = |wish: &Wish| {
             answered(&wish.oid).is_some_and(|value| {
                 value == Value::Null || is_valid(&value, wish.cell.form, wish.cell.absent)
             })
         };
         let mut chosen = self.choose_device(&has_value);
-        let rows = self.choose_rows(&has_value, answered, &mut chosen);
+        let mut switches = Vec::new();
+        let rows = self.choose_rows(&has_value, &mut chosen, &mut switches);
         let has_uptime = answered(&oid(SYS_UPTIME)).is_some_and(|value| value.as_i64().is_some());
+        let has_peak = chosen
+            .keys()
+            .any(|key| key.quantity() == Some(Quantity::Peak));
         let mut plan = Plan {
             units: self.units.len() as u16,
-            peak_reset: self.choose_resets(&chosen, answered),
+            peak_reset: self.choose_resets(0, has_peak, answered),
+            energy_reset: self.choose_resets(1, false, answered),
+            switches: switches.into(),
             ..Plan::default()
         };
         for (kind, rows) in rows {
@@ -132,34 +171,55 @@ impl Layout {
         plan
     }
 
-    fn wish_device(&mut self, unit_rows: &[UnitRow], host: u32, only: Option<u32>) {
-        let mut alternatives: SmallMap<Quantity, usize> = SmallMap::new();
-        for (quantity, column) in self.vendor.device {
-            let alternative = alternatives.entry(*quantity).or_insert(0);
-            let base = oid(column.oid);
-            let mut wish = |instance: &[u32], unit: u16| {
-                self.wishes.push(Wish {
-                    oid: base.child(instance),
-                    cell: Cell {
-                        target: Target::Device {
-                            quantity: *quantity,
-                            unit,
-                        },
-                        form: column.form,
-                        absent: column.absent,
-                    },
-                    alternative: *alternative,
-                    is_padding_mark: false,
-                });
+    fn wish(&mut self, object: &Object, instance: &[u32], target: Target, alternative: usize) {
+        let scaling = object.scaling.clone().map(|scaling| {
+            let column = match &scaling {
+                Scaling::Digits(oid) | Scaling::Ratio(oid) | Scaling::Fahrenheit(oid, _) => oid,
             };
-            match column.scope {
-                Scope::Whole(instance) if only.is_none() => wish(instance, WHOLE),
-                Scope::Host(instance) if self.units.first() == Some(&host) => wish(instance, 0),
+            let is_scalar = column.arcs().last() == Some(0);
+            let oid = column.child(if is_scalar { &[] } else { instance });
+            (oid, scaling)
+        });
+        self.wishes.push(Wish {
+            oid: object.oid.child(instance),
+            cell: Cell {
+                target,
+                form: object.form,
+                absent: object.absent,
+                of: 0,
+            },
+            scaling,
+            alternative,
+        });
+    }
+
+    fn wish_device(
+        &mut self,
+        profile: &Profile,
+        unit_rows: &[UnitRow],
+        host: &Vec<u32>,
+        only: Option<u32>,
+    ) {
+        let mut alternatives: SmallMap<Quantity, usize> = SmallMap::new();
+        for (quantity, scope, object) in &profile.device {
+            let alternative = alternatives.entry(*quantity).or_insert(0);
+            let target = |unit| Target::Device {
+                quantity: *quantity,
+                unit,
+            };
+            match scope {
+                Scope::Whole(instance) if only.is_none() => {
+                    self.wish(object, instance, target(WHOLE), *alternative);
+                }
+                Scope::Host(instance) if self.units.first() == Some(host) => {
+                    self.wish(object, instance, target(0), *alternative);
+                }
                 Scope::Whole(_) | Scope::Host(_) => {}
                 Scope::Unit(shape) => {
                     for row in unit_rows {
                         if let Some(at) = self.units.iter().position(|unit| *unit == row.unit) {
-                            wish(&fill(shape, row), at as u16);
+                            let instance = fill(shape, row);
+                            self.wish(object, &instance, target(at as u16), *alternative);
                         }
                     }
                 }
@@ -168,59 +228,106 @@ impl Layout {
         }
     }
 
-    fn wish_tables(&mut self, found: Found<'_>, host: u32) {
-        for (alternative, table) in self.vendor.tables.iter().enumerate() {
-            let Some(cells) = found(table.rows.oid) else {
+    fn wish_table(&mut self, table: &Table, alternative: usize, found: Found<'_>, host: &[u32]) {
+        let Some(cells) = found(&table.rows.oid) else {
+            return;
+        };
+        if table.rows.is_list {
+            for (instance, list) in cells.iter().take(1) {
+                let length = list.as_text().map_or(0, |text| text.split(',').count());
+                let count = table
+                    .count
+                    .as_ref()
+                    .and_then(|count| Some(found(count)?.len()));
+                for at in 0..length.min(count.unwrap_or(length)).min(table.cap) {
+                    let row = TableRow {
+                        unit: 0,
+                        key: vec![at as u32 + 1],
+                    };
+                    let row = self.row(table.kind, row);
+                    for (field, object) in &table.columns {
+                        let target = Target::Row {
+                            kind: table.kind,
+                            field: *field,
+                            row,
+                        };
+                        let object = Object {
+                            form: object.form.of_list(at as u16),
+                            ..object.clone()
+                        };
+                        self.wish(&object, instance, target, alternative);
+                    }
+                }
+            }
+            return;
+        }
+        let mut taken = SmallSet::new();
+        for instance in cells.keys().take(table.cap) {
+            let Some(row) = table_row(table, instance, found, host, &self.units) else {
                 continue;
             };
-            let mut taken = SmallSet::new();
-            for instance in cells.keys().take(table.cap) {
-                let Some(row) = table_row(table, instance, found, host, &self.units) else {
-                    continue;
+            if !taken.insert(row.clone()) {
+                continue;
+            }
+            let row = self.row(table.kind, row);
+            for (field, object) in &table.columns {
+                let target = Target::Row {
+                    kind: table.kind,
+                    field: *field,
+                    row,
                 };
-                if !taken.insert(row) {
-                    continue;
-                }
-                let rows = self.rows.entry(table.kind).or_default();
-                let at = rows
-                    .iter()
-                    .position(|known| *known == row)
-                    .unwrap_or_else(|| {
-                        rows.push(row);
-                        rows.len() - 1
-                    });
-                for (field, form, column, absent) in table.columns {
-                    self.wishes.push(Wish {
-                        oid: oid(column).child(instance),
-                        cell: Cell {
-                            target: Target::Row {
-                                kind: table.kind,
-                                field: *field,
-                                row: at as u16,
-                            },
-                            form: *form,
-                            absent,
-                        },
-                        alternative,
-                        is_padding_mark: table.blank_name_is_padding && *field == Field::Name,
-                    });
-                }
+                self.wish(object, instance, target, alternative);
             }
         }
     }
 
-    fn wish_resets(&mut self, unit_rows: &[UnitRow]) {
-        let Some(reset) = self.vendor.peak_reset else {
+    /// The place of a row among those of its kind.
+    fn row(&mut self, kind: RowKind, row: TableRow) -> u16 {
+        let rows = self.rows.entry(kind).or_default();
+        let known = rows.iter().position(|known| *known == row);
+        let at = known.unwrap_or_else(|| {
+            rows.push(row);
+            rows.len() - 1
+        });
+        at as u16
+    }
+
+    fn wish_variables(&mut self, variables: &Variables, found: Found<'_>) {
+        let Some(names) = found(&variables.names.oid) else {
             return;
         };
-        let base = oid(reset.oid);
-        let mut push = |instance: &[u32]| {
-            self.resets
-                .push((base.child(instance), reset.unsupported, reset.value));
-        };
-        match reset.scope {
-            Scope::Whole(instance) | Scope::Host(instance) => push(instance),
-            Scope::Unit(shape) => unit_rows.iter().for_each(|row| push(&fill(shape, row))),
+        for (instance, name) in names {
+            let Some((unit, name)) = take_apart(&variables.names.shape, instance)
+                .zip(value::text(name))
+                .map(|((unit, _), name)| (unit.unwrap_or_else(|| vec![1]), name))
+            else {
+                continue;
+            };
+            let Some(unit) = self.units.iter().position(|known| *known == unit) else {
+                continue;
+            };
+            let unit = unit as u16;
+            for (quantity, known) in &variables.device {
+                if **known == *name {
+                    let target = Target::Device {
+                        quantity: *quantity,
+                        unit,
+                    };
+                    self.wish(&variables.value, instance, target, 0);
+                }
+            }
+            for (kind, field, known) in &variables.rows {
+                if let Some(number) = row_number(known, &name) {
+                    let key = vec![number];
+                    let row = self.row(*kind, TableRow { unit, key });
+                    let target = Target::Row {
+                        kind: *kind,
+                        field: *field,
+                        row,
+                    };
+                    self.wish(&variables.value, instance, target, 0);
+                }
+            }
         }
     }
 
@@ -265,26 +372,17 @@ impl Layout {
     fn choose_rows(
         &self,
         has_value: &dyn Fn(&Wish) -> bool,
-        answered: &dyn Fn(&Oid) -> Option<Value>,
         chosen: &mut SmallMap<Chosen, Cell>,
+        switches: &mut Vec<Option<PlanSwitch>>,
     ) -> SmallMap<RowKind, Vec<PlanRow>> {
-        let is_blank = |wish: &Wish| {
-            wish.is_padding_mark && answered(&wish.oid).as_ref().and_then(value::text).is_none()
-        };
         let mut best: SmallMap<(RowKind, u16, Field), &Wish> = SmallMap::new();
-        let mut padding = SmallSet::new();
         for wish in &self.wishes {
-            let Target::Row { kind, field, row } = wish.cell.target else {
-                continue;
-            };
-            if is_blank(wish) {
-                padding.insert((kind, row));
-            }
-            if has_value(wish) {
-                best.entry((kind, row, field)).or_insert(wish);
+            if let Target::Row { kind, field, row } = wish.cell.target {
+                if has_value(wish) {
+                    best.entry((kind, row, field)).or_insert(wish);
+                }
             }
         }
-        best.retain(|(kind, row, _), _| !padding.contains(&(*kind, *row)));
         let speaking: SmallSet<(RowKind, u16)> = best
             .keys()
             .filter(|(_, _, field)| *field != Field::Name)
@@ -294,12 +392,12 @@ impl Layout {
 
         let mut rows = SmallMap::new();
         for (kind, all) in &self.rows {
-            let mut kept: Vec<(TableRow, u16)> = (0u16..)
+            let mut kept: Vec<(&TableRow, u16)> = (0u16..)
                 .zip(all)
                 .filter(|(at, _)| speaking.contains(&(*kind, *at)))
-                .map(|(at, row)| (*row, at))
+                .map(|(at, row)| (row, at))
                 .collect();
-            crate::small::sort_by_key(&mut kept, |row| *row);
+            crate::small::sort_by_key(&mut kept, |(row, _)| (*row).clone());
             for (to, (_, from)) in (0u16..).zip(&kept) {
                 for ((_, _, field), wish) in best.range(cells_of(*kind, *from)) {
                     let mut cell = wish.cell;
@@ -308,43 +406,111 @@ impl Layout {
                         field: *field,
                         row: to,
                     };
-                    chosen.insert(Chosen::new(wish), cell);
+                    chosen.insert(Chosen::of(cell, &wish.oid), cell);
                 }
+            }
+            if *kind == RowKind::Outlet {
+                let state = |from| best.get(&(RowKind::Outlet, from, Field::On));
+                let switch = |(_, from): &(&TableRow, u16)| self.switch(state(*from)?);
+                *switches = kept.iter().map(switch).collect();
             }
             rows.insert(*kind, number(&kept, self.units.len() > 1));
         }
         rows
     }
 
+    /// How the outlet with this state is switched.
+    fn switch(&self, state: &Wish) -> Option<PlanSwitch> {
+        let table = self.profile.tables.get(state.alternative)?;
+        let (_, object) = table
+            .columns
+            .iter()
+            .find(|(field, object)| *field == Field::On && state.oid.starts_with(&object.oid))?;
+        let instance: Vec<u32> = state.oid.strip_prefix(&object.oid)?.collect();
+        let switch = table.switch.as_ref()?;
+        let bind = |set: &super::profile::Set| VarBind {
+            oid: set.oid.child(&instance),
+            value: set.value.clone(),
+        };
+        Some(PlanSwitch {
+            on: bind(&switch.on),
+            off: bind(&switch.off),
+            cycle: switch.cycle.as_ref().map(bind),
+            state: state.oid.clone(),
+            form: state.cell.form,
+        })
+    }
+
     fn choose_resets(
         &self,
-        chosen: &SmallMap<Chosen, Cell>,
+        which: usize,
+        silent_too: bool,
         answered: &dyn Fn(&Oid) -> Option<Value>,
     ) -> Box<[VarBind]> {
-        let has_peak = chosen
-            .keys()
-            .any(|key| key.quantity() == Some(Quantity::Peak));
-        let can = |oid: &Oid, unsupported: &[i64]| match answered(oid) {
-            Some(value) => value
-                .as_i64()
-                .is_some_and(|raw| !unsupported.contains(&raw)),
-            None => has_peak,
+        let can = |oid: &Oid, unsupported: Few| match answered(oid) {
+            Some(value) => value.as_i64().is_some_and(|raw| !unsupported.contains(raw)),
+            None => silent_too,
         };
-        self.resets
+        self.resets[which]
             .iter()
-            .filter(|(oid, unsupported, _)| can(oid, unsupported))
+            .filter(|(oid, unsupported, _)| can(oid, *unsupported))
             .map(|(oid, _, value)| VarBind {
                 oid: oid.clone(),
-                value: Value::Integer(*value),
+                value: value.clone(),
             })
             .collect()
+    }
+}
+
+/// The SETs of a reset.
+fn wish_reset(reset: &Reset, unit_rows: &[UnitRow]) -> Vec<(Oid, Few, Value)> {
+    let wish = |instance: &[u32]| {
+        (
+            reset.oid.child(instance),
+            reset.unsupported,
+            reset.value.clone(),
+        )
+    };
+    match &reset.scope {
+        Scope::Whole(instance) | Scope::Host(instance) => vec![wish(instance)],
+        Scope::Unit(shape) => unit_rows
+            .iter()
+            .map(|row| wish(&fill(shape, row)))
+            .collect(),
+    }
+}
+
+/// How an object is read when the object beside it says this.
+fn scaled(form: Form, scaling: &Scaling, said: Option<&Value>) -> Form {
+    let said = said.and_then(|value| match value.as_i64() {
+        Some(number) => Some(number),
+        None => value.as_text()?.trim().parse().ok(),
+    });
+    let (Form::Number(factor), Some(said)) = (form, said) else {
+        return form;
+    };
+    match scaling {
+        Scaling::Digits(_) => Form::Number(factor * 10f64.powi(-said.clamp(-12, 12) as i32)),
+        Scaling::Ratio(_) if said < 0 => Form::Number(factor / -(said as f64)),
+        Scaling::Ratio(_) if said > 0 => Form::Number(factor * said as f64),
+        Scaling::Fahrenheit(_, values) if values.contains(said) => Form::Fahrenheit(factor),
+        Scaling::Ratio(_) | Scaling::Fahrenheit(..) => form,
+    }
+}
+
+/// What people call a unit.
+fn unit_number(at: usize, key: &[u32]) -> u32 {
+    match key {
+        [number] => *number,
+        _ => at as u32 + 1,
     }
 }
 
 const UPTIME: Cell = Cell {
     target: Target::Uptime,
     form: Form::Number(1.0),
-    absent: &[],
+    absent: Few::NONE,
+    of: 0,
 };
 
 /// Orders chosen cells: what a reading cannot do without goes first.
@@ -356,9 +522,13 @@ struct Chosen {
 
 impl Chosen {
     fn new(wish: &Wish) -> Chosen {
+        Chosen::of(wish.cell, &wish.oid)
+    }
+
+    fn of(cell: Cell, oid: &Oid) -> Chosen {
         Chosen {
-            target: wish.cell.target,
-            oid: wish.oid.clone(),
+            target: cell.target,
+            oid: oid.clone(),
         }
     }
 
@@ -375,161 +545,20 @@ pub(super) fn oid(text: &str) -> Oid {
     text.parse().unwrap_or_else(|_| Oid::from_arcs(&[]))
 }
 
-fn unit_rows(vendor: &Vendor, found: Found<'_>) -> Vec<UnitRow> {
-    let rows = |rows: Rows| -> Option<Vec<UnitRow>> {
-        let cells = found(rows.oid)?;
-        Some(
-            cells
-                .keys()
-                .filter_map(|instance| take_apart(rows.shape, instance))
-                .map(|(unit, row)| UnitRow {
-                    unit: unit.unwrap_or(1),
-                    row,
-                })
-                .collect(),
-        )
-    };
-    let found_rows = vendor.units.and_then(rows).unwrap_or_default();
-    if found_rows.is_empty() {
-        return vec![UnitRow {
-            unit: 1,
-            row: vec![1],
-        }];
-    }
-    found_rows
-}
-
-/// Unit and row of an instance; `None` when it does not have this shape.
-fn take_apart(shape: &[Part], instance: &[u32]) -> Option<(Option<u32>, Vec<u32>)> {
-    if shape.len() != instance.len() {
-        return None;
-    }
-    let (mut unit, mut row) = (None, Vec::new());
-    for (part, arc) in shape.iter().zip(instance) {
-        match part {
-            Part::Unit => unit = Some(*arc),
-            Part::Row => row.push(*arc),
-            Part::Fixed(fixed) if fixed == arc => {}
-            Part::Fixed(_) => return None,
-        }
-    }
-    Some((unit, row))
-}
-
-/// The instance of this shape for a unit row.
-fn fill(shape: &[Part], row: &UnitRow) -> Vec<u32> {
-    let mut rows = row.row.iter();
-    shape
-        .iter()
-        .map(|part| match part {
-            Part::Unit => row.unit,
-            Part::Row => rows.next().copied().unwrap_or(1),
-            Part::Fixed(fixed) => *fixed,
-        })
-        .collect()
-}
-
-/// The place of a walked row in its merged table; `None` when it is not one of this table or this unit.
-fn table_row(
-    table: &Table,
-    instance: &[u32],
-    found: Found<'_>,
-    host: u32,
-    units: &[u32],
-) -> Option<TableRow> {
-    let (unit, row) = take_apart(table.rows.shape, instance)?;
-    let cell = |column: &str| -> Option<i64> { found(column)?.get(instance)?.as_i64() };
-    if let Some(keep) = table.keep {
-        let listed = cell(keep.oid).map(|value| keep.values.contains(&value));
-        if listed.is_some_and(|listed| listed != keep.keep) {
-            return None;
-        }
-    }
-    let told = |column: Option<&str>| {
-        column
-            .and_then(cell)
-            .and_then(|value| u32::try_from(value).ok())
-            .filter(|number| *number > 0)
-    };
-    let unit = told(table.unit).or(unit).unwrap_or(host);
-    let number = told(table.number).or(row.last().copied()).unwrap_or(1);
-    let at = units.iter().position(|known| *known == unit)?;
-    Some(TableRow {
-        unit: at as u16,
-        number,
-    })
-}
-
 fn cells_of(kind: RowKind, row: u16) -> std::ops::RangeInclusive<(RowKind, u16, Field)> {
     (kind, row, Field::Power)..=(kind, row, Field::Name)
 }
 
 /// With one unit rows keep the device's numbers; with several they are counted through.
-fn number(rows: &[(TableRow, u16)], count_through: bool) -> Vec<PlanRow> {
+fn number(rows: &[(&TableRow, u16)], count_through: bool) -> Vec<PlanRow> {
     (1u16..)
         .zip(rows)
         .map(|(position, (row, _))| PlanRow {
             unit: row.unit,
-            index: if count_through {
-                position
-            } else {
-                u16::try_from(row.number).unwrap_or(u16::MAX)
+            index: match row.key[..] {
+                [number] if !count_through => u16::try_from(number).unwrap_or(u16::MAX),
+                _ => position,
             },
-        })
-        .collect()
-}
-
-/// Divides the cells into requests: every cycle one request with what fits, and more only for what power
-/// needs; the rest is slow.
-fn split(
-    cells: Vec<(Oid, Cell)>,
-    batch: usize,
-    units: usize,
-) -> (Box<[PlanPart]>, Box<[PlanPart]>) {
-    let rank = |cell: &Cell| match cell.target {
-        Target::Uptime => 0,
-        Target::Device {
-            quantity: Quantity::Power | Quantity::Peak,
-            ..
-        } => 1,
-        Target::Row {
-            kind: RowKind::Phase,
-            field: Field::Power,
-            ..
-        } => 2,
-        Target::Device { .. } => 3,
-        Target::Row {
-            kind: RowKind::Phase,
-            ..
-        } => 4,
-        Target::Row { .. } => 5,
-    };
-    let mut cells = cells;
-    crate::small::sort_by_key(&mut cells, |(_, cell)| rank(cell));
-    let told: SmallSet<u16> = cells
-        .iter()
-        .filter_map(|(_, cell)| match cell.target {
-            Target::Device {
-                quantity: Quantity::Power,
-                unit,
-            } => Some(unit),
-            _ => None,
-        })
-        .collect();
-    let is_total_told = told.contains(&WHOLE) || told.len() == units;
-    let last_needed = if is_total_told { 1 } else { 2 };
-    let count = |limit: u8| cells.iter().filter(|(_, cell)| rank(cell) <= limit).count();
-    let fast = count(last_needed).max(count(4).min(batch));
-    let slow = cells.split_off(fast);
-    (parts(&cells, batch), parts(&slow, batch))
-}
-
-fn parts(cells: &[(Oid, Cell)], batch: usize) -> Box<[PlanPart]> {
-    cells
-        .chunks(batch)
-        .map(|chunk| PlanPart {
-            oids: chunk.iter().map(|(oid, _)| oid.clone()).collect(),
-            cells: chunk.iter().map(|(_, cell)| *cell).collect(),
         })
         .collect()
 }
@@ -537,37 +566,19 @@ fn parts(cells: &[(Oid, Cell)], batch: usize) -> Box<[PlanPart]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pdu::vendor::VENDORS;
 
     #[test]
-    fn every_oid_of_every_table_is_one() {
-        let check = |text: &str| assert!(text.parse::<Oid>().is_ok(), "{text}");
-        for vendor in VENDORS {
-            vendor.decisive.iter().for_each(|column| check(column.oid));
-            vendor
-                .device
-                .iter()
-                .for_each(|(_, column)| check(column.oid));
-            vendor.units.iter().for_each(|rows| check(rows.oid));
-            vendor.peak_reset.iter().for_each(|reset| check(reset.oid));
-            for table in vendor.tables {
-                check(table.rows.oid);
-                table.unit.iter().for_each(|column| check(column));
-                table.number.iter().for_each(|column| check(column));
-                table.keep.iter().for_each(|keep| check(keep.oid));
-                table
-                    .columns
-                    .iter()
-                    .for_each(|(_, _, column, _)| check(column));
-            }
-        }
-    }
-
-    #[test]
-    fn an_instance_is_taken_apart_by_its_shape() {
-        let shape = [Part::Unit, Part::Row, Part::Fixed(5)];
-        assert_eq!(take_apart(&shape, &[2, 3, 5]), Some((Some(2), vec![3])));
-        assert_eq!(take_apart(&shape, &[2, 3, 6]), None);
-        assert_eq!(take_apart(&shape, &[2, 3]), None);
+    fn an_object_beside_it_says_how_it_is_read() {
+        let number = Form::Number(1.0);
+        let oid = || oid("1.2.3");
+        let form = |scaling, said| scaled(number, &scaling, Some(&Value::Integer(said)));
+        assert_eq!(form(Scaling::Digits(oid()), 3), Form::Number(0.001));
+        assert_eq!(form(Scaling::Ratio(oid()), -100), Form::Number(0.01));
+        assert_eq!(form(Scaling::Ratio(oid()), 10), Form::Number(10.0));
+        assert_eq!(form(Scaling::Ratio(oid()), 0), number);
+        let fahrenheit = || Scaling::Fahrenheit(oid(), Few::new(&[1]).expect("one"));
+        assert_eq!(form(fahrenheit(), 1), Form::Fahrenheit(1.0));
+        assert_eq!(form(fahrenheit(), 0), number);
+        assert_eq!(scaled(number, &Scaling::Digits(oid()), None), number);
     }
 }

@@ -1,19 +1,18 @@
-//! Rack PDUs: what a family answers (`Vendor` tables), how a device is identified, and what a reading is.
+//! Rack PDUs: what a family answers (`Profile` tables), how a device is identified, and what a reading is.
 
-mod apc_epdu;
-mod apc_rpdu;
-mod apc_rpdu2;
 pub mod ask;
 pub mod identify;
 mod layout;
 pub mod plan;
+pub mod profile;
+mod profiles;
 pub mod simulated;
 pub mod value;
-pub mod vendor;
 
 pub use identify::{Identified, Identify};
 pub use plan::Plan;
-pub use vendor::{VENDORS, Vendor};
+pub use profile::Profile;
+pub use profiles::{Profiles, Source};
 
 use crate::time::Wall;
 
@@ -36,8 +35,12 @@ pub struct Reading {
     pub peak_at: Option<DeviceTime>,
     /// Since when the peak counts, by the device's own clock.
     pub peak_since: Option<DeviceTime>,
+    /// Power above which the device itself warns of an overload, in watts.
+    pub limit_w: Option<f64>,
     /// Time since the device's management started, in hundredths of a second (`sysUpTime`).
     pub uptime_ticks: Option<u32>,
+    /// What each unit behind the agent says; empty where there is one.
+    pub units: Vec<UnitReading>,
     /// Phases, in the device's order.
     pub phases: Vec<PhaseReading>,
     /// Banks and breakers.
@@ -60,6 +63,23 @@ impl Reading {
     }
 }
 
+/// One of several units (or inlets) behind an agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct UnitReading {
+    /// Counted from 1.
+    pub index: u16,
+    /// Real power in watts.
+    pub power_w: Option<f64>,
+    /// Apparent power in volt-amperes.
+    pub apparent_va: Option<f64>,
+    /// Energy in kilowatt-hours.
+    pub energy_kwh: Option<f64>,
+    /// Current in amperes.
+    pub current_a: Option<f64>,
+    /// Voltage in volts.
+    pub voltage_v: Option<f64>,
+}
+
 /// One phase.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PhaseReading {
@@ -71,6 +91,10 @@ pub struct PhaseReading {
     pub current_a: Option<f64>,
     /// Voltage in volts.
     pub voltage_v: Option<f64>,
+    /// Apparent power in volt-amperes.
+    pub apparent_va: Option<f64>,
+    /// Energy in kilowatt-hours.
+    pub energy_kwh: Option<f64>,
 }
 
 /// One bank or breaker.
@@ -78,10 +102,18 @@ pub struct PhaseReading {
 pub struct BankReading {
     /// Counted from 1.
     pub index: u16,
+    /// Its name on the device, empty when it has none.
+    pub name: Box<str>,
     /// Current in amperes.
     pub current_a: Option<f64>,
+    /// Voltage in volts.
+    pub voltage_v: Option<f64>,
     /// Real power in watts.
     pub power_w: Option<f64>,
+    /// Apparent power in volt-amperes.
+    pub apparent_va: Option<f64>,
+    /// Energy in kilowatt-hours.
+    pub energy_kwh: Option<f64>,
 }
 
 /// One outlet.
@@ -97,6 +129,12 @@ pub struct OutletReading {
     pub power_w: Option<f64>,
     /// Current in amperes.
     pub current_a: Option<f64>,
+    /// Voltage in volts.
+    pub voltage_v: Option<f64>,
+    /// Apparent power in volt-amperes.
+    pub apparent_va: Option<f64>,
+    /// Energy in kilowatt-hours.
+    pub energy_kwh: Option<f64>,
 }
 
 /// One probe.

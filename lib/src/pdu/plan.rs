@@ -1,8 +1,8 @@
 //! What is asked of an identified device in every cycle, and where each answer goes. A plan holds nothing of
 //! the one device, so that ten thousand devices of equal shape share one.
 
-use super::vendor::{Field, Form, Quantity, RowKind};
-use super::{BankReading, OutletReading, PhaseReading, ProbeReading, Reading, value};
+use super::profile::{Few, Field, Form, Quantity, RowKind};
+use super::{BankReading, OutletReading, PhaseReading, ProbeReading, Reading, UnitReading, value};
 use crate::snmp::{Oid, Value, VarBind};
 use std::sync::Arc;
 
@@ -25,6 +25,25 @@ pub struct Plan {
     pub probes: Box<[PlanRow]>,
     /// SETs that make the device forget its peak, one for each unit; empty when it cannot.
     pub peak_reset: Box<[VarBind]>,
+    /// SETs that make the device count its energy anew, one for each unit; empty when it cannot.
+    pub energy_reset: Box<[VarBind]>,
+    /// How each outlet is switched, in the order of `outlets`; empty when none can be.
+    pub switches: Box<[Option<PlanSwitch>]>,
+}
+
+/// How one outlet is switched.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlanSwitch {
+    /// Switches it on.
+    pub on: VarBind,
+    /// Switches it off.
+    pub off: VarBind,
+    /// Switches it off and, after the device's own delay, on again.
+    pub cycle: Option<VarBind>,
+    /// The object that tells its state …
+    pub state: Oid,
+    /// … and how that is written.
+    pub form: Form,
 }
 
 /// One GET request.
@@ -32,7 +51,7 @@ pub struct Plan {
 pub struct Part {
     /// What is asked.
     pub oids: Arc<[Oid]>,
-    /// Where each answer goes.
+    /// Where the answers go. Several cells may read one object.
     pub cells: Box<[Cell]>,
 }
 
@@ -53,7 +72,9 @@ pub struct Cell {
     /// How it is written.
     pub form: Form,
     /// Numbers that mean "not available".
-    pub absent: &'static [i64],
+    pub absent: Few,
+    /// Which object of its part it reads.
+    pub of: u16,
 }
 
 /// Where an answer goes.
@@ -82,13 +103,19 @@ pub enum Target {
 /// Stands for everything behind the agent.
 pub const WHOLE: u16 = u16::MAX;
 
+/// Most names of variables that are read of one device.
+pub(super) const MAX_VARIABLES: usize = 3000;
+
 /// Most units that one agent may have.
 pub const MAX_UNITS: usize = 64;
 
 impl Plan {
     /// Reads the answers of one part into a reading. For the fast parts call `finish` after the last one.
     pub fn decode(part: &Part, values: &[Value], sums: &mut Sums, reading: &mut Reading) {
-        for (cell, value) in part.cells.iter().zip(values) {
+        for cell in &part.cells {
+            let Some(value) = values.get(usize::from(cell.of)) else {
+                continue;
+            };
             match cell.target {
                 Target::Uptime => reading.uptime_ticks = ticks(value),
                 Target::Device { quantity, unit } => match quantity {
@@ -147,7 +174,23 @@ impl Plan {
         reading.apparent_va = self.total(sums, Quantity::Apparent);
         reading.energy_kwh = self.total(sums, Quantity::Energy);
         // The peaks of several units need not have come at one time, so they have no sum.
+        reading.limit_w = self.total(sums, Quantity::Limit);
         let is_single = self.units <= 1;
+        reading.units.clear();
+        if !is_single {
+            reading.units.extend((0..self.units).map(|unit| {
+                UnitReading {
+                    index: unit + 1,
+                    power_w: sums
+                        .unit(Quantity::Power, unit)
+                        .or_else(|| self.phase_sum(unit, &reading.phases)),
+                    apparent_va: sums.unit(Quantity::Apparent, unit),
+                    energy_kwh: sums.unit(Quantity::Energy, unit),
+                    current_a: sums.unit(Quantity::Current, unit),
+                    voltage_v: sums.unit(Quantity::Voltage, unit),
+                }
+            }));
+        }
         reading.peak_w = self.total(sums, Quantity::Peak).filter(|_| is_single);
         if !is_single {
             (reading.peak_at, reading.peak_since) = (None, None);
@@ -227,7 +270,7 @@ pub struct Sums {
     more: Vec<UnitSums>,
 }
 
-const QUANTITIES: usize = 8;
+const QUANTITIES: usize = Quantity::NAMED.len();
 
 #[derive(Clone, Copy, Debug)]
 struct UnitSums([Sum; QUANTITIES]);
@@ -317,6 +360,8 @@ fn put(reading: &mut Reading, kind: RowKind, field: Field, row: usize, cell: &Ce
                 Field::Power => phase.power_w = number(),
                 Field::Current => phase.current_a = number(),
                 Field::Voltage => phase.voltage_v = number(),
+                Field::Apparent => phase.apparent_va = number(),
+                Field::Energy => phase.energy_kwh = number(),
                 _ => {}
             }
         }
@@ -327,6 +372,10 @@ fn put(reading: &mut Reading, kind: RowKind, field: Field, row: usize, cell: &Ce
             match field {
                 Field::Power => bank.power_w = number(),
                 Field::Current => bank.current_a = number(),
+                Field::Voltage => bank.voltage_v = number(),
+                Field::Apparent => bank.apparent_va = number(),
+                Field::Energy => bank.energy_kwh = number(),
+                Field::Name => set_name(&mut bank.name, value),
                 _ => {}
             }
         }
@@ -337,6 +386,9 @@ fn put(reading: &mut Reading, kind: RowKind, field: Field, row: usize, cell: &Ce
             match field {
                 Field::Power => outlet.power_w = number(),
                 Field::Current => outlet.current_a = number(),
+                Field::Voltage => outlet.voltage_v = number(),
+                Field::Apparent => outlet.apparent_va = number(),
+                Field::Energy => outlet.energy_kwh = number(),
                 Field::On => outlet.on = value::switch(value, cell.form),
                 Field::Name => set_name(&mut outlet.name, value),
                 _ => {}

@@ -1,32 +1,52 @@
 //! Reads one SNMP value as a family's table says: numbers, text with units, times, switches.
 
 use super::DeviceTime;
-use super::vendor::Form;
+use super::profile::{Few, Form};
 use crate::snmp::Value;
 
 /// The number in a value, in the unit that the table gives it. `None` for a sentinel, for text that holds no
 /// number, and for a value that is not there.
-pub fn number(value: &Value, form: Form, absent: &[i64]) -> Option<f64> {
+pub fn number(value: &Value, form: Form, absent: Few) -> Option<f64> {
     match form {
         Form::Number(factor) => plain(value, absent).map(|raw| tidy(raw * factor)),
         Form::Fahrenheit(factor) => {
             plain(value, absent).map(|raw| tidy((raw * factor - 32.0) / 1.8))
         }
         Form::WithUnit => with_unit(&value.as_text()?),
-        Form::Switch { .. } | Form::Time | Form::Text => None,
+        Form::NumberOfList(at, factor) => {
+            let element = element(value, at)?;
+            plain(&element, absent).map(|raw| tidy(raw * factor))
+        }
+        Form::Switch { .. } | Form::SwitchOfList { .. } | Form::Time | Form::Text => None,
     }
 }
 
 /// Whether a switch is on; `None` when the value is neither.
 pub fn switch(value: &Value, form: Form) -> Option<bool> {
-    let Form::Switch { on, off } = form else {
-        return None;
+    let (raw, on, off) = match form {
+        Form::Switch { on, off } => (whole(value)?, on, off),
+        Form::SwitchOfList { at, on, off } => (whole(&element(value, at)?)?, on, off),
+        _ => return None,
     };
-    let raw = value.as_i64()?;
-    if on.contains(&raw) {
+    if on.contains(raw) {
         return Some(true);
     }
-    off.contains(&raw).then_some(false)
+    off.contains(raw).then_some(false)
+}
+
+/// A whole number, or its digits as text.
+fn whole(value: &Value) -> Option<i64> {
+    match value.as_i64() {
+        Some(raw) => Some(raw),
+        None => value.as_text()?.trim().parse().ok(),
+    }
+}
+
+/// An element of a list with commas.
+fn element(value: &Value, at: u16) -> Option<Value> {
+    let text = value.as_text()?;
+    let element = text.split(',').nth(at.into())?.trim();
+    Some(Value::OctetString(element.as_bytes().into()))
 }
 
 /// Text without blanks around it; `None` when nothing is left.
@@ -45,24 +65,27 @@ pub fn time(value: &Value) -> Option<DeviceTime> {
 }
 
 /// True when the value says something: not absent, and not a sentinel of the table.
-pub fn is_valid(value: &Value, form: Form, absent: &[i64]) -> bool {
+pub fn is_valid(value: &Value, form: Form, absent: Few) -> bool {
     match form {
-        Form::Number(_) | Form::Fahrenheit(_) | Form::WithUnit => {
+        Form::Number(_) | Form::Fahrenheit(_) | Form::WithUnit | Form::NumberOfList(..) => {
             number(value, form, absent).is_some()
         }
-        Form::Switch { .. } => switch(value, form).is_some(),
+        Form::Switch { .. } | Form::SwitchOfList { .. } => switch(value, form).is_some(),
         Form::Time => time(value).is_some(),
         Form::Text => text(value).is_some(),
     }
 }
 
-fn plain(value: &Value, absent: &[i64]) -> Option<f64> {
+fn plain(value: &Value, absent: Few) -> Option<f64> {
     match value.as_i64() {
-        Some(raw) if absent.contains(&raw) => None,
+        Some(raw) if absent.contains(raw) => None,
         Some(raw) => Some(raw as f64),
         None => {
             let raw: f64 = value.as_text()?.trim().parse().ok()?;
-            let is_absent = absent.iter().any(|sentinel| *sentinel as f64 == raw);
+            let is_absent = absent
+                .as_slice()
+                .iter()
+                .any(|sentinel| *sentinel as f64 == raw);
             (raw.is_finite() && !is_absent).then_some(raw)
         }
     }
@@ -129,6 +152,10 @@ fn parse_time(text: &str) -> Option<DeviceTime> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn few(numbers: &[i64]) -> Few {
+        Few::new(numbers).expect("a few")
+    }
 
     fn octets(text: &str) -> Value {
         Value::OctetString(text.as_bytes().into())
@@ -220,13 +247,25 @@ mod tests {
                 None,
             ),
             (
+                "an element of a list",
+                octets("12, 34"),
+                Form::NumberOfList(1, 0.1),
+                Some(3.4),
+            ),
+            (
+                "no such element",
+                octets("12, 34"),
+                Form::NumberOfList(2, 0.1),
+                None,
+            ),
+            (
                 "freezing point",
                 Value::Integer(320),
                 Form::Fahrenheit(0.1),
                 Some(0.0),
             ),
         ] {
-            assert_eq!(number(&value, form, &[-1]), want, "{name}");
+            assert_eq!(number(&value, form, few(&[-1])), want, "{name}");
         }
     }
 
@@ -248,10 +287,12 @@ mod tests {
 
     #[test]
     fn a_switch_is_on_off_or_neither() {
-        let form = Form::Switch {
-            on: &[1],
-            off: &[2],
-        };
+        let (on, off) = (few(&[1]), few(&[2]));
+        let form = Form::Switch { on, off };
+        assert_eq!(switch(&octets(" 1"), form), Some(true));
+        let second = form.of_list(1);
+        assert_eq!(switch(&octets("1,2,1"), second), Some(false));
+        assert_eq!(switch(&octets("1"), second), None);
         assert_eq!(switch(&Value::Integer(1), form), Some(true));
         assert_eq!(switch(&Value::Integer(2), form), Some(false));
         assert_eq!(switch(&Value::Integer(4), form), None);

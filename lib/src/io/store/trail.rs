@@ -424,7 +424,7 @@ mod tests {
                 "#1 to #5 are missing",
             ),
         ] {
-            let trail = Trail::new(rule, 5);
+            let trail = Trail::new(&format!("second {rule}"), 5);
             damage(&trail);
             let verdict = verify(&trail.dir).expect_err(rule);
             assert!(verdict.contains(want), "{rule}: {verdict}");

@@ -5,7 +5,7 @@ use super::excess::Watch;
 use crate::config::{Host, PduConfig};
 use crate::fault::Fault;
 use crate::pdu::plan::Sums;
-use crate::pdu::{DeviceTime, Identify, Kind, Plan, Reading, Vendor};
+use crate::pdu::{DeviceTime, Identify, Kind, Plan, Reading};
 use crate::snapshot::PduView;
 use crate::snmp::{SnmpTarget, Version};
 use crate::time::{Mono, Wall};
@@ -34,8 +34,6 @@ pub(super) struct Device {
     pub(super) read_in: [u64; 2],
     /// How it is polled.
     pub(super) plan: Option<Arc<Plan>>,
-    /// Its family.
-    pub(super) vendor: Option<&'static Vendor>,
     /// What readers see.
     pub(super) view: PduView,
     /// Rows and names, for a device that has any.
@@ -177,7 +175,6 @@ impl Device {
             deadline: now,
             read_in: [u64::MAX; 2],
             plan: None,
-            vendor: None,
             view: PduView::default(),
             extra: None,
             lookup: None,

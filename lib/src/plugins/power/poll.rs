@@ -8,6 +8,7 @@ use crate::ctx::Ctx;
 use crate::effect::{Effect, Ticket};
 use crate::fault::Fault;
 use crate::pdu::identify::{Next, Options};
+use crate::pdu::profile::Head;
 use crate::pdu::{Identified, Identify, Kind, Plan};
 use crate::snapshot::PduState;
 use crate::snmp::{SnmpAnswer, SnmpAsk, SnmpReply, SnmpRequest, Version};
@@ -200,7 +201,8 @@ impl Power {
         }
         let version = device.target.as_ref().map(|target| target.version);
         let mut identify = Box::new(Identify::new(Options {
-            profile: config.profile,
+            profiles: ctx.config.profiles.clone(),
+            profile: config.profile.clone(),
             unit: config.unit,
             version: version.unwrap_or(Version::V2c),
         }));
@@ -338,8 +340,9 @@ impl Power {
             return;
         };
         let name = super::excess::pdu_name(ctx.config, index);
-        let profile = identified.profile.map(|vendor| vendor.profile);
-        if device.view.profile != profile || device.plan.is_none() {
+        let profile = identified.profile;
+        let name_of = |head: &Option<Arc<Head>>| head.as_ref().map(|head| head.name.clone());
+        if name_of(&device.view.profile) != name_of(&profile) || device.plan.is_none() {
             // With many devices a line for each would hide what matters.
             let level = match ctx.config.pdus.len() {
                 0..=64 => log::Level::Info,
@@ -348,12 +351,13 @@ impl Power {
             log::log!(
                 level,
                 "{name}: {} {} is read as {}",
-                identified.vendor.unwrap_or("unknown maker"),
+                identified.vendor.as_deref().unwrap_or("unknown maker"),
                 identified.model.as_deref().unwrap_or("of unknown model"),
-                profile.unwrap_or(identified.kind.name()),
+                profile
+                    .as_ref()
+                    .map_or(identified.kind.name(), |head| &head.name),
             );
         }
-        device.vendor = identified.profile;
         device.view.profile = profile;
         let has_readings = matches!(
             identified.kind,

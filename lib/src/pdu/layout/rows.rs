@@ -1,0 +1,186 @@
+//! What the instances of walked columns mean: units, rows of tables, and those that are none.
+
+use super::{Found, TableRow, UnitRow};
+use crate::pdu::profile::{Part, Profile, Rows, Table, Variables};
+use crate::pdu::value;
+use crate::snmp::{Oid, Value};
+
+pub(super) fn unit_rows(profile: &Profile, found: Found<'_>) -> Vec<UnitRow> {
+    let rows = |rows: &Rows| -> Option<Vec<UnitRow>> {
+        let instances = found(&rows.oid)?.keys();
+        let row = instances.filter_map(|instance| take_apart(&rows.shape, instance));
+        Some(
+            row.map(|(unit, row)| UnitRow {
+                unit: unit.unwrap_or_else(|| vec![1]),
+                row,
+            })
+            .collect(),
+        )
+    };
+    let of_variables = |variables: &Variables| -> Option<Vec<UnitRow>> {
+        let names = found(&variables.names.oid)?;
+        let mut units = Vec::new();
+        for (instance, name) in names {
+            let name = value::text(name);
+            let is_ours = variables
+                .device
+                .iter()
+                .any(|(_, known)| name.as_deref() == Some(known));
+            let unit = take_apart(&variables.names.shape, instance).and_then(|(unit, _)| unit);
+            if let (true, Some(unit)) = (is_ours, unit) {
+                units.push(UnitRow {
+                    row: Vec::new(),
+                    unit,
+                });
+            }
+        }
+        Some(units)
+    };
+    let mut found_rows = profile.units.as_ref().and_then(rows).unwrap_or_default();
+    found_rows.extend(profile.variables.iter().filter_map(of_variables).flatten());
+    if found_rows.is_empty() {
+        return vec![UnitRow {
+            unit: vec![1],
+            row: vec![1],
+        }];
+    }
+    found_rows
+}
+
+/// Unit and row of an instance; `None` when it does not have this shape.
+pub(super) fn take_apart(shape: &[Part], instance: &[u32]) -> Option<(Option<Vec<u32>>, Vec<u32>)> {
+    let (mut unit, mut row) = (None, Vec::new());
+    let mut rest = instance;
+    for part in shape {
+        if *part == Part::UnitRest {
+            unit = (!rest.is_empty()).then(|| rest.to_vec());
+            rest = &[];
+            unit.as_ref()?;
+            continue;
+        }
+        let (arc, after) = rest.split_first()?;
+        rest = after;
+        match part {
+            Part::Unit => unit = Some(vec![*arc]),
+            Part::Row => row.push(*arc),
+            Part::Fixed(fixed) if fixed == arc => {}
+            Part::Fixed(_) | Part::UnitRest => return None,
+        }
+    }
+    rest.is_empty().then_some((unit, row))
+}
+
+/// The instance of this shape for a unit row.
+pub(super) fn fill(shape: &[Part], row: &UnitRow) -> Vec<u32> {
+    let mut rows = row.row.iter();
+    let mut instance = Vec::new();
+    for part in shape {
+        match part {
+            Part::Unit | Part::UnitRest => instance.extend(&row.unit),
+            Part::Row => instance.push(rows.next().copied().unwrap_or(1)),
+            Part::Fixed(fixed) => instance.push(*fixed),
+        }
+    }
+    instance
+}
+
+/// The place of a walked row in its merged table; `None` when it is not one of this table or this unit.
+pub(super) fn table_row(
+    table: &Table,
+    instance: &[u32],
+    found: Found<'_>,
+    host: &[u32],
+    units: &[Vec<u32>],
+) -> Option<TableRow> {
+    let (unit, row) = take_apart(&table.rows.shape, instance)?;
+    let value = |column: &Oid| found(column)?.get(instance);
+    for keep in &table.keep {
+        let Some(value) = value(&keep.oid) else {
+            continue;
+        };
+        let is_listed = match value.as_i64() {
+            Some(number) => keep.numbers.contains(number),
+            None => {
+                let text = value::text(value).unwrap_or_default();
+                keep.texts.iter().any(|known| **known == *text)
+            }
+        };
+        if is_listed != keep.keep {
+            return None;
+        }
+    }
+    let told = |column: &Option<Oid>| {
+        value(column.as_ref()?)
+            .and_then(Value::as_i64)
+            .and_then(|value| u32::try_from(value).ok())
+            .filter(|number| *number > 0)
+    };
+    let unit = told(&table.unit)
+        .map(|unit| vec![unit])
+        .or(unit)
+        .unwrap_or_else(|| host.to_vec());
+    let key = told(&table.number).map_or(row, |number| vec![number]);
+    if let Some(count) = table
+        .count
+        .as_ref()
+        .and_then(|count| found(count)?.get(&unit[..]))
+    {
+        let number = key.last().copied().unwrap_or(1);
+        if count
+            .as_i64()
+            .is_some_and(|count| i64::from(number) > count)
+        {
+            return None;
+        }
+    }
+    let at = units.iter().position(|known| *known == unit)?;
+    Some(TableRow {
+        unit: at as u16,
+        key,
+    })
+}
+
+/// The number that stands in a name at `{n}`.
+pub(super) fn row_number(pattern: &str, name: &str) -> Option<u32> {
+    let (before, after) = pattern.split_once("{n}")?;
+    name.strip_prefix(before)?.strip_suffix(after)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_is_taken_apart_by_its_shape() {
+        let shape = [Part::Unit, Part::Row, Part::Fixed(5)];
+        assert_eq!(
+            take_apart(&shape, &[2, 3, 5]),
+            Some((Some(vec![2]), vec![3]))
+        );
+        assert_eq!(take_apart(&shape, &[2, 3, 6]), None);
+        assert_eq!(take_apart(&shape, &[2, 3]), None);
+        assert_eq!(take_apart(&shape, &[2, 3, 5, 1]), None);
+        let named = [Part::Row, Part::UnitRest];
+        assert_eq!(
+            take_apart(&named, &[7, 48, 49]),
+            Some((Some(vec![48, 49]), vec![7]))
+        );
+        assert_eq!(take_apart(&named, &[7]), None);
+    }
+
+    #[test]
+    fn a_row_stands_in_its_name() {
+        assert_eq!(
+            row_number("Phase L{n}.Current.Value", "Phase L2.Current.Value"),
+            Some(2)
+        );
+        assert_eq!(
+            row_number("Phase L{n}.Current.Value", "Phase Lx.Current.Value"),
+            None
+        );
+        assert_eq!(
+            row_number("Phase L{n}.Current.Value", "Phase L2.Current.Status"),
+            None
+        );
+    }
+}
