@@ -7,8 +7,7 @@ use rackwarden_core::io::session::Session;
 use rackwarden_core::io::simulator;
 use rackwarden_core::pdu::identify::Options;
 use rackwarden_core::pdu::simulated::Agent;
-use rackwarden_core::secret::Secret;
-use rackwarden_core::snmp::{SnmpTarget, Version};
+use rackwarden_core::snmp::{Credentials, SnmpTarget};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -23,8 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let target = SnmpTarget {
         addr,
-        version: Version::V2c,
-        community: Secret::new(arguments.next().unwrap_or("public".into()).into()),
+        credentials: Credentials::community(&arguments.next().unwrap_or("public".into())),
         any_source: false,
     };
     let mut session = Session::open(target, Duration::from_secs(1), 2)?;

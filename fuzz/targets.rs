@@ -27,7 +27,7 @@ use rackwarden_core::sim::Sim;
 use rackwarden_core::snmp::engine::Engine;
 use rackwarden_core::snmp::message::{Message, Pdu, PduKind, RawMessage, encode_request};
 use rackwarden_core::snmp::{
-    Oid, SnmpAnswer, SnmpAsk, SnmpRequest, SnmpTarget, Value, VarBind, Version,
+    Credentials, Oid, SnmpAnswer, SnmpAsk, SnmpRequest, SnmpTarget, Value, VarBind, Version,
 };
 use rackwarden_core::state::{Change, Records, Turn};
 use rackwarden_core::time::{Mono, Now, Wall};
@@ -65,8 +65,7 @@ fn waiting(ask: SnmpAsk) -> (Engine, i32) {
     let mut engine = Engine::new(Rng::new(7));
     let target = SnmpTarget {
         addr: SocketAddr::from(DEVICE),
-        version: Version::V2c,
-        community: Secret::new(Arc::from("public")),
+        credentials: Credentials::community("public"),
         any_source: false,
     };
     engine.submit(

@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use crate::subcommands::{Opt, SUBS, Sub, sub};
 use crate::test_alert::TestAlertOptions;
+use crate::user::UserOptions;
 use rackwarden_core::config::{suggest, units};
 use rackwarden_core::secret::Secret;
 use std::ffi::OsString;
@@ -94,6 +95,8 @@ pub(crate) struct ProbeOptions {
     pub(crate) community: Secret<String>,
     /// `--snmp-version`
     pub(crate) version: SnmpVersion,
+    /// `--v3-user` and the other options of SNMPv3.
+    pub(crate) user: Option<UserOptions>,
     /// `--profile`; by sysObjectID when absent.
     pub(crate) profile: Option<String>,
     /// `--json`
@@ -126,6 +129,8 @@ pub(crate) struct SimulateOptions {
     pub(crate) community: Secret<String>,
     /// `--write-community`
     pub(crate) write_community: Secret<String>,
+    /// `--v3-user` and the other options of SNMPv3.
+    pub(crate) user: Option<UserOptions>,
 }
 
 /// What `import` reads.
@@ -290,7 +295,10 @@ fn known_option(sub: Option<&'static Sub>, name: &str) -> Result<&'static Opt, F
             .chain(SUBS)
             .flat_map(|sub| sub.options.iter())
     };
-    all().find(|opt| opt.name == name).ok_or_else(|| {
+    // The first version had the options of SNMPv3 without their prefix.
+    let of_v3 = || all().find(|opt| opt.name.strip_prefix("v3-") == Some(name));
+    let found = all().find(|opt| opt.name == name).or_else(of_v3);
+    found.ok_or_else(|| {
         let nearest = match suggest::nearest(name, all().map(|opt| opt.name)) {
             Some(near) => format!("did you mean --{near}?"),
             None => "see `rackwarden --help`".to_owned(),
@@ -464,8 +472,19 @@ fn probe(sub: &Sub, words: &Words) -> Result<Command, Failure> {
         "3" => Ok(SnmpVersion::V3),
         _ => Err("not an SNMP version; write 1, 2c or 3".to_owned()),
     })?;
+    let user = user(words)?;
+    let version = match (&user, words.has("snmp-version")) {
+        (Some(_), false) => SnmpVersion::V3,
+        _ => version,
+    };
+    if user.is_some() != (version == SnmpVersion::V3) {
+        return Err(Failure::usage(
+            "--snmp-version: 3 and --v3-user belong together; give both, or --v3-user alone",
+        ));
+    }
     Ok(Command::Probe(ProbeOptions {
         target: target.clone(),
+        user,
         community: Secret::new(words.owned("community").unwrap_or("public".into())),
         version,
         profile: words.owned("profile"),
@@ -521,7 +540,31 @@ fn simulate(words: &Words) -> Result<SimulateOptions, Failure> {
         recording: words.path("recording"),
         community: Secret::new(words.owned("community").unwrap_or("public".into())),
         write_community: Secret::new(words.owned("write-community").unwrap_or("private".into())),
+        user: user(words)?,
     })
+}
+
+/// The options of SNMPv3, which need a user.
+fn user(words: &Words) -> Result<Option<UserOptions>, Failure> {
+    let Some(user) = words.owned("v3-user") else {
+        return match words
+            .options
+            .iter()
+            .find(|(name, _)| name.starts_with("v3-"))
+        {
+            None => Ok(None),
+            Some((name, _)) => Err(Failure::usage(format!("--{name}: needs --v3-user"))),
+        };
+    };
+    Ok(Some(UserOptions {
+        user,
+        level: words.owned("v3-level"),
+        auth: words.owned("v3-auth"),
+        auth_password_file: words.owned("v3-auth-password-file"),
+        privacy: words.owned("v3-priv"),
+        priv_password_file: words.owned("v3-priv-password-file"),
+        context: words.owned("v3-context").unwrap_or_default(),
+    }))
 }
 
 fn import(sub: &Sub, words: &Words) -> Result<Command, Failure> {

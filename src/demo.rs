@@ -18,8 +18,7 @@ use rackwarden_core::io::http_server::HttpServer;
 use rackwarden_core::io::inbox::Inbox;
 use rackwarden_core::io::stream::Listener;
 use rackwarden_core::pdu::simulated::Agent as Device;
-use rackwarden_core::secret::Secret;
-use rackwarden_core::snmp::Version;
+use rackwarden_core::snmp::Credentials;
 use rackwarden_core::state::Records;
 use rackwarden_core::time::Zone;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -197,14 +196,12 @@ fn pdu(name: &str, team: usize, addr: SocketAddr, limits: Limits) -> PduConfig {
     PduConfig {
         name: name.into(),
         host: Host::Ip(addr),
-        version: Some(Version::V2c),
-        community: Secret::new("public".into()),
-        write_community: Some(Secret::new("private".into())),
+        credentials: Credentials::community("public"),
+        write: Some(Credentials::community("private")),
         profile: None,
         limits,
         team: Some(team as u32),
         unit: None,
         any_source: false,
-        has_v3: false,
     }
 }

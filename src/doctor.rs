@@ -17,8 +17,7 @@ use rackwarden_core::io::session::Session;
 use rackwarden_core::io::{http_server, mail};
 use rackwarden_core::pdu::identify::Options;
 use rackwarden_core::pdu::{Identified, Profiles};
-use rackwarden_core::secret::Secret;
-use rackwarden_core::snmp::{Oid, SnmpAsk, SnmpTarget};
+use rackwarden_core::snmp::{Credentials, Oid, SnmpAsk, SnmpTarget};
 use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -243,44 +242,41 @@ fn call(config: &Config, request: HttpRequest) -> Result<HttpResponse, Fault> {
 fn ask_pdu(profiles: Profiles, pdu: &PduConfig) -> Finding {
     match try_pdu(profiles, pdu) {
         Ok((identified, writes)) => doctor::pdu(pdu, Ok(&identified), writes),
-        Err(detail) => {
-            let fault = Fault::new(FaultKind::Unreachable, detail);
-            doctor::pdu(pdu, Err(&fault), None)
-        }
+        Err(fault) => doctor::pdu(pdu, Err(&fault), None),
     }
 }
 
-/// What the device is, and whether it answers to the write community too: who may write may read.
-fn try_pdu(profiles: Profiles, pdu: &PduConfig) -> Result<(Identified, Option<bool>), String> {
-    let version = pdu
-        .version
-        .ok_or("SNMPv3 is not supported by this version")?;
+/// What the device is, and whether it answers to who may write too: who may write may read.
+fn try_pdu(
+    profiles: Profiles,
+    pdu: &PduConfig,
+) -> Result<(Identified, Option<Result<(), String>>), Fault> {
+    let unreachable = |detail: String| Fault::new(FaultKind::Unreachable, detail);
     let addr = match &pdu.host {
         Host::Ip(addr) => *addr,
-        Host::Name(name, port) => look_up(name, *port)?,
+        Host::Name(name, port) => look_up(name, *port).map_err(unreachable)?,
     };
-    let open = |community: &Secret<Arc<str>>| {
+    let open = |credentials: &Credentials| {
         let target = SnmpTarget {
             addr,
-            version,
-            community: community.clone(),
+            credentials: credentials.clone(),
             any_source: pdu.any_source,
         };
-        Session::open(target, REQUEST, 1).map_err(|err| reason(&err))
+        Session::open(target, REQUEST, 1).map_err(|err| unreachable(reason(&err)))
     };
     let options = Options {
         profiles,
         profile: pdu.profile.clone(),
         unit: pdu.unit,
-        version,
+        version: pdu.credentials.version(),
     };
-    let identified = open(&pdu.community)?.identify(options);
-    let mut identified = identified.map_err(|fault| fault.detail)?;
+    let mut identified = open(&pdu.credentials)?.identify(options)?;
     identified.reading = identified.reading.attached();
-    let writes = match &pdu.write_community {
-        Some(community) => {
+    let writes = match &pdu.write {
+        Some(credentials) => {
             let uptime: Arc<[Oid]> = Arc::new([Oid::from_arcs(&SYS_UPTIME)]);
-            Some(open(community)?.ask(SnmpAsk::Get(uptime)).is_ok())
+            let asked = open(credentials)?.ask(SnmpAsk::Get(uptime));
+            Some(asked.map(|_| ()).map_err(|fault| fault.detail))
         }
         None => None,
     };

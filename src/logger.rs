@@ -6,6 +6,7 @@ use rackwarden_core::config::{Config, LogConfig, parse};
 use rackwarden_core::io::clock::Clock;
 use rackwarden_core::io::environment::reason;
 use rackwarden_core::io::store::RotatingFile;
+use rackwarden_core::snmp::Credentials;
 use rackwarden_core::text;
 use rackwarden_core::time::{Mono, Now};
 use std::fmt::Write as _;
@@ -122,12 +123,14 @@ fn secrets(config: &Config) -> Vec<Arc<str>> {
             .map(|token| token.expose().as_str().into()),
     );
     for pdu in &config.pdus {
-        for community in [Some(&pdu.community), pdu.write_community.as_ref()]
-            .into_iter()
-            .flatten()
+        for secret in pdu
+            .write
+            .iter()
+            .chain([&pdu.credentials])
+            .flat_map(Credentials::secrets)
         {
-            if secrets.last() != Some(community.expose()) {
-                secrets.push(community.expose().clone());
+            if secrets.last().is_none_or(|last| **last != *secret) {
+                secrets.push(secret.into());
             }
         }
     }

@@ -26,6 +26,7 @@ mod status;
 mod subcommands;
 mod terminal;
 mod test_alert;
+mod user;
 
 use args::Command;
 use failure::{Outcome, print, report};

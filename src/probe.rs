@@ -10,7 +10,7 @@ use rackwarden_core::io::session::Session;
 use rackwarden_core::pdu::identify::Options;
 use rackwarden_core::pdu::{Identified, Kind, OutletReading, Profiles, Reading};
 use rackwarden_core::secret::Secret;
-use rackwarden_core::snmp::{SnmpTarget, Version};
+use rackwarden_core::snmp::{Credentials, SnmpTarget, Version};
 use rackwarden_core::time::{Wall, Zone};
 use std::fmt::Write as _;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -19,19 +19,22 @@ use std::time::Duration;
 
 /// Runs it.
 pub(crate) fn run(options: &ProbeOptions) -> Outcome {
-    let version = version(options)?;
+    let credentials = credentials(options)?;
+    let version = credentials.version();
     let (profiles, profile) = match &options.profile {
         Some(name) => profile(name)?,
         None => (Profiles::builtin(), None),
     };
     let failed = |why: String| {
-        let what = "check the address, the community, and that the device lets this machine in";
+        let what = match options.user {
+            Some(_) => "check the address, the user, and that the device lets this machine in",
+            None => "check the address, the community, and that the device lets this machine in",
+        };
         Failure::operation(format!("probe {}: {why}; {what}", options.target))
     };
     let target = SnmpTarget {
         addr: address(&options.target)?,
-        version,
-        community: Secret::new(Arc::from(options.community.expose().as_str())),
+        credentials,
         any_source: false,
     };
     let mut session = Session::open(target, options.timeout, options.retries)
@@ -55,14 +58,14 @@ pub(crate) fn run(options: &ProbeOptions) -> Outcome {
     }
 }
 
-fn version(options: &ProbeOptions) -> Result<Version, Failure> {
-    match options.version {
-        SnmpVersion::V1 => Ok(Version::V1),
-        SnmpVersion::V2c => Ok(Version::V2c),
-        SnmpVersion::V3 => Err(Failure::usage(
-            "--snmp-version: SNMPv3 is not supported by this version; write 1 or 2c",
-        )),
-    }
+fn credentials(options: &ProbeOptions) -> Result<Credentials, Failure> {
+    let version = match (&options.user, options.version) {
+        (Some(user), _) => return Ok(Credentials::Usm(Arc::new(user.usm()?))),
+        (None, SnmpVersion::V1) => Version::V1,
+        (None, SnmpVersion::V2c | SnmpVersion::V3) => Version::V2c,
+    };
+    let community = Arc::from(options.community.expose().as_str());
+    Ok(Credentials::Community(version, Secret::new(community)))
 }
 
 /// The profiles to choose from, and the one to take: a name, or a file that ends in `.toml`.

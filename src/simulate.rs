@@ -2,13 +2,16 @@
 
 use crate::args::SimulateOptions;
 use crate::failure::{Failure, Outcome, print};
+use crate::user::UserOptions;
 use rackwarden_core::io::clock::Clock;
 use rackwarden_core::io::simulator;
 use rackwarden_core::pdu::Profiles;
 use rackwarden_core::pdu::simulated::Agent;
+use rackwarden_core::snmp::Usm;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Serves the devices and returns after SIGINT or SIGTERM.
@@ -16,7 +19,9 @@ pub(crate) fn run(options: &SimulateOptions) -> Outcome {
     let cannot = |err: std::io::Error| Failure::operation(format!("simulate: {err}"));
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(cannot)?;
     let (what, model) = model(options)?;
-    let devices = (0..options.count).map(|number| device(options, &model, number));
+    let usm = options.user.as_ref().map(UserOptions::usm).transpose()?;
+    let usm = usm.map(Arc::new);
+    let devices = (0..options.count).map(|number| device(options, &model, number, usm.as_ref()));
     let addresses =
         simulator::spawn(Clock::start(), options.listen, devices.collect()).map_err(|err| {
             Failure::operation(format!(
@@ -73,9 +78,13 @@ fn recording(file: &Path) -> Result<(String, Agent), Failure> {
 }
 
 /// Each device has a name and a load of its own. A recording keeps its values.
-fn device(options: &SimulateOptions, model: &Agent, number: u32) -> Agent {
+fn device(options: &SimulateOptions, model: &Agent, number: u32, usm: Option<&Arc<Usm>>) -> Agent {
     let mut agent = model.clone();
     agent.set_communities(options.community.expose(), options.write_community.expose());
+    if let Some(usm) = usm {
+        agent.set_engine(&format!("rackwarden-{}", number + 1));
+        agent.add_user(Arc::clone(usm), true);
+    }
     if options.recording.is_none() {
         agent.set_name(&format!("pdu-{}", number + 1));
         let mean_w = 800.0 + f64::from(number * 37 % 23) * 60.0;

@@ -139,7 +139,7 @@ mod tests {
 rack-3 0.1.0, up 1 d 1 h, ok
 alpha           1968 W of 3000 W    ok
 bravo                - of 3000 W    unreachable no answer within 1.8 s; last reading 3 min 12 s ago
-charlie              - of 3000 W    unknown     SNMPv3 is not supported by this version
+charlie              - of 3000 W    unknown     unknown user apc
 delta            270 W of 3000 W    stale       last reading 6 s ago
 Team Alpha    ≥ 1968 W of 6000 W    unknown     without bravo
 Team Bravo     ≥ 270 W of 6000 W    unknown     without charlie

@@ -40,6 +40,26 @@ const CONFIG: Opt = opt(
     "the configuration (default: /etc/rackwarden/rackwarden.toml, else ~/.config/rackwarden/rackwarden.toml)",
 );
 
+const V3_USER: Opt = opt("v3-user", "NAME", "SNMPv3: user");
+const V3_LEVEL: Opt = opt(
+    "v3-level",
+    "LEVEL",
+    "SNMPv3: noAuthNoPriv, authNoPriv or authPriv (default: what is given below)",
+);
+const V3_AUTH: Opt = opt(
+    "v3-auth",
+    "NAME",
+    "SNMPv3: MD5, SHA, SHA-224, SHA-256, SHA-384 or SHA-512",
+);
+const V3_AUTH_PASSWORD: Opt = opt("v3-auth-password-file", "FILE", "SNMPv3: its password");
+const V3_PRIV: Opt = opt(
+    "v3-priv",
+    "NAME",
+    "SNMPv3: DES, AES-128, AES-192, AES-256, AES-192-C or AES-256-C",
+);
+const V3_PRIV_PASSWORD: Opt = opt("v3-priv-password-file", "FILE", "SNMPv3: its password");
+const V3_CONTEXT: Opt = opt("v3-context", "NAME", "SNMPv3: context (default: none)");
+
 /// Every subcommand of this version, in the order of the help. The first is what runs without a name.
 pub(crate) const SUBS: &[Sub] = &[
     Sub {
@@ -118,21 +138,19 @@ pub(crate) const SUBS: &[Sub] = &[
             opt("json", "", "print one JSON object"),
             opt("timeout", "TIME", "wait for one request (default: 1s)"),
             opt("retries", "N", "send it so often again (default: 2)"),
-            opt("user", "NAME", "SNMPv3: user"),
-            opt(
-                "level",
-                "LEVEL",
-                "SNMPv3: noAuthNoPriv, authNoPriv or authPriv",
-            ),
-            opt("auth", "NAME", "SNMPv3: authentication, such as SHA-256"),
-            opt("auth-password-file", "FILE", "SNMPv3: its password"),
-            opt("priv", "NAME", "SNMPv3: encryption, such as AES-128"),
-            opt("priv-password-file", "FILE", "SNMPv3: its password"),
+            V3_USER,
+            V3_LEVEL,
+            V3_AUTH,
+            V3_AUTH_PASSWORD,
+            V3_PRIV,
+            V3_PRIV_PASSWORD,
+            V3_CONTEXT,
         ],
         words: &[],
         examples: &[
             "rackwarden probe 192.168.1.101",
             "rackwarden probe pdu-7:1161 --community secret --json",
+            "rackwarden probe pdu-8 --v3-user apc --v3-auth SHA-256 --v3-auth-password-file apc.auth --v3-priv AES-128 --v3-priv-password-file apc.priv",
         ],
     },
     Sub {
@@ -160,6 +178,13 @@ pub(crate) const SUBS: &[Sub] = &[
             opt("recording", "FILE", "answer with this .snmprec file"),
             opt("community", "C", "read community (default: public)"),
             opt("write-community", "C", "write community (default: private)"),
+            V3_USER,
+            V3_LEVEL,
+            V3_AUTH,
+            V3_AUTH_PASSWORD,
+            V3_PRIV,
+            V3_PRIV_PASSWORD,
+            V3_CONTEXT,
         ],
         words: &[],
         examples: &["rackwarden simulate --count 4 --profile apc-rpdu2"],

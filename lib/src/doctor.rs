@@ -7,6 +7,7 @@ use crate::effect::{HttpRequest, Ticket};
 use crate::event::HttpResponse;
 use crate::fault::{Fault, FaultKind};
 use crate::pdu::{Identified, Kind};
+use crate::snmp::Credentials;
 use crate::text::clean;
 use crate::time::{Human, RELEASED, Wall};
 use serde_json::{Value, json};
@@ -220,7 +221,11 @@ pub fn clock(now: Wall, date_unix_seconds: Option<i64>) -> Finding {
 }
 
 /// A PDU, by what it said when asked what it is; `writes` is whether it answers to the write community, if there is one.
-pub fn pdu(pdu: &PduConfig, asked: Result<&Identified, &Fault>, writes: Option<bool>) -> Finding {
+pub fn pdu(
+    pdu: &PduConfig,
+    asked: Result<&Identified, &Fault>,
+    writes: Option<Result<(), String>>,
+) -> Finding {
     let what = &*pdu.name;
     let identified = match asked {
         Ok(identified) => identified,
@@ -228,7 +233,17 @@ pub fn pdu(pdu: &PduConfig, asked: Result<&Identified, &Fault>, writes: Option<b
             return Finding::fail(
                 what,
                 fault.detail.clone(),
-                "check the address, version and community, and that the device lets this machine in",
+                match pdu.credentials {
+                    Credentials::Usm(_) if fault.kind == FaultKind::Denied => {
+                        "correct snmp_v3, or the user on the device"
+                    }
+                    Credentials::Usm(_) => {
+                        "check the address, and that the device speaks SNMPv3 and lets this machine in"
+                    }
+                    Credentials::Community(..) => {
+                        "check the address, version and community, and that the device lets this machine in"
+                    }
+                },
             );
         }
     };
@@ -245,12 +260,19 @@ pub fn pdu(pdu: &PduConfig, asked: Result<&Identified, &Fault>, writes: Option<b
             says,
             "it reads no power, so it is watched for answering alone",
         ),
-        _ if writes == Some(false) => Finding::warn(
-            what,
-            format!("{says}; no answer to write_community"),
-            "check write_community, else /reset clears the agent's own peak alone",
-        ),
-        Kind::Full | Kind::Partial => Finding::ok(what, says),
+        Kind::Full | Kind::Partial => match (writes, &pdu.write) {
+            (Some(Err(why)), Some(Credentials::Usm(_))) => Finding::warn(
+                what,
+                format!("{says}; write_v3: {why}"),
+                "check write_v3, else /reset clears the agent's own peak alone",
+            ),
+            (Some(Err(_)), _) => Finding::warn(
+                what,
+                format!("{says}; no answer to write_community"),
+                "check write_community, else /reset clears the agent's own peak alone",
+            ),
+            _ => Finding::ok(what, says),
+        },
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Config, Host, Limit, Limits, Listen, NotifyConfig, PduConfig, TeamConfig, units};
 use crate::secret::Secret;
 use crate::small::SmallMap;
-use crate::snmp::Version;
+use crate::snmp::{Credentials, Version};
 use std::fmt::{Display, Write};
 
 /// What stands where a secret is.
@@ -147,17 +147,18 @@ fn pdu(writer: &mut Writer, config: &Config, index: usize, pdu: &PduConfig) {
         Host::Name(name, port) => format!("{name}:{port}"),
     };
     writer.text("address", Some(&address));
-    let version = match pdu.version {
-        Some(Version::V1) => "1",
-        Some(Version::V2c) => "2c",
-        None => "3",
+    let version = match pdu.credentials {
+        Credentials::Community(Version::V1, _) => "1",
+        Credentials::Community(Version::V2c, _) => "2c",
+        Credentials::Usm(_) => "3",
     };
     writer.text("version", Some(version));
-    writer.text("community", pdu.version.map(|_| MASK));
-    writer.text(
-        "write_community",
-        pdu.write_community.as_ref().map(|_| MASK),
-    );
+    let mask = |credentials: &Credentials| match credentials {
+        Credentials::Community(..) => Some(MASK),
+        Credentials::Usm(_) => None,
+    };
+    writer.text("community", mask(&pdu.credentials));
+    writer.text("write_community", pdu.write.as_ref().and_then(mask));
     if let Some(lines) = config.extra.v3.get(&index) {
         writer.text += lines;
     }

@@ -73,7 +73,10 @@ impl Environment {
     }
 
     /// The secret in a file: its content without the line end.
-    fn secret(&self, path: &Path) -> Result<Secret, String> {
+    ///
+    /// # Errors
+    /// Says why it is none: it cannot be read, others may read it, it is empty or has several lines.
+    pub fn secret(&self, path: &Path) -> Result<Secret, String> {
         let shown = path.display();
         let file = (self.read_file)(path).map_err(|why| format!("cannot read {shown}: {why}"))?;
         if file.is_exposed {

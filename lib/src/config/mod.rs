@@ -13,6 +13,7 @@ mod source;
 pub mod suggest;
 mod unbuilt;
 pub mod units;
+mod user;
 
 pub use environment::{Environment, ListFolder, ReadFile, SecretFile, Variable};
 pub use power::host;
@@ -23,7 +24,7 @@ use crate::alert::Severity;
 use crate::chat::{Address, Role, Subject};
 use crate::secret::Secret;
 use crate::small::SmallMap;
-use crate::snmp::Version;
+use crate::snmp::Credentials;
 use crate::time::{Wall, Zone};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -309,12 +310,10 @@ pub struct PduConfig {
     pub name: Arc<str>,
     /// Where it is.
     pub host: Host,
-    /// `None` when the device is configured for SNMPv3 only, which this version does not speak.
-    pub version: Option<Version>,
-    /// Read community.
-    pub community: Secret<Arc<str>>,
-    /// Write community, for resets and switching.
-    pub write_community: Option<Secret<Arc<str>>>,
+    /// As whom it is read.
+    pub credentials: Credentials,
+    /// As whom it is written to, for resets and switching.
+    pub write: Option<Credentials>,
     /// Profile name, or `None` for detection.
     pub profile: Option<Arc<str>>,
     /// Limits, those of `[power]` when the table sets none.
@@ -325,8 +324,6 @@ pub struct PduConfig {
     pub unit: Option<u16>,
     /// Accept answers from another address.
     pub any_source: bool,
-    /// Whether `[[pdu]]` has v3 read credentials.
-    pub has_v3: bool,
 }
 
 /// `[[team]]`
@@ -409,11 +406,11 @@ impl Config {
         let http = self.http.token.iter().map(|token| &**token.expose());
         let mail = self.mail.iter().flat_map(|mail| &mail.login);
         let mail = mail.map(|(_, password)| &**password.expose());
-        let communities = self.pdus.iter().flat_map(|pdu| {
-            let write = pdu.write_community.iter();
+        let of_pdus = self.pdus.iter().flat_map(|pdu| {
+            let write = pdu.write.iter();
             write
-                .chain([&pdu.community])
-                .map(|community| &**community.expose())
+                .chain([&pdu.credentials])
+                .flat_map(Credentials::secrets)
         });
         let heartbeat = self.heartbeat.iter().map(|beat| &**beat.url.expose());
         let mut clean = text;
@@ -421,7 +418,7 @@ impl Config {
             .chain(http)
             .chain(mail)
             .chain(heartbeat)
-            .chain(communities)
+            .chain(of_pdus)
         {
             if secret.len() >= 8 && clean.contains(secret) {
                 clean = clean.replace(secret, "***");

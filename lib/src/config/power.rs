@@ -3,10 +3,11 @@
 use super::environment::Scope;
 use super::parse::name;
 use super::reader::{Item, Reader};
-use super::{Config, Host, Limit, Limits, PduConfig, TeamConfig, unbuilt, units};
+use super::user::Users;
+use super::{Config, Host, Limit, Limits, PduConfig, TeamConfig, units};
 use crate::secret::Secret;
 use crate::small::{SmallMap, SmallSet};
-use crate::snmp::Version;
+use crate::snmp::{Credentials, Usm, Version};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,7 @@ pub(super) struct Builder<'a> {
     drafts: Vec<Draft>,
     /// Communities that were seen, so that ten thousand equal ones are one string.
     communities: SmallSet<Arc<str>>,
+    users: Users,
 }
 
 /// A team that is not complete yet.
@@ -79,6 +81,7 @@ impl<'a> Builder<'a> {
             teams: SmallMap::new(),
             drafts: Vec::new(),
             communities: SmallSet::new(),
+            users: Users::default(),
         }
     }
 
@@ -127,32 +130,8 @@ impl<'a> Builder<'a> {
             .flatten();
         let any_source = reader.bool("any_source", false);
         let index = self.config.pdus.len();
-        let community = reader
-            .get("community")
-            .and_then(|item| self.community(&item));
-        let write_community = reader
-            .get("write_community")
-            .and_then(|item| self.community(&item));
-        let version = reader.get("version");
-        let v3 = reader.get("snmp_v3");
-        let has_v3 = v3.is_some();
-        let version = match version.as_ref().and_then(|item| item.read(version_of)) {
-            Some(None) if !has_v3 => {
-                reader.error(
-                    "has version = \"3\" without credentials; write snmp_v3 = { user = \"…\", … }",
-                );
-                None
-            }
-            Some(version) => version,
-            None if has_v3 && community.is_none() => None,
-            None => Some(Version::V2c),
-        };
-        for (key, item) in [("snmp_v3", v3), ("write_v3", reader.get("write_v3"))] {
-            if let Some(reader) = item.as_ref().and_then(Item::table) {
-                let line = unbuilt::v3(key, reader, self.scope);
-                *self.config.extra.v3.entry(index).or_default() += &line;
-            }
-        }
+        let credentials = self.credentials(&mut reader, index);
+        let write = self.write_credentials(&mut reader, index, &credentials);
         reader.finish();
         let (Some(name), Some(host)) = (name, host) else {
             return;
@@ -160,27 +139,84 @@ impl<'a> Builder<'a> {
         if let Some(draft) = team.and_then(|team| self.drafts.get_mut(team)) {
             draft.team.members.push(index_u32(index));
         }
-        let public = || {
-            Secret::new(
-                self.communities
-                    .get("public")
-                    .cloned()
-                    .unwrap_or("public".into()),
-            )
-        };
         self.config.pdus.push(PduConfig {
             name,
             host,
-            version,
-            community: community.unwrap_or_else(public),
-            write_community,
+            credentials,
+            write,
             profile,
             limits: limits.unwrap_or(self.config.extra.power_limits),
             team: team.map(index_u32),
             unit: unit.and_then(|unit| u16::try_from(unit).ok()),
             any_source,
-            has_v3,
         });
+    }
+
+    /// As whom a PDU is read. What `version` says goes first, then SNMPv3 before a community: it is never asked in a
+    /// weaker way than the file allows.
+    fn credentials(&mut self, reader: &mut Reader<'_>, index: usize) -> Credentials {
+        let community = reader
+            .get("community")
+            .and_then(|item| self.community(&item));
+        let version = reader.get("version").map(|item| item.read(version_of));
+        let v3 = reader.get("snmp_v3");
+        let has_v3 = v3.is_some();
+        let user = v3.and_then(|item| self.user("snmp_v3", &item, index));
+        let version = match version {
+            Some(Some(None)) if !has_v3 => {
+                reader.error(
+                    "has version = \"3\" without credentials; write snmp_v3 = { user = \"…\", … }",
+                );
+                None
+            }
+            Some(Some(Some(_))) if has_v3 => {
+                reader.error("has snmp_v3 and another version; write version = \"3\", or write_v3");
+                None
+            }
+            Some(Some(version)) => version,
+            Some(None) | None if has_v3 => None,
+            Some(None) | None => Some(Version::V2c),
+        };
+        match (version, user) {
+            (None, Some(user)) => Credentials::Usm(user),
+            (version, _) => {
+                let community = community.unwrap_or_else(|| self.public());
+                Credentials::Community(version.unwrap_or(Version::V2c), community)
+            }
+        }
+    }
+
+    /// As whom it is written to.
+    fn write_credentials(
+        &mut self,
+        reader: &mut Reader<'_>,
+        index: usize,
+        read: &Credentials,
+    ) -> Option<Credentials> {
+        let community = reader
+            .get("write_community")
+            .and_then(|item| self.community(&item));
+        let v3 = reader.get("write_v3");
+        if let (Some(_), Some(item)) = (&community, &v3) {
+            item.error("stands beside write_community; give one of them");
+        }
+        let user = v3.and_then(|item| self.user("write_v3", &item, index));
+        match (user, community) {
+            (Some(user), _) => Some(Credentials::Usm(user)),
+            (None, Some(community)) => Some(Credentials::Community(read.version(), community)),
+            (None, None) => None,
+        }
+    }
+
+    fn user(&mut self, key: &str, item: &Item<'_>, index: usize) -> Option<Arc<Usm>> {
+        let (user, line) = self.users.read(key, item.table()?, self.scope);
+        *self.config.extra.v3.entry(index).or_default() += &line;
+        user
+    }
+
+    fn public(&self) -> Secret<Arc<str>> {
+        let known = self.communities.get("public");
+        Secret::new(known.cloned().unwrap_or("public".into()))
     }
 
     fn pdu_name(&mut self, item: &Item<'_>) -> Option<Arc<str>> {

@@ -6,6 +6,7 @@ use super::effective::effective;
 use super::parse::parse;
 use super::*;
 use crate::rng::Rng;
+use crate::snmp::usm::Level;
 
 const SAMPLE: &str = include_str!("../../../systemd/rackwarden.toml");
 
@@ -78,9 +79,16 @@ fn the_sample_with_everything_turned_on_is_accepted_with_one_warning_for_each_mi
         .iter()
         .map(|warning| warning.split(':').next().unwrap_or(""))
         .collect();
-    assert_eq!(features, ["[history]", "[monitor]", "snmp_v3"]);
+    assert_eq!(features, ["[history]", "[monitor]"]);
     assert_eq!(config.pdus.len(), 2);
-    assert_eq!(config.pdus[1].version, None);
+    let Credentials::Usm(usm) = &config.pdus[1].credentials else {
+        panic!("snmp_v3")
+    };
+    assert_eq!((&*usm.user, usm.level()), ("apc", Level::AuthPriv));
+    let Some(Credentials::Usm(usm)) = &config.pdus[1].write else {
+        panic!("write_v3")
+    };
+    assert_eq!((&*usm.user, usm.level()), ("apcw", Level::AuthNoPriv));
     assert_eq!(config.access.grants.len(), 3);
     let mail = config.mail.expect("[mail]");
     assert_eq!(mail.sender(), "rack-3 <agent@example.org>");
@@ -287,6 +295,84 @@ fn plugins_start_when_they_have_a_table_or_are_named() {
     assert_eq!(config.plugins, Vec::<&str>::new());
 }
 
+/// How a PDU with these keys is read and written to.
+fn credentials(keys: &str) -> (String, String) {
+    let config = read(&format!("[[pdu]]\nname='a'\naddress='h'\n{keys}"));
+    assert_eq!(config.warnings, Vec::<String>::new());
+    let shown = |credentials: &Credentials| match credentials {
+        Credentials::Community(version, community) => {
+            format!("{version:?} {}", community.expose())
+        }
+        Credentials::Usm(usm) => {
+            let auth = usm.auth.as_ref().map(|password| password.auth().name());
+            let privacy = usm.privacy.as_ref().map(|(privacy, _)| privacy.name());
+            [Some(&*usm.user), auth, privacy, Some(&*usm.context)]
+                .map(Option::unwrap_or_default)
+                .join(" ")
+        }
+    };
+    let pdu = &config.pdus[0];
+    (
+        shown(&pdu.credentials),
+        pdu.write.as_ref().map_or(String::new(), shown),
+    )
+}
+
+#[test]
+fn a_pdu_is_read_and_written_to_as_any_two() {
+    let v3 = "{ user = 'u', auth = 'SHA-1', auth_password_file = 'f', priv = 'AES-256-C', priv_password_file = 'g', context = 'c' }";
+    let weak = "{ user = 'w' }";
+    for (keys, read, write) in [
+        ("", "V2c public", ""),
+        (
+            "version = '1'\ncommunity = 'r'\nwrite_community = 'w'",
+            "V1 r",
+            "V1 w",
+        ),
+        (&format!("snmp_v3 = {v3}"), "u SHA AES-256-C c", ""),
+        (
+            &format!("snmp_v3 = {v3}\nversion = '3'\nwrite_community = 'w'"),
+            "u SHA AES-256-C c",
+            "V2c w",
+        ),
+        (
+            &format!("community = 'r'\nwrite_v3 = {v3}"),
+            "V2c r",
+            "u SHA AES-256-C c",
+        ),
+        (
+            &format!("snmp_v3 = {weak}\nwrite_v3 = {v3}"),
+            "w   ",
+            "u SHA AES-256-C c",
+        ),
+        // Never weaker than the file allows.
+        (&format!("community = 'r'\nsnmp_v3 = {weak}"), "w   ", ""),
+    ] {
+        assert_eq!(credentials(keys), (read.into(), write.into()), "{keys}");
+    }
+}
+
+#[test]
+fn equal_users_and_passwords_are_one() {
+    let v3 = "{ user = 'u', auth = 'SHA-256', auth_password_file = 'f', priv = 'AES-128', priv_password_file = 'f' }";
+    let pdu = |name: &str| format!("[[pdu]]\nname='{name}'\naddress='h'\nsnmp_v3 = {v3}\n");
+    let config = read(&(pdu("a") + &pdu("b")));
+    let [Credentials::Usm(a), Credentials::Usm(b)] =
+        [&config.pdus[0], &config.pdus[1]].map(|pdu| &pdu.credentials)
+    else {
+        panic!("users")
+    };
+    assert!(Arc::ptr_eq(a, b));
+    let (Some(auth), Some((_, privacy))) = (&a.auth, &a.privacy) else {
+        panic!("passwords")
+    };
+    assert!(Arc::ptr_eq(auth, privacy), "one key is made for both");
+    let shown = format!("{config:?}{}", effective(&config));
+    assert!(!shown.contains("s3cr3t"), "{shown}");
+    let text = config.without_secrets("it is 12345:s3cr3t-in-a-file.".into());
+    assert_eq!(text, "it is ***.");
+}
+
 #[test]
 fn equal_communities_are_one_string() {
     let config = read(
@@ -295,7 +381,12 @@ fn equal_communities_are_one_string() {
     let [a, b] = config.pdus.as_slice() else {
         panic!("two")
     };
-    assert!(Arc::ptr_eq(a.community.expose(), b.community.expose()));
+    let (Credentials::Community(_, a), Credentials::Community(_, b)) =
+        (&a.credentials, &b.credentials)
+    else {
+        panic!("communities")
+    };
+    assert!(Arc::ptr_eq(a.expose(), b.expose()));
 }
 
 #[test]

@@ -1,10 +1,9 @@
-//! Reads sections whose features this version does not have: `[monitor]` and the SNMPv3 credentials of a PDU. They
+//! Reads sections whose features this version does not have: `[monitor]`. They
 //! are checked as strictly as the others, written back in canonical form for
 //! `check --effective`, and otherwise dropped with one warning for each feature.
 
 use super::NotifyConfig;
 use super::effective::{Writer, quoted};
-use super::environment::Scope;
 use super::people;
 use super::power::between;
 use super::reader::{Item, Reader};
@@ -151,77 +150,6 @@ fn notifications(writer: &mut Writer, mut reader: Reader<'_>) {
         interval.map(units::format_duration).as_deref(),
     );
     reader.finish();
-}
-
-const AUTHENTICATIONS: &[&str] = &[
-    "MD5", "SHA", "SHA-1", "SHA-224", "SHA-256", "SHA-384", "SHA-512",
-];
-const ENCRYPTIONS: &[&str] = &["DES", "AES", "AES-128", "AES-192", "AES-256"];
-
-/// `snmp_v3` or `write_v3` of a PDU (RFC 3414, RFC 3826, RFC 7860), as one line.
-pub(super) fn v3(key: &str, mut reader: Reader<'_>, scope: &Scope<'_>) -> String {
-    let mut writer = Writer::inline();
-    writer.text(
-        "user",
-        reader.need("user", "\"apc\"").and_then(|item| item.line()),
-    );
-    let auth_item = reader.get("auth");
-    let priv_item = reader.get("priv");
-    let auth_password = reader.get("auth_password_file");
-    let priv_password = reader.get("priv_password_file");
-    let level_item = reader.get("level");
-    let level = match &level_item {
-        Some(item) => one_of(item, &["noAuthNoPriv", "authNoPriv", "authPriv"]),
-        None if priv_item.is_some() => Some("authPriv"),
-        None if auth_item.is_some() => Some("authNoPriv"),
-        None => Some("noAuthNoPriv"),
-    };
-    let needs_auth = matches!(level, Some("authNoPriv" | "authPriv"));
-    let needs_priv = matches!(level, Some("authPriv"));
-    for (is_needed, keys, is_there) in [
-        (
-            needs_auth,
-            "auth and auth_password_file",
-            auth_item.is_some() && auth_password.is_some(),
-        ),
-        (
-            needs_priv,
-            "priv and priv_password_file",
-            priv_item.is_some() && priv_password.is_some(),
-        ),
-    ] {
-        if is_needed && !is_there {
-            reader.error(format!(
-                "has level = \"{}\", which needs {keys}",
-                level.unwrap_or_default()
-            ));
-        }
-    }
-    writer.text("level", level);
-    writer.text(
-        "auth",
-        auth_item.and_then(|item| one_of(&item, AUTHENTICATIONS)),
-    );
-    // RFC 3414 section 11.2: passwords have at least eight characters.
-    secret(&mut writer, "auth_password_file", auth_password, scope, 8);
-    writer.text(
-        "priv",
-        priv_item.and_then(|item| one_of(&item, ENCRYPTIONS)),
-    );
-    secret(&mut writer, "priv_password_file", priv_password, scope, 8);
-    reader.warn("snmp_v3: SNMPv3 is not supported by this version; a PDU that has nothing else is shown as unknown");
-    reader.finish();
-    format!("{key} = {{ {} }}\n", writer.finish())
-}
-
-fn secret(writer: &mut Writer, key: &str, item: Option<Item<'_>>, scope: &Scope<'_>, least: usize) {
-    let Some(item) = item else { return };
-    if let Some((secret, path)) = scope.secret_file(&item) {
-        if secret.expose().chars().count() < least {
-            item.error(format!("holds fewer than {least} characters"));
-        }
-        writer.text(key, path.to_str());
-    }
 }
 
 /// One of a few words.

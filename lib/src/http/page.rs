@@ -617,7 +617,7 @@ mod tests {
                     "≥ ",
                     "last 2\u{202f}312 W",
                     "1 of 2 PDUs",
-                    "SNMPv3 is not supported",
+                    "unknown user apc",
                     "acknowledged by Ann",
                 ],
             ),

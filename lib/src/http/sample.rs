@@ -3,9 +3,8 @@
 use crate::alert::{AlertState, Severity};
 use crate::config::{Config, Host, Limit, Limits, PduConfig, TeamConfig};
 use crate::pdu::{PhaseReading, Profiles};
-use crate::secret::Secret;
 use crate::snapshot::{AlertView, PduState, PduView, Series, SeriesKey, Snapshot, SumView};
-use crate::snmp::Version;
+use crate::snmp::Credentials;
 use crate::time::{Mono, Now, Wall};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -116,15 +115,13 @@ fn config(pdus: &[(String, f64)], sample: Sample) -> Config {
         .map(|(index, (name, _))| PduConfig {
             name: name.as_str().into(),
             host: Host::Ip(SocketAddr::from(([192, 168, 1, (101 + index) as u8], 161))),
-            version: Some(Version::V2c),
-            community: Secret::new("public".into()),
-            write_community: None,
+            credentials: Credentials::community("public"),
+            write: None,
             profile: None,
             limits: limit(3000.0),
             team: team_of(index),
             unit: None,
             any_source: false,
-            has_v3: false,
         })
         .collect();
     let teams = pdus.len().min(match sample {
@@ -193,7 +190,7 @@ fn unreachable(snapshot: &mut Snapshot) {
         TIME.wall.minus(earlier),
     ));
     snapshot.pdus[2] = PduView {
-        reason: Some("SNMPv3 is not supported by this version".into()),
+        reason: Some("unknown user apc".into()),
         ..PduView::default()
     };
     let delta = &mut snapshot.pdus[3];

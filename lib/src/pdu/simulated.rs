@@ -13,11 +13,14 @@
 mod model;
 mod recording;
 mod respond;
+mod secure;
 
 use crate::small::SmallMap;
-use crate::snmp::{Message, Oid, Value, Version};
+use crate::snmp::{Message, Oid, Usm, Value, Version};
 use crate::time::{Now, Zone};
 use model::Model;
+use secure::Secure;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A simulated device.
@@ -26,6 +29,7 @@ pub struct Agent {
     mib: Mib,
     read_community: Box<[u8]>,
     write_community: Box<[u8]>,
+    secure: Secure,
     model: Option<Model>,
     moving: Vec<recording::Moving>,
     only_v1: bool,
@@ -89,6 +93,26 @@ impl Agent {
         self.write_community = write.as_bytes().into();
     }
 
+    /// Answers this user in SNMPv3 as well, at exactly the user's level and in its context.
+    pub fn add_user(&mut self, usm: Arc<Usm>, may_write: bool) {
+        self.secure.add_user(usm, may_write);
+    }
+
+    /// Names its SNMP engine; as many as answer to one agent should be different. At most 27 bytes count.
+    pub fn set_engine(&mut self, name: &str) {
+        self.secure.set_name(name);
+    }
+
+    /// What its SNMP engine believes: how often it has restarted, and how long it has run.
+    pub fn set_engine_clock(&mut self, now: Now, boots: u32, time: Duration) {
+        self.secure.set_clock(now.mono, boots, time);
+    }
+
+    /// The largest message of SNMPv3 that it says it takes, in bytes; at first 65,507.
+    pub fn set_max_message(&mut self, bytes: u32) {
+        self.secure.set_max_size(bytes);
+    }
+
     /// Stays silent to everything but SNMPv1, as old cards do.
     pub fn speak_only_v1(&mut self) {
         self.only_v1 = true;
@@ -132,6 +156,7 @@ impl Agent {
 
     /// The device restarts: its uptime begins anew; peak and energy stay, as on the real ones.
     pub fn restart(&mut self, now: Now) {
+        self.secure.restart(now.mono);
         if let Some(model) = &mut self.model {
             model.booted = Some(now.mono);
         }
@@ -151,7 +176,12 @@ impl Agent {
 
     /// Answers a datagram; `None` when a device would stay silent (wrong community, not a question, damaged).
     pub fn handle(&mut self, now: Now, datagram: &[u8]) -> Option<Vec<u8>> {
-        let message = Message::decode(datagram).ok()?;
+        let Ok(message) = Message::decode(datagram) else {
+            return match self.only_v1 {
+                true => None,
+                false => secure::handle(self, now, datagram),
+            };
+        };
         if self.only_v1 && message.version != Version::V1 {
             return None;
         }
@@ -161,7 +191,8 @@ impl Agent {
             return None;
         }
         self.tick(now);
-        let response = respond::respond(self, now, &message, may_write)?;
+        let pdu = respond::respond(self, now, message.version, &message.pdu, may_write)?;
+        let response = Message { pdu, ..message };
         let mut out = Vec::with_capacity(datagram.len() + 64);
         response.encode(&mut out);
         Some(out)
@@ -180,6 +211,7 @@ impl Agent {
             mib: Mib::new(),
             read_community: (*b"public").into(),
             write_community: (*b"private").into(),
+            secure: Secure::new(),
             model: None,
             moving: Vec::new(),
             only_v1: false,

@@ -2,8 +2,7 @@
 
 use crate::config::{Host, Limit, Limits, PduConfig};
 use crate::pdu::simulated::Agent;
-use crate::secret::Secret;
-use crate::snmp::Version;
+use crate::snmp::Credentials;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -44,15 +43,13 @@ pub(super) fn pdu_config(index: usize, name: &str, limit_w: f64) -> PduConfig {
             [10, 0, (index / 250) as u8, (index % 250 + 1) as u8],
             161,
         ))),
-        version: Some(Version::V2c),
-        community: Secret::new("public".into()),
-        write_community: Some(Secret::new("private".into())),
+        credentials: Credentials::community("public"),
+        write: Some(Credentials::community("private")),
         profile: None,
         limits: hard(limit_w),
         team: None,
         unit: None,
         any_source: false,
-        has_v3: false,
     }
 }
 

@@ -10,6 +10,7 @@ mod value;
 pub use ber::Malformed;
 pub use message::{Message, Pdu, PduKind};
 pub use oid::{Arcs, Oid, OidError};
+pub use usm::Usm;
 
 use crate::effect::Ticket;
 use crate::fault::Fault;
@@ -19,7 +20,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Protocol version (RFC 1157, RFC 3416).
+/// Version of the protocol in which a PDU is written (RFC 1157, RFC 3416). SNMPv3 has those of v2c.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Version {
     /// SNMPv1
@@ -102,15 +103,51 @@ pub struct VarBind {
     pub value: Value,
 }
 
+/// As whom a device is asked, for reading or for writing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credentials {
+    /// SNMPv1 or SNMPv2c, and the community.
+    Community(Version, Secret<Arc<str>>),
+    /// SNMPv3, and the user.
+    Usm(Arc<Usm>),
+}
+
+impl Credentials {
+    /// Version 2c with this community.
+    pub fn community(community: &str) -> Credentials {
+        Credentials::Community(Version::V2c, Secret::new(community.into()))
+    }
+
+    /// The version of its PDUs.
+    pub const fn version(&self) -> Version {
+        match self {
+            Credentials::Community(version, _) => *version,
+            Credentials::Usm(_) => Version::V2c,
+        }
+    }
+
+    /// What it holds that nobody may see.
+    pub fn secrets(&self) -> Vec<&str> {
+        match self {
+            Credentials::Community(_, community) => vec![&**community.expose()],
+            Credentials::Usm(usm) => {
+                let privacy = usm.privacy.iter().map(|(_, password)| password);
+                let passwords = usm.auth.iter().chain(privacy);
+                passwords
+                    .map(|password| &**password.text().expose())
+                    .collect()
+            }
+        }
+    }
+}
+
 /// Whom to ask, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnmpTarget {
     /// Address and UDP port.
     pub addr: SocketAddr,
-    /// Protocol version.
-    pub version: Version,
-    /// Community, for reading or for writing.
-    pub community: Secret<Arc<str>>,
+    /// As whom, and so in which version.
+    pub credentials: Credentials,
     /// Take answers from any address (some firmware answers from another one).
     pub any_source: bool,
 }

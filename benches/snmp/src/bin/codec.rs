@@ -69,8 +69,7 @@ fn engine() {
             ticket: Ticket(u64::from(number)),
             target: Arc::new(SnmpTarget {
                 addr: (std::net::Ipv4Addr::from(0x7f01_0000 + number), 161).into(),
-                version: Version::V2c,
-                community: Secret::new("public".into()),
+                credentials: Credentials::community("public"),
                 any_source: false,
             }),
             ask: SnmpAsk::Get(Arc::clone(&oids)),

@@ -115,8 +115,7 @@ fn targets(options: &Options) -> Vec<Arc<SnmpTarget>> {
             let ip = [127, 1, (index / 250) as u8, (index % 250 + 1) as u8];
             Arc::new(SnmpTarget {
                 addr: (ip, options.port).into(),
-                version: Version::V2c,
-                community: Secret::new("public".into()),
+                credentials: Credentials::community("public"),
                 any_source: false,
             })
         })

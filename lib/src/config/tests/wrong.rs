@@ -126,6 +126,17 @@ const WRONG: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "PDU\nversion = '2c'\nsnmp_v3 = { user = 'u', priv = 'AES-512' }\nwrite_v3 = { user = 'an-admirer-of-very-long-user-names' }\nwrite_community = 'w'\n",
+        &[
+            "f:1:1: pdu[0]: has snmp_v3 and another version; write version = \"3\", or write_v3",
+            r#"f:5:11: pdu[0].snmp_v3: has level = "authPriv", which needs auth and auth_password_file"#,
+            r#"f:5:11: pdu[0].snmp_v3: has level = "authPriv", which needs priv and priv_password_file"#,
+            "f:5:32: pdu[0].snmp_v3.priv: write DES, AES-128, AES, AES-192, AES-256, AES-192-C, AES-256-C; did you mean `AES-128`?",
+            "f:6:12: pdu[0].write_v3: stands beside write_community; give one of them",
+            "f:6:21: pdu[0].write_v3.user: is longer than 32 bytes",
+        ],
+    ),
+    (
         "PDU\nversion = '3'\n",
         &[
             r#"f:1:1: pdu[0]: has version = "3" without credentials; write snmp_v3 = { user = "…", … }"#,

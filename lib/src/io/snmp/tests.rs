@@ -1,8 +1,7 @@
 use super::*;
 use crate::effect::Ticket;
 use crate::io::net::Net;
-use crate::secret::Secret;
-use crate::snmp::{Message, Oid, PduKind, SnmpAnswer, SnmpAsk, SnmpTarget, Value, Version};
+use crate::snmp::{Credentials, Message, Oid, PduKind, SnmpAnswer, SnmpAsk, SnmpTarget, Value};
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
@@ -45,8 +44,7 @@ impl Bench {
             ticket: Ticket(ticket),
             target: Arc::new(SnmpTarget {
                 addr,
-                version: Version::V2c,
-                community: Secret::new("public".into()),
+                credentials: Credentials::community("public"),
                 any_source: false,
             }),
             ask: SnmpAsk::Get(Arc::from([Oid::from_arcs(&[1, 3, 6, 1, 2, 1, 1, 3, 0])])),

@@ -1,7 +1,7 @@
 //! What an SNMP agent answers (RFC 1157 section 4.1, RFC 3416 section 4.2).
 
 use super::Agent;
-use crate::snmp::{ErrorStatus, Message, Oid, Pdu, PduKind, Value, VarBind, Version};
+use crate::snmp::{ErrorStatus, Oid, Pdu, PduKind, Value, VarBind, Version};
 use crate::time::Now;
 use std::ops::Bound;
 
@@ -17,11 +17,10 @@ pub(super) fn oid(text: &'static str) -> Oid {
 pub(super) fn respond(
     agent: &mut Agent,
     now: Now,
-    message: &Message,
+    version: Version,
+    question: &Pdu,
     may_write: bool,
-) -> Option<Message> {
-    let question = &message.pdu;
-    let version = message.version;
+) -> Option<Pdu> {
     let answer = match question.kind {
         PduKind::Get => collect(question, version, |bind| get(agent, version, bind)),
         PduKind::GetNext => collect(question, version, |bind| next(agent, version, &bind.oid)),
@@ -33,17 +32,12 @@ pub(super) fn respond(
         Ok(binds) => (ErrorStatus(0), 0, binds),
         Err((status, index)) => (status, index, question.binds.clone()),
     };
-    let pdu = Pdu {
+    Some(Pdu {
         kind: PduKind::Response,
         request_id: question.request_id,
         status: status.0,
         index,
         binds,
-    };
-    Some(Message {
-        version,
-        community: message.community.clone(),
-        pdu,
     })
 }
 

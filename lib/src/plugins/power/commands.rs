@@ -2,6 +2,7 @@
 
 use super::Power;
 use super::excess::{Watts, pdu_name};
+use super::judge::more_than_silence;
 use crate::chat::{Answer, Arg, Command, Invocation, Role, Spec};
 use crate::config::Config;
 use crate::ctx::Ctx;
@@ -332,14 +333,20 @@ fn current_words(
         },
         (PduState::Stale, Some(w), Some(last)) => format!("{}  ({last} old)", Watts(w)),
         (PduState::Unreachable, Some(w), Some(last)) => {
-            format!("does not answer, last {} {last} ago", Watts(w))
+            format!("does not answer, last {} {last} ago{}", Watts(w), why(view))
         }
-        (PduState::Unreachable, ..) => "does not answer".to_owned(),
+        (PduState::Unreachable, ..) => format!("does not answer{}", why(view)),
         _ => match &view.reason {
             Some(reason) => format!("unknown: {reason}"),
             None => "not read yet".to_owned(),
         },
     }
+}
+
+/// Why it does not answer, when that is known.
+fn why(view: &PduView) -> String {
+    let reason = view.reason.as_deref().and_then(more_than_silence);
+    reason.map_or(String::new(), |reason| format!(": {reason}"))
 }
 
 fn sum_words(view: &SumView, members: &[u32]) -> String {

@@ -7,18 +7,15 @@ use crate::fault::Fault;
 use crate::pdu::plan::Sums;
 use crate::pdu::{DeviceTime, Identify, Kind, Plan, Reading};
 use crate::snapshot::PduView;
-use crate::snmp::{SnmpTarget, Version};
+use crate::snmp::{Credentials, SnmpTarget, Version};
 use crate::time::{Mono, Wall};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Why a PDU with nothing but v3 credentials is not polled.
-pub(super) const NO_V3: &str = "SNMPv3 is not supported by this version";
-
 /// One PDU.
 #[derive(Debug)]
 pub(super) struct Device {
-    /// Whom to ask; `None` until its name is looked up, and for a device that cannot be asked.
+    /// Whom to ask; `None` until its name is looked up.
     pub(super) target: Option<Arc<SnmpTarget>>,
     /// What is going on with it.
     pub(super) stage: Stage,
@@ -87,8 +84,6 @@ pub(super) enum Stage {
     Idle,
     /// It answers, but has no readings.
     Mute,
-    /// It cannot be asked.
-    Unsupported,
 }
 
 /// The last reading, as far as the next one is compared with it.
@@ -193,14 +188,9 @@ impl Device {
             is_dirty: false,
         };
         device.set_limits(config);
-        match (config.version, &config.host) {
-            (None, _) => {
-                device.stage = Stage::Unsupported;
-                device.view.reason = Some(NO_V3.into());
-                device.is_tried = true;
-            }
-            (Some(version), Host::Ip(_)) => device.set_version(config, version),
-            (Some(_), Host::Name(..)) => device.lookup = Some(Box::default()),
+        match config.host {
+            Host::Ip(addr) => device.set_target(config, addr),
+            Host::Name(..) => device.lookup = Some(Box::default()),
         }
         device
     }
@@ -213,26 +203,19 @@ impl Device {
         self.soft = soft.map(Box::new);
     }
 
-    /// Makes the target anew with this version, at the address of the configuration or of the last look-up.
-    pub(super) fn set_version(&mut self, config: &PduConfig, version: Version) {
-        let addr = match (&config.host, &self.target) {
-            (Host::Ip(addr), _) => *addr,
-            (Host::Name(..), Some(target)) => target.addr,
-            (Host::Name(..), None) => return,
-        };
-        self.set_target(config, addr, version);
+    /// Asks in this version from now on, a device that is asked by community.
+    pub(super) fn set_version(&mut self, version: Version) {
+        if let Some(target) = &mut self.target {
+            if let Credentials::Community(asked, _) = &mut Arc::make_mut(target).credentials {
+                *asked = version;
+            }
+        }
     }
 
-    pub(super) fn set_target(
-        &mut self,
-        config: &PduConfig,
-        addr: std::net::SocketAddr,
-        version: Version,
-    ) {
+    pub(super) fn set_target(&mut self, config: &PduConfig, addr: std::net::SocketAddr) {
         self.target = Some(Arc::new(SnmpTarget {
             addr,
-            version,
-            community: config.community.clone(),
+            credentials: config.credentials.clone(),
             any_source: config.any_source,
         }));
     }

@@ -253,7 +253,10 @@ impl Power {
         device.view.state = state;
         if is_lost && !device.is_unreachable {
             device.is_unreachable = true;
-            let summary = format!("unreachable: no answer for {}", Human(silent));
+            let mut summary = format!("unreachable: no answer for {}", Human(silent));
+            if let Some(why) = more_than_silence(detail) {
+                summary += &format!(" ({why})");
+            }
             report_unreachable(
                 ctx,
                 index,
@@ -326,6 +329,12 @@ impl Power {
 /// sysUpTime wraps after 497 days; a jump from the last hour before that is no restart.
 fn has_wrapped(before: u32) -> bool {
     before > u32::MAX - 360_000
+}
+
+/// Why there is no answer, when it is known: a refusal, a network that is down, a name that is not known.
+pub(super) fn more_than_silence(detail: &str) -> Option<&str> {
+    let is_silence = detail.starts_with("no answer within") && !detail.contains(';');
+    (!is_silence).then_some(detail)
 }
 
 fn ticks_span(ticks: u32) -> Duration {

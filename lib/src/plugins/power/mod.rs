@@ -626,8 +626,7 @@ fn save_sum(ctx: &mut Ctx<'_>, sum: &mut Sum, namespace: &str, name: &str) {
 /// True when both descriptions reach the same device in the same way.
 fn is_same_device(before: &crate::config::PduConfig, after: &crate::config::PduConfig) -> bool {
     before.host == after.host
-        && before.version == after.version
-        && before.community == after.community
+        && before.credentials == after.credentials
         && before.profile == after.profile
         && before.unit == after.unit
         && before.any_source == after.any_source
@@ -646,8 +645,5 @@ fn replaced(old: Device, config: &crate::config::PduConfig, now: Mono) -> Device
     device.is_unreachable = old.is_unreachable;
     device.last_answer = old.last_answer;
     device.is_tried = old.is_tried || device.is_tried;
-    if matches!(device.stage, Stage::Unsupported) {
-        device.view.state = crate::snapshot::PduState::Unknown;
-    }
     device
 }

@@ -11,7 +11,7 @@ use crate::pdu::identify::{Next, Options};
 use crate::pdu::profile::Head;
 use crate::pdu::{Identified, Identify, Kind, Plan};
 use crate::snapshot::PduState;
-use crate::snmp::{SnmpAnswer, SnmpAsk, SnmpReply, SnmpRequest, Version};
+use crate::snmp::{Credentials, SnmpAnswer, SnmpAsk, SnmpReply, SnmpRequest, Version};
 use crate::time::{Mono, Now};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -120,7 +120,7 @@ impl Power {
         device.cycle_has_ended = false;
         device.deadline = deadline;
         match device.stage {
-            Stage::Unsupported | Stage::Queued => {
+            Stage::Queued => {
                 return self.note_end(ctx, index, None, ctx.now);
             }
             Stage::Mute if now < device.identify_at => {
@@ -160,13 +160,13 @@ impl Power {
             return;
         };
         let is_unheard = device.last_answer.is_none() && device.plan.is_none();
-        let is_v2c = config.version == Some(Version::V2c);
+        let is_v2c = matches!(config.credentials, Credentials::Community(Version::V2c, _));
         if is_unheard && is_v2c && device.failures >= TRY_V1_AFTER {
             let version = match device.failures % 2 {
                 1 => Version::V1,
                 _ => Version::V2c,
             };
-            device.set_version(config, version);
+            device.set_version(version);
         }
         device.must_identify = false;
         device.identify_at = ctx.now.mono + IDENTIFY_PAUSE;
@@ -199,7 +199,10 @@ impl Power {
             self.queued.push_back(index);
             return self.answered(ctx, index, at);
         }
-        let version = device.target.as_ref().map(|target| target.version);
+        let version = device
+            .target
+            .as_ref()
+            .map(|target| target.credentials.version());
         let mut identify = Box::new(Identify::new(Options {
             profiles: ctx.config.profiles.clone(),
             profile: config.profile.clone(),
@@ -562,8 +565,7 @@ impl Power {
                 if known == Some(addr) {
                     return;
                 }
-                let version = config.version.unwrap_or(Version::V2c);
-                device.set_target(config, addr, version);
+                device.set_target(config, addr);
                 device.must_identify = true;
                 device.identify_at = ctx.now.mono;
                 if known.is_none() && !device.in_flight {

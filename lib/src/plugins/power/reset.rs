@@ -8,7 +8,7 @@ use crate::chat::{Answer, Button, Invocation, Role};
 use crate::ctx::Ctx;
 use crate::effect::{Effect, Ticket};
 use crate::pdu::DeviceTime;
-use crate::snmp::{SnmpAnswer, SnmpAsk, SnmpReply, SnmpRequest, SnmpTarget, VarBind};
+use crate::snmp::{Credentials, SnmpAnswer, SnmpAsk, SnmpReply, SnmpRequest, SnmpTarget, VarBind};
 use crate::text::Text;
 use crate::time::{Mono, Now};
 use std::collections::VecDeque;
@@ -99,8 +99,8 @@ impl Power {
             Some("the device has not been read yet")
         } else if !can {
             Some("the device has no peak that can be reset")
-        } else if config.write_community.is_none() {
-            Some("no write_community is configured for it")
+        } else if config.write.is_none() {
+            Some("no write_community or write_v3 is configured for it")
         } else {
             None
         }
@@ -194,20 +194,26 @@ impl Power {
             .devices
             .get(job.index as usize)
             .and_then(|device| device.target.clone());
-        let community = ctx
+        let write = ctx
             .config
             .pdus
             .get(job.index as usize)
-            .and_then(|pdu| pdu.write_community.clone());
-        let (Some(target), Some(community)) = (target, community) else {
-            job.doubt = Some("the device has no address or no write_community".into());
+            .and_then(|pdu| pdu.write.clone());
+        let (Some(target), Some(mut credentials)) = (target, write) else {
+            job.doubt = Some("the device has no address, or nothing to write as".into());
             return;
         };
+        // A card that was found to speak version 1 alone is written to in it as well.
+        if let (Credentials::Community(version, _), Credentials::Community(found, _)) =
+            (&mut credentials, &target.credentials)
+        {
+            *version = *found;
+        }
         let ticket = ctx.tickets.issue();
         let request = SnmpRequest {
             ticket,
             target: Arc::new(SnmpTarget {
-                community,
+                credentials,
                 ..(*target).clone()
             }),
             ask: SnmpAsk::Set([set.clone()].into()),

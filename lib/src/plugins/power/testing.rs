@@ -1,8 +1,7 @@
 //! Configurations for the tests of this plugin.
 
 use crate::config::{Config, Host, Limits, PduConfig, TeamConfig};
-use crate::secret::Secret;
-use crate::snmp::Version;
+use crate::snmp::Credentials;
 
 /// So many PDUs; with `team_size` above zero they stand in teams of that size.
 pub(super) fn config(pdus: usize, team_size: usize) -> Config {
@@ -34,15 +33,13 @@ pub(super) fn named(pdus: &[(&str, &str)]) -> Config {
         config.pdus.push(PduConfig {
             name: (*name).into(),
             host: Host::Ip(addr),
-            version: Some(Version::V2c),
-            community: Secret::new("public".into()),
-            write_community: None,
+            credentials: Credentials::community("public"),
+            write: None,
             profile: None,
             limits: Limits::default(),
             team,
             unit: None,
             any_source: false,
-            has_v3: false,
         });
     }
     config

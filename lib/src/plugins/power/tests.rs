@@ -4,6 +4,9 @@ use crate::config::{Config, Limit, Limits};
 use crate::effect::LogFile;
 use crate::sim::Sim;
 use crate::snapshot::{PduState, PduView};
+use crate::snmp::Credentials;
+use crate::snmp::usm::{Auth, Password, Privacy, Usm};
+use std::sync::Arc;
 use std::time::Duration;
 
 const fn seconds(count: u64) -> Duration {
@@ -364,7 +367,7 @@ fn a_reset_is_confirmed_written_and_read_back() {
 #[test]
 fn without_a_write_community_only_the_agents_peak_starts_anew() {
     let mut config = Sim::config(&[("alpha", 9000.0)]);
-    config.pdus[0].write_community = None;
+    config.pdus[0].write = None;
     let mut sim = Sim::with_config(config);
     sim.run_for(seconds(5));
     sim.post(1, 1, "/reset alpha");
@@ -379,19 +382,73 @@ fn without_a_write_community_only_the_agents_peak_starts_anew() {
     );
 }
 
+/// A user with these passwords, SHA-1 and AES-128.
+fn user(auth: &str, privacy: &str) -> Arc<Usm> {
+    Arc::new(Usm {
+        user: "apc".into(),
+        context: "".into(),
+        auth: Some(Arc::new(Password::new(Auth::Sha1, auth))),
+        privacy: Some((
+            Privacy::Aes128,
+            Arc::new(Password::new(Auth::Sha1, privacy)),
+        )),
+    })
+}
+
 #[test]
-fn a_pdu_with_v3_alone_says_so() {
-    let mut config = Sim::config(&[("alpha", 3000.0)]);
-    config.pdus[0].version = None;
-    config.pdus[0].has_v3 = true;
+fn a_pdu_that_refuses_the_user_says_why() {
+    for (auth, privacy, want) in [
+        ("wrong-pass", "privpass1", "wrong authentication password"),
+        ("authpass1", "wrong-pass", "wrong privacy password"),
+    ] {
+        let mut config = Sim::config(&[("alpha", 3000.0)]);
+        config.pdus[0].credentials = Credentials::Usm(user(auth, privacy));
+        let mut sim = Sim::with_config(config);
+        let known = user("authpass1", "privpass1");
+        sim.device("alpha").agent().add_user(known, true);
+        sim.run_for(seconds(20));
+        assert_eq!(view(&sim, 0).state, PduState::Unreachable);
+        let answer = ask(&mut sim, "/current");
+        assert!(answer.contains(want), "{answer}");
+        let transcript = sim.transcript();
+        assert!(transcript.contains(want), "the alert says so: {transcript}");
+    }
+}
+
+#[test]
+fn a_pdu_is_read_by_community_and_reset_by_a_user() {
+    let mut config = Sim::config(&[("alpha", 9000.0)]);
+    let usm = user("authpass1", "privpass1");
+    config.pdus[0].write = Some(Credentials::Usm(Arc::clone(&usm)));
     let mut sim = Sim::with_config(config);
-    sim.run_for(seconds(20));
-    assert_eq!(view(&sim, 0).state, PduState::Unknown);
-    let answer = ask(&mut sim, "/current");
+    sim.device("alpha").agent().add_user(usm, true);
+    sim.run_for(seconds(5));
+    sim.post(1, 1, "/reset alpha");
+    sim.run_for(seconds(2));
+    sim.press(1, 1, "Reset the peak of alpha");
+    sim.run_for(seconds(8));
+    let transcript = sim.transcript();
     assert!(
-        answer.contains("alpha  unknown: SNMPv3 is not supported by this version"),
-        "{answer}"
+        transcript.contains("peak reset on the device"),
+        "{transcript}"
     );
+    assert_eq!(sim.device("alpha").agent().sets(), 1);
+}
+
+#[test]
+fn a_pdu_is_read_by_a_user_and_reset_by_community() {
+    let mut config = Sim::config(&[("alpha", 9000.0)]);
+    let usm = user("authpass1", "privpass1");
+    config.pdus[0].credentials = Credentials::Usm(Arc::clone(&usm));
+    let mut sim = Sim::with_config(config);
+    sim.device("alpha").agent().add_user(usm, false);
+    sim.run_for(seconds(5));
+    assert_eq!(view(&sim, 0).state, PduState::Ok);
+    sim.post(1, 1, "/reset alpha");
+    sim.run_for(seconds(2));
+    sim.press(1, 1, "Reset the peak of alpha");
+    sim.run_for(seconds(8));
+    assert_eq!(sim.device("alpha").agent().sets(), 1);
 }
 
 #[test]

@@ -1,24 +1,30 @@
 //! Matches answers to questions: sans-IO, one engine for every device.
 //!
-//! It keeps about 150 bytes for each request that is out, and nothing for a device. Every try has a random
+//! It keeps about 150 bytes for each request that is out, and for a device nothing, or with SNMPv3 what is known of its
+//! engine. Every try has a random
 //! id of its own, so that an answer says which try it answers; the request takes an answer to any of its
 //! tries until it is given up. An answer counts when it comes from the address that was asked, with its
 //! version, community, id and objects; whatever else arrives is counted as a stray and changes nothing.
+//! In SNMPv3 it also has to have the level, the code and the time of the question.
 //!
 //! Whoever owns the socket calls `handle_timeout` only after it has read the socket empty. An agent that got
 //! no CPU for seconds then finds the answers that wait there before it calls anybody dead.
 
 mod answer;
 mod late;
+mod peers;
 mod tries;
+mod v3;
 
 use super::message::{RawMessage, encode_request};
-use super::{PduKind, SnmpAnswer, SnmpAsk, SnmpReply, SnmpRequest};
+use super::usm::Report;
+use super::{Credentials, PduKind, SnmpAnswer, SnmpAsk, SnmpReply, SnmpRequest};
 use crate::fault::{Fault, FaultKind};
 use crate::rng::Rng;
 use crate::small::SmallMap;
 use crate::time::Mono;
 use late::Late;
+use peers::{Peers, Written};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -41,6 +47,11 @@ pub struct Engine {
     /// then, so taking them out must cost nothing.
     timers: SmallMap<u64, Vec<u32>>,
     to_send: VecDeque<u32>,
+    /// They wait for keys.
+    deferred: VecDeque<u32>,
+    peers: Peers,
+    /// Where SNMPv3 messages are decrypted.
+    room: Vec<u8>,
     replies: Vec<SnmpReply>,
     strays: u64,
 }
@@ -60,11 +71,40 @@ struct Request {
     is_queued: bool,
     /// The device answered with the right id, but not what was asked.
     is_garbled: bool,
+    /// What only SNMPv3 needs.
+    v3: Talk,
+}
+
+/// How far a question in SNMPv3 is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Talk {
+    /// Of all its messages.
+    nonce: u16,
+    /// How often it went out anew after a report.
+    resends: u8,
+    /// The next sending is such a one, and no try of its own.
+    is_resent: bool,
+    /// The question itself went out, not only the one for the engine.
+    is_asked: bool,
+    /// The device has told the time.
+    is_synchronised: bool,
+    /// The device has said who it is.
+    is_met: bool,
+    /// What anybody may have said about it.
+    hint: Option<Report>,
 }
 
 impl Request {
     fn may_repeat(&self) -> bool {
-        !matches!(self.asked.ask, SnmpAsk::Set(_)) && self.tries <= self.asked.retries
+        (!self.is_set() || self.is_discovering()) && self.tries <= self.asked.retries
+    }
+
+    fn is_set(&self) -> bool {
+        matches!(self.asked.ask, SnmpAsk::Set(_))
+    }
+
+    fn is_discovering(&self) -> bool {
+        matches!(self.asked.target.credentials, Credentials::Usm(_)) && !self.v3.is_asked
     }
 }
 
@@ -80,6 +120,8 @@ pub struct Transmit {
 impl Engine {
     /// An engine without requests. The ids come from `rng`.
     pub fn new(rng: Rng) -> Engine {
+        // Message numbers come from elsewhere in the same sequence.
+        let salt = rng.clone().next_u64() ^ 0x5357_0a1c_93e4_d7b2;
         Engine {
             rng,
             requests: Vec::new(),
@@ -88,6 +130,9 @@ impl Engine {
             late: Late::default(),
             timers: SmallMap::new(),
             to_send: VecDeque::new(),
+            deferred: VecDeque::new(),
+            peers: Peers::new(salt),
+            room: Vec::new(),
             replies: Vec::new(),
             strays: 0,
         }
@@ -120,6 +165,10 @@ impl Engine {
             }
         };
         let deadline_ms = ceil_ms(asked.deadline.since_start());
+        let mut v3 = Talk::default();
+        if let Credentials::Usm(_) = asked.target.credentials {
+            v3.nonce = (self.rng.next_u64() >> 48) as u16;
+        }
         self.requests[slot as usize] = Some(Request {
             sent: now,
             due_ms: deadline_ms,
@@ -129,6 +178,7 @@ impl Engine {
             tries: 0,
             is_queued: true,
             is_garbled: false,
+            v3,
             asked,
         });
         self.to_send.push_back(slot);
@@ -159,13 +209,37 @@ impl Engine {
             let target = &request.asked.target;
             let to = target.addr;
             datagram.clear();
-            encode_request(
-                datagram,
-                target.version,
-                target.community.expose().as_bytes(),
-                i32::from(id),
-                &request.asked.ask,
-            );
+            match &target.credentials {
+                Credentials::Community(version, community) => encode_request(
+                    datagram,
+                    *version,
+                    community.expose().as_bytes(),
+                    i32::from(id),
+                    &request.asked.ask,
+                ),
+                Credentials::Usm(usm) => {
+                    let question = peers::Question {
+                        to,
+                        usm,
+                        message_id: peers::message_id(request.v3.nonce, id),
+                        request_id: i32::from(id),
+                        ask: &request.asked.ask,
+                    };
+                    match self.peers.write(now, datagram, &question) {
+                        Written::Question => request.v3.is_asked = true,
+                        Written::Discovery => {}
+                        Written::Later => {
+                            request.is_queued = true;
+                            self.deferred.push_back(slot);
+                            continue;
+                        }
+                        Written::Nothing => {
+                            self.fail(now, slot, FaultKind::Denied, "the user lacks a password");
+                            continue;
+                        }
+                    }
+                }
+            }
             if datagram.len() > MAX_DATAGRAM {
                 self.fail(now, slot, FaultKind::Malformed, "the question is too long");
                 continue;
@@ -174,7 +248,9 @@ impl Engine {
             if request.tries == 0 {
                 request.sent = now;
             }
-            request.tries = request.tries.saturating_add(1);
+            if !std::mem::take(&mut request.v3.is_resent) {
+                request.tries = request.tries.saturating_add(1);
+            }
             request.due_ms = request.deadline_ms;
             if request.may_repeat() {
                 let wait = u64::from(request.timeout_ms) << (request.tries - 1).min(31);
@@ -203,30 +279,33 @@ impl Engine {
 
     /// Takes what arrived. Returns whether it answered a question.
     pub fn handle_datagram(&mut self, now: Mono, from: SocketAddr, datagram: &[u8]) -> bool {
-        match self.match_answer(from, datagram) {
-            Some((slot, id, answer)) => {
-                self.finish(now, slot, Some(id), Ok(answer));
-                true
-            }
-            None => {
-                self.strays = self.strays.saturating_add(1);
-                false
-            }
+        let is_taken = match RawMessage::read(datagram) {
+            Ok(message) => match self.match_answer(from, &message) {
+                Some((slot, id, answer)) => {
+                    self.finish(now, slot, Some(id), Ok(answer));
+                    true
+                }
+                None => false,
+            },
+            Err(_) => self.handle_v3(now, from, datagram),
+        };
+        if !is_taken {
+            self.strays = self.strays.saturating_add(1);
         }
+        is_taken
     }
 
     /// The slot that it answers, the id of the try, and the answer.
     fn match_answer(
         &mut self,
         from: SocketAddr,
-        datagram: &[u8],
+        message: &RawMessage<'_>,
     ) -> Option<(u32, u16, SnmpAnswer)> {
-        let message = RawMessage::read(datagram).ok()?;
         if message.pdu.kind != PduKind::Response {
             return None;
         }
         let id = u16::try_from(message.pdu.request_id).ok()?;
-        let slot = self.find(from, id, &message)?;
+        let slot = self.find(from, id, message)?;
         let request = self.requests[slot as usize].as_mut()?;
         let answer = answer::read(&request.asked.ask, message.version, &message.pdu);
         request.is_garbled |= answer.is_none();
@@ -242,10 +321,11 @@ impl Engine {
                 continue;
             };
             let target = &request.asked.target;
-            if target.version != message.version
-                || target.community.expose().as_bytes() != message.community
-            {
-                continue;
+            match &target.credentials {
+                Credentials::Community(version, community)
+                    if *version == message.version
+                        && community.expose().as_bytes() == message.community => {}
+                _ => continue,
             }
             if is_same_peer(target.addr, from) {
                 return Some(slot);
@@ -261,6 +341,10 @@ impl Engine {
     /// the socket was read empty.
     pub fn handle_timeout(&mut self, now: Mono) {
         let now_ms = floor_ms(now);
+        self.peers.turn();
+        while let Some(slot) = self.deferred.pop_back() {
+            self.to_send.push_front(slot);
+        }
         while self.first_timer().is_some_and(|due_ms| due_ms <= now_ms) {
             let Some((due_ms, slots)) = self.timers.pop_first() else {
                 break;
@@ -320,14 +404,17 @@ impl Engine {
             let detail = "it was not sent before its deadline".to_owned();
             (FaultKind::Overload, detail)
         } else {
-            let detail = format!("no answer within {waited} ms ({tries})");
-            (FaultKind::Timeout, detail)
+            let silence = format!("no answer within {waited} ms ({tries})");
+            (FaultKind::Timeout, self.silence(request, silence))
         };
         self.finish(now, slot, None, Err(Fault::new(kind, detail)));
     }
 
     /// When `handle_timeout` has something to do.
     pub fn poll_timeout(&self) -> Option<Mono> {
+        if !self.deferred.is_empty() {
+            return Some(Mono::ZERO);
+        }
         let timer = self.first_timer();
         let unsent = self.next_unsent().map(|(_, deadline_ms)| deadline_ms);
         let due_ms = match (timer, unsent) {
@@ -343,6 +430,7 @@ impl Engine {
             self.fail(now, slot, FaultKind::Stopped, "the agent stops");
         }
         self.to_send.clear();
+        self.deferred.clear();
     }
 
     /// The replies so far, each to be had once. Every question gets exactly one.
@@ -362,7 +450,7 @@ impl Engine {
 
     /// Requests that wait to be sent, the first time or again.
     pub fn unsent(&self) -> usize {
-        self.to_send.len()
+        self.to_send.len() + self.deferred.len()
     }
 
     /// Datagrams that answered nothing: late, doubled, foreign, forged or broken.
@@ -418,6 +506,11 @@ impl Engine {
         let Some(request) = self.requests[slot as usize].take() else {
             return;
         };
+        if let (Credentials::Usm(_), Err(fault)) = (&request.asked.target.credentials, &result) {
+            if fault.kind == FaultKind::Timeout || fault.kind == FaultKind::Denied {
+                self.peers.fail(request.asked.target.addr);
+            }
+        }
         let mut last = request.last_try;
         while last != tries::NONE {
             let (id, earlier) = self.tries.entry(last);

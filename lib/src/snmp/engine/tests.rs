@@ -30,8 +30,7 @@ fn question(ticket: u64, ask: SnmpAsk) -> SnmpRequest {
         ticket: Ticket(ticket),
         target: Arc::new(SnmpTarget {
             addr: device(),
-            version: Version::V2c,
-            community: Secret::new("public".into()),
+            credentials: Credentials::community("public"),
             any_source: false,
         }),
         ask,
@@ -331,7 +330,9 @@ fn an_error_status_is_an_answer() {
         (Version::V2c, ErrorStatus::TOO_BIG, 0),
         (Version::V2c, ErrorStatus::GEN_ERR, 2),
     ] {
-        let mut world = World::asking(with_target(get(1), |target| target.version = version));
+        let mut world = World::asking(with_target(get(1), |target| {
+            target.credentials = Credentials::Community(version, Secret::new("public".into()));
+        }));
         let mut answer = world.answer(0);
         answer.pdu.status = status.0;
         answer.pdu.index = 2;
@@ -445,7 +446,7 @@ fn version_1_asks_for_successors_one_by_one() {
         oids: oids(&["1.3.5"]),
     };
     let world = World::asking(with_target(question(1, ask), |target| {
-        target.version = Version::V1;
+        target.credentials = Credentials::Community(Version::V1, Secret::new("public".into()));
     }));
     assert_eq!(world.sent[0].1.pdu.kind, PduKind::GetNext);
     assert_eq!(

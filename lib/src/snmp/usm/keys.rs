@@ -64,7 +64,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// The keys of a user for one engine. Quick when `Usm::is_stretched`.
+    /// The keys of a user for one engine. Quick unless `Usm::is_slow_to_localise`.
     pub fn localised(usm: &Usm, engine_id: &[u8]) -> Keys {
         let auth = usm.auth.as_ref().map(|password| {
             let auth = password.auth();

@@ -99,6 +99,18 @@ impl Auth {
         named(&Auth::NAMES, name)
     }
 
+    /// Bytes of the digest, and of a key.
+    const fn digest_len(self) -> usize {
+        match self {
+            Auth::Md5 => 16,
+            Auth::Sha1 => 20,
+            Auth::Sha224 => 28,
+            Auth::Sha256 => 32,
+            Auth::Sha384 => 48,
+            Auth::Sha512 => 64,
+        }
+    }
+
     /// Bytes of the code that stands in a message.
     pub const fn code_len(self) -> usize {
         match self {
@@ -177,7 +189,7 @@ fn named<T: Copy>(names: &[(&'static str, T)], wanted: &str) -> Option<T> {
 /// begins each key is the same for all engines (RFC 3414 section A.2); it is made at the first use.
 pub struct Password {
     auth: Auth,
-    text: Secret<Box<[u8]>>,
+    text: Secret<Box<str>>,
     stretched: OnceLock<Key>,
 }
 
@@ -187,7 +199,7 @@ impl Password {
     pub fn new(auth: Auth, text: &str) -> Password {
         Password {
             auth,
-            text: Secret::new(text.as_bytes().into()),
+            text: Secret::new(text.into()),
             stretched: OnceLock::new(),
         }
     }
@@ -198,7 +210,7 @@ impl Password {
     }
 
     /// The text itself.
-    pub const fn text(&self) -> &Secret<Box<[u8]>> {
+    pub const fn text(&self) -> &Secret<Box<str>> {
         &self.text
     }
 
@@ -210,7 +222,7 @@ impl Password {
     /// The key of this password for all engines. Takes milliseconds when it is called first.
     fn stretched(&self) -> &Key {
         self.stretched
-            .get_or_init(|| keys::stretch(self.auth, self.text.expose()))
+            .get_or_init(|| keys::stretch(self.auth, self.text.expose().as_bytes()))
     }
 }
 
@@ -251,13 +263,19 @@ impl Usm {
         }
     }
 
-    /// Whether the long part of making its keys has been done.
-    pub fn is_stretched(&self) -> bool {
+    /// Whether making its keys for one more engine means to hash a megabyte.
+    pub fn is_slow_to_localise(&self) -> bool {
         let privacy = self.privacy.iter().map(|(_, password)| password);
-        self.auth
+        let is_stretched = self
+            .auth
             .iter()
             .chain(privacy)
-            .all(|password| password.is_stretched())
+            .all(|password| password.is_stretched());
+        let is_derived = |(privacy, password): &(Privacy, Arc<Password>)| {
+            matches!(privacy, Privacy::Aes192C | Privacy::Aes256C)
+                && password.auth().digest_len() < privacy.key_len()
+        };
+        !is_stretched || self.privacy.as_ref().is_some_and(is_derived)
     }
 }
 

@@ -165,6 +165,7 @@ fn ciphers_are_those_of_their_standards() {
 fn envelope(level: Level) -> Envelope<'static> {
     Envelope {
         message_id: 0x7fff_ffff,
+        max_size: MAX_MESSAGE,
         is_reportable: true,
         engine_id: &ENGINE,
         boots: 7,

@@ -1,7 +1,7 @@
 //! The message of SNMPv3 (RFC 3412 section 6) with the parameters of the security model (RFC 3414 section 2.4) around a
 //! scoped PDU. As strict as the other envelope, and bytes behind the message are ignored there as well.
 
-use super::{Auth, Keys, Level, MAX_MESSAGE, crypt};
+use super::{Auth, Keys, Level, crypt};
 use crate::secret::constant_time_eq;
 use crate::snmp::ber::{self, Malformed, Reader};
 use crate::snmp::message::{Draft, RawPdu};
@@ -20,6 +20,8 @@ const MAX_ENGINE_ID: usize = 64;
 pub struct Envelope<'a> {
     /// Comes back unchanged in the answer.
     pub message_id: u32,
+    /// What the sender takes, in bytes.
+    pub max_size: u32,
     /// The sender understands a report.
     pub is_reportable: bool,
     /// Of the authoritative engine, the one that answers; empty to ask for it.
@@ -100,7 +102,7 @@ pub fn seal(
         + string_len(code_len)
         + string_len(salt.len());
     let security_len = ber::header_len(security) + security;
-    let header = number_len(envelope.message_id) + number_len(MAX_MESSAGE) + 3 + 3;
+    let header = number_len(envelope.message_id) + number_len(envelope.max_size) + 3 + 3;
     let data = if is_encrypted {
         string_len(scratch.len())
     } else {
@@ -113,7 +115,7 @@ pub fn seal(
     put_number(out, 3);
     ber::put_header(out, ber::SEQUENCE, header);
     put_number(out, envelope.message_id);
-    put_number(out, MAX_MESSAGE);
+    put_number(out, envelope.max_size);
     let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
     let flags = flag(auth.is_some(), AUTH)
         | flag(is_encrypted, PRIV)
