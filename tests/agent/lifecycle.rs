@@ -126,16 +126,9 @@ fn what_people_decided_survives_a_restart() {
 fn a_kill_loses_nothing_that_was_answered() {
     let device = Device::start(1000);
     let config = format!("{POWER}{}", device.table("alpha"));
-    let mut agent = Agent::start(&config);
+    let agent = Agent::start(&config);
     agent.ask("/grant telegram:77 operator");
-    agent.process.signal(Signal::KILL);
-    agent.process.ended(PATIENCE).expect("it is killed");
-    let Agent {
-        process, scratch, ..
-    } = agent;
-    drop(process);
-    let agent = Agent::spawn(scratch, &config);
-    agent.wait_until_it_answers();
+    let agent = agent.killed_and_started(&config);
     assert!(
         agent.ask("/permissions").contains("telegram:77"),
         "{}",
@@ -149,7 +142,7 @@ fn a_reset_that_a_kill_interrupts_is_never_written_twice_and_its_state_is_told()
     device.set_peak(2500);
     let table = format!("{}write_community = \"private\"\n", device.table("alpha"));
     let config = format!("{}{POWER}{table}", api.config());
-    let mut agent = Agent::start(&config);
+    let agent = Agent::start(&config);
     agent.wait_for_power("alpha", 1000.0);
     api.wait_for_poll();
     api.say("/reset alpha");
@@ -158,14 +151,7 @@ fn a_reset_that_a_kill_interrupts_is_never_written_twice_and_its_state_is_told()
     wait_for("the reset at the device", || {
         (device.sets() == 1).then_some(())
     });
-    agent.process.signal(Signal::KILL);
-    agent.process.ended(PATIENCE).expect("it is killed");
-    let Agent {
-        process, scratch, ..
-    } = agent;
-    drop(process);
-    let agent = Agent::spawn(scratch, &config);
-    agent.wait_until_it_answers();
+    let agent = agent.killed_and_started(&config);
     api.wait_for_message(
         "Outcome unknown: the agent ended while /reset alpha was under way. It was not run again. The peak of alpha is 1000 W now.",
     );

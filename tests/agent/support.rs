@@ -303,6 +303,17 @@ impl Agent {
             status.is_some_and(|status| status.success()),
             "it did not end well: {status:?}"
         );
+        self.started_again(config)
+    }
+
+    /// Kills it and starts it anew with the same state.
+    pub(crate) fn killed_and_started(mut self, config: &str) -> Agent {
+        self.process.signal(rustix::process::Signal::KILL);
+        self.process.ended(PATIENCE).expect("it is killed");
+        self.started_again(config)
+    }
+
+    fn started_again(self, config: &str) -> Agent {
         let Agent {
             process, scratch, ..
         } = self;

@@ -12,7 +12,7 @@ pub use book::{Ack, AlertBook, AlertEntry, Change, ChangeKind, Mute};
 pub use notify::{Notifier, NotifyEnv};
 pub use rule::{Rule, RuleState, Sample, Transition};
 
-use crate::time::Wall;
+use crate::time::{Now, Wall};
 use std::sync::Arc;
 
 /// How bad it is.
@@ -97,6 +97,31 @@ pub struct Report {
     pub rule: Option<Rule>,
     /// Why the state is what it is, from `Transition::reason`; for the log and `/why`.
     pub reason: &'static str,
+}
+
+impl Report {
+    /// A warning of the agent about itself, or its end: the state, a line about it, and why.
+    pub fn of_agent(
+        now: Now,
+        name: &str,
+        subject: &str,
+        (state, summary, reason): (AlertState, String, &'static str),
+    ) -> Report {
+        Report {
+            name: name.into(),
+            subject: subject.to_owned(),
+            severity: Severity::Warning,
+            state,
+            summary,
+            value: None,
+            worst: None,
+            unit: "",
+            at: now.wall,
+            kind: ReportKind::State,
+            rule: None,
+            reason,
+        }
+    }
 }
 
 /// How the book takes a report.

@@ -1,7 +1,7 @@
 //! The agent's alert about itself: the state directory cannot be written. Messages still leave, from memory.
 
 use super::Core;
-use crate::alert::{AlertState, Report, ReportKind, Severity};
+use crate::alert::{AlertState, Report};
 use crate::ctx::Notice;
 use crate::fault::Fault;
 use crate::time::Now;
@@ -29,19 +29,7 @@ impl Core {
                 "a write succeeded",
             ),
         };
-        self.notices.push(Notice::Report(Report {
-            name: NAME.into(),
-            subject: "state directory".to_owned(),
-            severity: Severity::Warning,
-            state,
-            summary,
-            value: None,
-            worst: None,
-            unit: "",
-            at: now.wall,
-            kind: ReportKind::State,
-            rule: None,
-            reason,
-        }));
+        let report = Report::of_agent(now, NAME, "state directory", (state, summary, reason));
+        self.notices.push(Notice::Report(report));
     }
 }

@@ -7,7 +7,7 @@ use super::Address;
 use super::hub::ChatEnv;
 use super::outbox::ItemId;
 use super::transport::{Failure, Happening, Limits, Outgoing, Pace, Readiness, Transport};
-use crate::alert::{AlertState, Report, ReportKind, Severity};
+use crate::alert::{AlertState, Report};
 use crate::config::{Config, MailConfig};
 use crate::ctx::Notice;
 use crate::effect::{Effect, MailRequest, Ticket};
@@ -339,20 +339,8 @@ impl Mail {
                 "a mail was accepted",
             ),
         };
-        env.notices.push(Notice::Report(Report {
-            name: ALERT.into(),
-            subject: "mail".to_owned(),
-            severity: Severity::Warning,
-            state,
-            summary,
-            value: None,
-            worst: None,
-            unit: "",
-            at: env.now.wall,
-            kind: ReportKind::State,
-            rule: None,
-            reason,
-        }));
+        let report = Report::of_agent(env.now, ALERT, "mail", (state, summary, reason));
+        env.notices.push(Notice::Report(report));
     }
 }
 
