@@ -8,9 +8,9 @@
 
 use rackwarden_core::chat::audit::{self, Head};
 use rackwarden_core::chat::{builtin_specs, grammar};
-use rackwarden_core::config::Environment;
 use rackwarden_core::config::effective::effective;
 use rackwarden_core::config::parse::parse;
+use rackwarden_core::config::{Environment, profile_file};
 use rackwarden_core::core::{Core, Start};
 use rackwarden_core::effect::{Effect, Effects, Ticket};
 use rackwarden_core::event::{Event, HttpResponse};
@@ -20,6 +20,8 @@ use rackwarden_core::http::head::{self, Parsed};
 use rackwarden_core::http::sample::{self, Sample};
 use rackwarden_core::http::{self, Cache, Response, View};
 use rackwarden_core::journal::{FileKind, Journal, Storage, Stored};
+use rackwarden_core::pdu::Profiles;
+use rackwarden_core::pdu::identify::{Identify, Next, Options};
 use rackwarden_core::pdu::simulated::Agent;
 use rackwarden_core::rng::Rng;
 use rackwarden_core::secret::Secret;
@@ -47,6 +49,7 @@ pub const TARGETS: &[Target] = &[
     ("recording", recording, recording_seeds),
     ("journal", journal, journal_seeds),
     ("audit_log", audit_log, audit_log_seeds),
+    ("profile", profile, profile_seeds),
 ];
 
 // --- SNMP -------------------------------------------------------------------------------------------------------------
@@ -565,4 +568,58 @@ fn audit_log_seeds() -> Vec<Vec<u8>> {
         .map(|text| head.seal(text))
         .collect();
     vec![lines.join("\n").into_bytes()]
+}
+
+// --- Profiles ---------------------------------------------------------------------------------------------------------
+
+/// A file with a profile, and a device that answers what it asks for with whatever the bytes say.
+pub fn profile(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let Ok(source) = profile_file(text, "own.toml") else {
+        return;
+    };
+    let name = Arc::from(&*source.head().name);
+    let mut identify = Identify::new(Options {
+        profiles: Profiles::builtin().with(vec![source]),
+        profile: Some(name),
+        ..Options::default()
+    });
+    let mut next = identify.ask();
+    let mut asked = 0u32;
+    while let Next::Ask(ask) = next {
+        asked += 1;
+        assert!(asked < 5000, "identification ends");
+        next = identify.handle(Ok(&reply_of_bytes(data, asked, &ask)));
+    }
+}
+
+/// Two rows below every object that is asked for, with values out of the bytes.
+fn reply_of_bytes(data: &[u8], turn: u32, ask: &SnmpAsk) -> SnmpAnswer {
+    let value = |at: usize| match data.get((turn as usize * 7 + at) % data.len().max(1)) {
+        Some(byte @ 0..=63) => Value::Integer(i64::from(*byte) - 1),
+        Some(byte @ 64..=95) => Value::Gauge32(u32::from(*byte) << 24),
+        Some(96..=111) => Value::OctetString(Box::from(*b"1,2,12.5 kW")),
+        Some(112..=119) => Value::Counter64(u64::MAX),
+        Some(_) => Value::OctetString(data.iter().copied().take(40).collect()),
+        None => Value::Null,
+    };
+    match ask {
+        SnmpAsk::Get(oids) => SnmpAnswer::Values((0..oids.len()).map(value).collect()),
+        SnmpAsk::Set(binds) => SnmpAnswer::Values((0..binds.len()).map(value).collect()),
+        SnmpAsk::GetNext(oids) | SnmpAsk::GetBulk { oids, .. } => {
+            let row = |(at, oid): (usize, &Oid)| VarBind {
+                oid: oid.child(&[turn % 3 + 1][..(turn as usize + at) % 2]),
+                value: value(at),
+            };
+            SnmpAnswer::Binds(oids.iter().enumerate().map(row).collect())
+        }
+    }
+}
+
+fn profile_seeds() -> Vec<Vec<u8>> {
+    let texts = Profiles::builtin();
+    let texts = texts.iter().filter_map(|source| source.text());
+    texts.map(|text| text.as_bytes().to_vec()).collect()
 }

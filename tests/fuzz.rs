@@ -136,6 +136,11 @@ fn audit_logs_never_panic() {
 }
 
 #[test]
+fn profiles_never_panic() {
+    drive("profile");
+}
+
+#[test]
 fn every_target_has_a_program_and_a_test() {
     let this = include_str!("fuzz.rs");
     let manifest = include_str!("../fuzz/Cargo.toml");
