@@ -7,11 +7,10 @@ mod allocations;
 
 use rackwarden_core::effect::Ticket;
 use rackwarden_core::rng::Rng;
-use rackwarden_core::secret::Secret;
 use rackwarden_core::snmp::engine::Engine;
 use rackwarden_core::snmp::message::encode_request;
 use rackwarden_core::snmp::{
-    Message, Oid, PduKind, SnmpAsk, SnmpRequest, SnmpTarget, Value, Version,
+    Credentials, Message, Oid, PduKind, SnmpAsk, SnmpRequest, SnmpTarget, Value, Version,
 };
 use rackwarden_core::time::Mono;
 use std::hint::black_box;

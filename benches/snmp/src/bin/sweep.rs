@@ -13,8 +13,7 @@ use rackwarden_core::io::clock::Clock;
 use rackwarden_core::io::inbox::Inbox;
 use rackwarden_core::io::net::Net;
 use rackwarden_core::io::snmp::{SnmpHandle, SnmpService};
-use rackwarden_core::secret::Secret;
-use rackwarden_core::snmp::{Oid, SnmpAsk, SnmpRequest, SnmpTarget, Version};
+use rackwarden_core::snmp::{Credentials, Oid, SnmpAsk, SnmpRequest, SnmpTarget};
 use std::sync::Arc;
 use std::time::Duration;
 
