@@ -17,5 +17,6 @@ mod peers;
 mod search;
 mod snmpd;
 mod snmpsim;
+mod snmpv3;
 mod support;
 mod systemd;

@@ -5,16 +5,22 @@ use crate::support::{
 };
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 /// net-snmp's daemon with one PDU behind it. Power is steered by a file.
-struct Snmpd {
-    _process: Process,
-    scratch: Scratch,
-    port: u16,
+pub(crate) struct Snmpd {
+    process: Process,
+    pub(crate) scratch: Scratch,
+    pub(crate) port: u16,
 }
 
 impl Snmpd {
     fn start() -> Snmpd {
+        Snmpd::start_with("")
+    }
+
+    /// With more lines of configuration, such as users of SNMPv3.
+    pub(crate) fn start_with(lines: &str) -> Snmpd {
         let scratch = Scratch::new();
         let port = free_udp_port();
         let power = scratch.write("power", "27");
@@ -24,28 +30,16 @@ impl Snmpd {
             repository("tests/fixtures/pdu/apc_ap8959eu3.snmprec").display(),
             power.display()
         );
-        let config = scratch.write(
+        scratch.write(
             "snmpd.conf",
             &format!(
                 "agentaddress udp:127.0.0.1:{port}\nrocommunity public 127.0.0.1\nrwcommunity private 127.0.0.1\n\
-                 pass_persist .1.3.6.1.2.1.1 {agent}\npass_persist .1.3.6.1.4.1.318 {agent}\n"
+                 pass_persist .1.3.6.1.2.1.1 {agent}\npass_persist .1.3.6.1.4.1.318 {agent}\n{lines}"
             ),
         );
-        let program = ["/usr/sbin/snmpd", "/usr/local/sbin/snmpd"]
-            .into_iter()
-            .find(|path| Path::new(path).exists())
-            .expect("peer snmpd is missing: run tests/run, which installs it");
-        let mut command = Command::new(program);
-        command
-            .args(["-f", "-Lo", "-C", "-I", "-system_mib,sysORTable", "-c"])
-            .arg(config)
-            .arg("-p")
-            .arg(scratch.path("snmpd.pid"))
-            .env("MIBS", "")
-            .env("SNMP_PERSISTENT_DIR", scratch.path("persistent"));
-        let process = Process::start(command, &scratch, "snmpd");
+        let process = Snmpd::run(&scratch);
         let snmpd = Snmpd {
-            _process: process,
+            process,
             scratch,
             port,
         };
@@ -55,8 +49,33 @@ impl Snmpd {
         snmpd
     }
 
+    /// Ends as a service does, and starts anew: one more restart in the eyes of SNMPv3.
+    pub(crate) fn restart(&mut self) {
+        self.process.signal(rustix::process::Signal::TERM);
+        self.process
+            .ended(Duration::from_secs(20))
+            .expect("snmpd ends");
+        self.process = Snmpd::run(&self.scratch);
+    }
+
+    fn run(scratch: &Scratch) -> Process {
+        let program = ["/usr/sbin/snmpd", "/usr/local/sbin/snmpd"]
+            .into_iter()
+            .find(|path| Path::new(path).exists())
+            .expect("peer snmpd is missing: run tests/run, which installs it");
+        let mut command = Command::new(program);
+        command
+            .args(["-f", "-Lo", "-C", "-I", "-system_mib,sysORTable", "-c"])
+            .arg(scratch.path("snmpd.conf"))
+            .arg("-p")
+            .arg(scratch.path("snmpd.pid"))
+            .env("MIBS", "")
+            .env("SNMP_PERSISTENT_DIR", scratch.path("persistent"));
+        Process::start(command, scratch, "snmpd")
+    }
+
     /// Sets the device's power in watts (a multiple of 10).
-    fn set_power(&self, watts: u32) {
+    pub(crate) fn set_power(&self, watts: u32) {
         self.scratch.write("power", &(watts / 10).to_string());
     }
 
@@ -72,7 +91,7 @@ impl Snmpd {
         outcome(command, "")
     }
 
-    fn probed(&self) -> serde_json::Value {
+    pub(crate) fn probed(&self) -> serde_json::Value {
         let outcome = self.probe();
         assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
         serde_json::from_str(&outcome.stdout).expect("probe --json prints JSON")
@@ -88,7 +107,7 @@ impl Snmpd {
 }
 
 /// Presses the first button of an answer; buttons stand as `[1] label  (/press CODE)`.
-fn press(agent: &Agent, answer: &str) -> String {
+pub(crate) fn press(agent: &Agent, answer: &str) -> String {
     let (_, rest) = answer
         .split_once("/press ")
         .unwrap_or_else(|| panic!("no button in: {answer}"));
