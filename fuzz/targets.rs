@@ -6,6 +6,9 @@
     reason = "each fuzz program uses one of the functions"
 )]
 
+#[path = "usm.rs"]
+pub mod usm;
+
 use rackwarden_core::chat::audit::{self, Head};
 use rackwarden_core::chat::{builtin_specs, grammar};
 use rackwarden_core::config::effective::effective;
@@ -42,6 +45,7 @@ pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 
 pub const TARGETS: &[Target] = &[
     ("snmp_message", snmp_message, snmp_message_seeds),
+    ("snmp_v3", usm::snmp_v3, usm::snmp_v3_seeds),
     ("telegram_update", telegram_update, telegram_update_seeds),
     ("configuration", configuration, configuration_seeds),
     ("command", command, command_seeds),

@@ -101,6 +101,11 @@ fn snmp_messages_never_panic() {
 }
 
 #[test]
+fn snmp_v3_messages_never_panic() {
+    drive("snmp_v3");
+}
+
+#[test]
 fn telegram_updates_never_panic() {
     drive("telegram_update");
 }

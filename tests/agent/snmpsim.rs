@@ -3,6 +3,7 @@
 use crate::support::{Process, Scratch, free_udp_port, outcome, rackwarden, repository, wait_for};
 use rackwarden_core::pdu::{Profiles, Source};
 use serde_json::Value;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 /// The recordings of the families that this version knows.
@@ -26,16 +27,32 @@ fn has_profile(recording: &Value) -> bool {
 }
 
 fn probe(scratch: &Scratch, port: u16, community: &str) -> Option<Value> {
+    probe_as(scratch, port, &["--community", community])
+}
+
+/// In SNMPv3 the context chooses the recording.
+fn probe_v3(scratch: &Scratch, port: u16, context: &str) -> Option<Value> {
+    let [auth, privacy] = ["auth", "priv"].map(|name| {
+        let file = scratch.write(name, &format!("{name}pass1"));
+        let mode = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(&file, mode).expect("own file");
+        file.display().to_string()
+    });
+    #[rustfmt::skip]
+    let options = [
+        "--v3-user", "apc", "--v3-context", context,
+        "--v3-auth", "SHA", "--v3-auth-password-file", &auth,
+        "--v3-priv", "AES", "--v3-priv-password-file", &privacy,
+    ];
+    probe_as(scratch, port, &options)
+}
+
+fn probe_as(scratch: &Scratch, port: u16, options: &[&str]) -> Option<Value> {
     let mut command = rackwarden(scratch);
-    command.args([
-        "probe",
-        &format!("127.0.0.1:{port}"),
-        "--community",
-        community,
-        "--timeout",
-        "3s",
-        "--json",
-    ]);
+    command
+        .args(["probe", &format!("127.0.0.1:{port}")])
+        .args(options)
+        .args(["--timeout", "3s", "--json"]);
     let outcome = outcome(command, "");
     (outcome.code == Some(0))
         .then(|| serde_json::from_str(&outcome.stdout).expect("probe --json prints JSON"))
@@ -99,7 +116,13 @@ fn recordings_are_right_through_snmpsim() {
         ))
         .arg(format!("--cache-dir={}", scratch.path("cache").display()))
         .arg(format!("--agent-udpv4-endpoint=127.0.0.1:{port}"))
-        .arg("--logging-method=stderr");
+        .arg("--logging-method=stderr")
+        .args([
+            "--v3-user=apc",
+            "--v3-auth-key=authpass1",
+            "--v3-auth-proto=SHA",
+        ])
+        .args(["--v3-priv-key=privpass1", "--v3-priv-proto=AES"]);
     if rustix::process::geteuid().is_root() {
         command.args(["--process-user=root", "--process-group=root"]);
     }
@@ -117,6 +140,10 @@ fn recordings_are_right_through_snmpsim() {
         match probe(&scratch, port, community) {
             Some(got) => wrong.extend(differences(recording, &got)),
             None => wrong.push(format!("{community}: no answer")),
+        }
+        match probe_v3(&scratch, port, community) {
+            Some(got) => wrong.extend(differences(recording, &got)),
+            None => wrong.push(format!("{community}: no answer in SNMPv3")),
         }
     }
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
