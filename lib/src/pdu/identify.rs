@@ -292,12 +292,13 @@ impl Identify {
                 columns.push((column, cap));
             }
         };
-        if let Some(units) = &profile.units {
+        for units in &profile.units {
             add(&units.oid, super::plan::MAX_UNITS);
         }
         for table in &profile.tables {
             add(&table.rows.oid, table.cap);
-            for column in [&table.unit, &table.number, &table.count]
+            let number = table.number.as_ref().map(|number| &number.oid);
+            for column in [table.unit.as_ref(), number, table.count.as_ref()]
                 .into_iter()
                 .flatten()
             {

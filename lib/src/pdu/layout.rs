@@ -1,17 +1,18 @@
 //! From a family's table and the rows that a device has to the objects worth trying, and from what it
 //! answered to its `Plan`.
 
+mod choose;
 mod rows;
 mod split;
 
-use super::plan::{Cell, MAX_UNITS, Plan, PlanRow, PlanSwitch, Target, WHOLE};
+use super::plan::{Cell, MAX_UNITS, Plan, Target, WHOLE};
 use super::profile::{
-    Few, Field, Form, Object, Profile, Quantity, Reset, RowKind, Scaling, Scope, Table, Variables,
+    Each, Few, Form, Object, Profile, Quantity, Reset, RowKind, Says, Scope, Table, Variables,
 };
 use super::value::{self, is_valid};
 use crate::small::{SmallMap, SmallSet};
-use crate::snmp::{Oid, Value, VarBind};
-use rows::{fill, row_number, table_row, take_apart, unit_rows};
+use crate::snmp::{Oid, Value};
+use rows::{Walked, fill, row_number, table_row, take_apart, unit_at, unit_rows};
 use split::split;
 use std::sync::Arc;
 
@@ -30,6 +31,10 @@ pub(super) struct Layout {
     rows: SmallMap<RowKind, Vec<TableRow>>,
     wishes: Vec<Wish>,
     resets: [Vec<(Oid, Few, Value)>; 2],
+    /// Rows of which only their number is known, with the table that tells it.
+    counted: Vec<(RowKind, u16, usize)>,
+    /// Where the outlets of tables with a switch stand: table, row, and what its instance means and is.
+    switchable: Vec<(usize, u16, UnitRow, Vec<u32>)>,
 }
 
 /// A row of a merged table.
@@ -44,14 +49,16 @@ struct TableRow {
 struct Wish {
     oid: Oid,
     cell: Cell,
-    /// An object that says how to read this one.
-    scaling: Option<(Oid, Scaling)>,
+    /// Objects that say how to read this one.
+    scalings: Vec<(Oid, Says)>,
+    /// False when one of them says that it holds nothing.
+    is_valid: bool,
     /// Position among the alternatives for the same target.
     alternative: usize,
 }
 
 /// A unit (or one of its inlets) by the instance that names it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct UnitRow {
     unit: Vec<u32>,
     row: Vec<u32>,
@@ -73,19 +80,21 @@ impl Layout {
         units.dedup();
         let host = units.first().cloned().unwrap_or_else(|| vec![1]);
         if let Some(only) = only {
-            let numbers: Vec<u32> = (0..)
+            let mut numbers: Vec<u32> = (0..)
                 .zip(&units)
                 .map(|(at, key)| unit_number(at, key))
                 .collect();
-            let Some(at) = numbers.iter().position(|number| *number == only) else {
+            if !numbers.contains(&only) {
+                numbers.dedup();
                 let known: Vec<String> = numbers.iter().map(u32::to_string).collect();
                 return Err(format!(
                     "the device has no unit {only}, only {}",
                     known.join(", ")
                 ));
-            };
-            units = vec![units.swap_remove(at)];
-            unit_rows.retain(|row| row.unit == units[0]);
+            }
+            let mut numbers = numbers.into_iter();
+            units.retain(|_| numbers.next() == Some(only));
+            unit_rows.retain(|row| units.contains(&row.unit));
         }
         units.truncate(MAX_UNITS);
         let mut layout = Layout {
@@ -94,6 +103,8 @@ impl Layout {
             rows: SmallMap::new(),
             wishes: Vec::new(),
             resets: [Vec::new(), Vec::new()],
+            counted: Vec::new(),
+            switchable: Vec::new(),
         };
         layout.wish_device(&profile, &unit_rows, &host, only);
         for (alternative, table) in profile.tables.iter().enumerate() {
@@ -117,7 +128,7 @@ impl Layout {
     /// Every object to try, once each.
     pub(super) fn oids(&self) -> Vec<Oid> {
         let wishes = self.wishes.iter().map(|wish| &wish.oid);
-        let scalings = self.wishes.iter().filter_map(|wish| wish.scaling.as_ref());
+        let scalings = self.wishes.iter().flat_map(|wish| &wish.scalings);
         let resets = self.resets.iter().flatten().map(|(oid, _, _)| oid);
         let mut seen = SmallSet::new();
         wishes
@@ -131,14 +142,17 @@ impl Layout {
     /// The plan for a device that answered the trial like this. At most `batch` objects go into a request.
     pub(super) fn plan(mut self, answered: &dyn Fn(&Oid) -> Option<Value>, batch: usize) -> Plan {
         for wish in &mut self.wishes {
-            if let Some((oid, scaling)) = &wish.scaling {
-                wish.cell.form = scaled(wish.cell.form, scaling, answered(oid).as_ref());
+            for (oid, says) in &wish.scalings {
+                let said = answered(oid);
+                wish.cell.form = scaled(wish.cell.form, says, said.as_ref());
+                wish.is_valid &= allows(says, said.as_ref());
             }
         }
         let has_value = |wish: &Wish| {
-            answered(&wish.oid).is_some_and(|value| {
-                value == Value::Null || is_valid(&value, wish.cell.form, wish.cell.absent)
-            })
+            wish.is_valid
+                && answered(&wish.oid).is_some_and(|value| {
+                    value == Value::Null || is_valid(&value, wish.cell.form, wish.cell.absent)
+                })
         };
         let mut chosen = self.choose_device(&has_value);
         let mut switches = Vec::new();
@@ -171,14 +185,23 @@ impl Layout {
         plan
     }
 
-    fn wish(&mut self, object: &Object, instance: &[u32], target: Target, alternative: usize) {
-        let scaling = object.scaling.clone().map(|scaling| {
-            let column = match &scaling {
-                Scaling::Digits(oid) | Scaling::Ratio(oid) | Scaling::Fahrenheit(oid, _) => oid,
+    /// Wishes for an object at an instance; `place` is what the instance means.
+    fn wish(
+        &mut self,
+        object: &Object,
+        instance: &[u32],
+        place: &UnitRow,
+        target: Target,
+        alternative: usize,
+    ) {
+        let scalings = object.scalings.iter().map(|scaling| {
+            let is_scalar = scaling.oid.arcs().last() == Some(0);
+            let oid = match &scaling.shape {
+                Some(shape) => scaling.oid.child(&fill(shape, place)),
+                None if is_scalar => scaling.oid.clone(),
+                None => scaling.oid.child(instance),
             };
-            let is_scalar = column.arcs().last() == Some(0);
-            let oid = column.child(if is_scalar { &[] } else { instance });
-            (oid, scaling)
+            (oid, scaling.says.clone())
         });
         self.wishes.push(Wish {
             oid: object.oid.child(instance),
@@ -188,7 +211,8 @@ impl Layout {
                 absent: object.absent,
                 of: 0,
             },
-            scaling,
+            scalings: scalings.collect(),
+            is_valid: true,
             alternative,
         });
     }
@@ -209,17 +233,19 @@ impl Layout {
             };
             match scope {
                 Scope::Whole(instance) if only.is_none() => {
-                    self.wish(object, instance, target(WHOLE), *alternative);
+                    let place = UnitRow::default();
+                    self.wish(object, instance, &place, target(WHOLE), *alternative);
                 }
                 Scope::Host(instance) if self.units.first() == Some(host) => {
-                    self.wish(object, instance, target(0), *alternative);
+                    let place = UnitRow::default();
+                    self.wish(object, instance, &place, target(0), *alternative);
                 }
                 Scope::Whole(_) | Scope::Host(_) => {}
                 Scope::Unit(shape) => {
                     for row in unit_rows {
                         if let Some(at) = self.units.iter().position(|unit| *unit == row.unit) {
                             let instance = fill(shape, row);
-                            self.wish(object, &instance, target(at as u16), *alternative);
+                            self.wish(object, &instance, row, target(at as u16), *alternative);
                         }
                     }
                 }
@@ -232,38 +258,15 @@ impl Layout {
         let Some(cells) = found(&table.rows.oid) else {
             return;
         };
-        if table.rows.is_list {
-            for (instance, list) in cells.iter().take(1) {
-                let length = list.as_text().map_or(0, |text| text.split(',').count());
-                let count = table
-                    .count
-                    .as_ref()
-                    .and_then(|count| Some(found(count)?.len()));
-                for at in 0..length.min(count.unwrap_or(length)).min(table.cap) {
-                    let row = TableRow {
-                        unit: 0,
-                        key: vec![at as u32 + 1],
-                    };
-                    let row = self.row(table.kind, row);
-                    for (field, object) in &table.columns {
-                        let target = Target::Row {
-                            kind: table.kind,
-                            field: *field,
-                            row,
-                        };
-                        let object = Object {
-                            form: object.form.of_list(at as u16),
-                            ..object.clone()
-                        };
-                        self.wish(&object, instance, target, alternative);
-                    }
-                }
-            }
-            return;
+        match table.rows.each {
+            Each::List => return self.wish_list(table, alternative, found, cells),
+            Each::Count => return self.wish_count(table, alternative, cells),
+            Each::Row => {}
         }
         let mut taken = SmallSet::new();
         for instance in cells.keys().take(table.cap) {
-            let Some(row) = table_row(table, instance, found, host, &self.units) else {
+            let Some(Walked { row, place }) = table_row(table, instance, found, host, &self.units)
+            else {
                 continue;
             };
             if !taken.insert(row.clone()) {
@@ -276,7 +279,71 @@ impl Layout {
                     field: *field,
                     row,
                 };
-                self.wish(object, instance, target, alternative);
+                match &object.shape {
+                    Some(shape) => {
+                        self.wish(object, &fill(shape, &place), &place, target, alternative);
+                    }
+                    None => self.wish(object, instance, &place, target, alternative),
+                }
+            }
+            if table.switch.is_some() {
+                let place = (alternative, row, place, instance.clone());
+                self.switchable.push(place);
+            }
+        }
+    }
+
+    /// A list with commas: each element is a row.
+    fn wish_list(
+        &mut self,
+        table: &Table,
+        alternative: usize,
+        found: Found<'_>,
+        cells: &SmallMap<Vec<u32>, Value>,
+    ) {
+        for (instance, list) in cells.iter().take(1) {
+            let length = list.as_text().map_or(0, |text| text.split(',').count());
+            let count = table
+                .count
+                .as_ref()
+                .and_then(|count| Some(found(count)?.len()));
+            for at in 0..length.min(count.unwrap_or(length)).min(table.cap) {
+                let row = TableRow {
+                    unit: 0,
+                    key: vec![at as u32 + 1],
+                };
+                let row = self.row(table.kind, row);
+                for (field, object) in &table.columns {
+                    let target = Target::Row {
+                        kind: table.kind,
+                        field: *field,
+                        row,
+                    };
+                    let object = Object {
+                        form: object.form.of_list(at as u16),
+                        ..object.clone()
+                    };
+                    self.wish(&object, instance, &UnitRow::default(), target, alternative);
+                }
+            }
+        }
+    }
+
+    /// Numbers of rows that have nothing else.
+    fn wish_count(&mut self, table: &Table, alternative: usize, cells: &SmallMap<Vec<u32>, Value>) {
+        for (instance, count) in cells {
+            let Some((unit, key)) = take_apart(&table.rows.shape, instance) else {
+                continue;
+            };
+            let unit = unit.unwrap_or_else(|| vec![1]);
+            let Some(unit) = unit_at(&self.units, &unit) else {
+                continue;
+            };
+            let count = count.as_i64().and_then(|count| u32::try_from(count).ok());
+            for at in 1..=count.unwrap_or(0).min(table.cap as u32) {
+                let key: Vec<u32> = key.iter().copied().chain([at]).collect();
+                let row = self.row(table.kind, TableRow { unit, key });
+                self.counted.push((table.kind, row, alternative));
             }
         }
     }
@@ -303,17 +370,17 @@ impl Layout {
             else {
                 continue;
             };
-            let Some(unit) = self.units.iter().position(|known| *known == unit) else {
+            let Some(unit) = unit_at(&self.units, &unit) else {
                 continue;
             };
-            let unit = unit as u16;
             for (quantity, known) in &variables.device {
                 if **known == *name {
                     let target = Target::Device {
                         quantity: *quantity,
                         unit,
                     };
-                    self.wish(&variables.value, instance, target, 0);
+                    let place = UnitRow::default();
+                    self.wish(&variables.value, instance, &place, target, 0);
                 }
             }
             for (kind, field, known) in &variables.rows {
@@ -325,140 +392,11 @@ impl Layout {
                         field: *field,
                         row,
                     };
-                    self.wish(&variables.value, instance, target, 0);
+                    let place = UnitRow::default();
+                    self.wish(&variables.value, instance, &place, target, NO_TABLE);
                 }
             }
         }
-    }
-
-    /// For each quantity the first alternative that speaks for every unit, or else what there is.
-    fn choose_device(&self, has_value: &dyn Fn(&Wish) -> bool) -> SmallMap<Chosen, Cell> {
-        let mut groups: SmallMap<(Quantity, usize, u16), Vec<&Wish>> = SmallMap::new();
-        for wish in &self.wishes {
-            if let Target::Device { quantity, unit } = wish.cell.target {
-                let key = (quantity, wish.alternative, unit);
-                groups.entry(key).or_default().push(wish);
-            }
-        }
-        let mut chosen = SmallMap::new();
-        let mut served: SmallMap<Quantity, SmallSet<u16>> = SmallMap::new();
-        for ((quantity, _, unit), wishes) in groups {
-            let served = served.entry(quantity).or_default();
-            let is_whole = unit == WHOLE;
-            let is_served = served.contains(&WHOLE)
-                || served.contains(&unit)
-                || is_whole && served.len() == self.units.len();
-            // The peaks of several inlets or units have no sum.
-            let is_peak = matches!(
-                quantity,
-                Quantity::Peak | Quantity::PeakAt | Quantity::PeakSince
-            );
-            let has_no_sum = is_peak && !is_whole && (self.units.len() > 1 || wishes.len() > 1);
-            if is_served || has_no_sum || !wishes.iter().all(|wish| has_value(wish)) {
-                continue;
-            }
-            if is_whole {
-                chosen.retain(|key: &Chosen, _| key.quantity() != Some(quantity));
-            }
-            served.insert(unit);
-            for wish in wishes {
-                chosen.insert(Chosen::new(wish), wish.cell);
-            }
-        }
-        chosen
-    }
-
-    /// For each cell of the tables the first table that has it. Rows that say nothing are left out.
-    fn choose_rows(
-        &self,
-        has_value: &dyn Fn(&Wish) -> bool,
-        chosen: &mut SmallMap<Chosen, Cell>,
-        switches: &mut Vec<Option<PlanSwitch>>,
-    ) -> SmallMap<RowKind, Vec<PlanRow>> {
-        let mut best: SmallMap<(RowKind, u16, Field), &Wish> = SmallMap::new();
-        for wish in &self.wishes {
-            if let Target::Row { kind, field, row } = wish.cell.target {
-                if has_value(wish) {
-                    best.entry((kind, row, field)).or_insert(wish);
-                }
-            }
-        }
-        let speaking: SmallSet<(RowKind, u16)> = best
-            .keys()
-            .filter(|(_, _, field)| *field != Field::Name)
-            .map(|(kind, row, _)| (*kind, *row))
-            .collect();
-        best.retain(|(kind, row, _), _| speaking.contains(&(*kind, *row)));
-
-        let mut rows = SmallMap::new();
-        for (kind, all) in &self.rows {
-            let mut kept: Vec<(&TableRow, u16)> = (0u16..)
-                .zip(all)
-                .filter(|(at, _)| speaking.contains(&(*kind, *at)))
-                .map(|(at, row)| (row, at))
-                .collect();
-            crate::small::sort_by_key(&mut kept, |(row, _)| (*row).clone());
-            for (to, (_, from)) in (0u16..).zip(&kept) {
-                for ((_, _, field), wish) in best.range(cells_of(*kind, *from)) {
-                    let mut cell = wish.cell;
-                    cell.target = Target::Row {
-                        kind: *kind,
-                        field: *field,
-                        row: to,
-                    };
-                    chosen.insert(Chosen::of(cell, &wish.oid), cell);
-                }
-            }
-            if *kind == RowKind::Outlet {
-                let state = |from| best.get(&(RowKind::Outlet, from, Field::On));
-                let switch = |(_, from): &(&TableRow, u16)| self.switch(state(*from)?);
-                *switches = kept.iter().map(switch).collect();
-            }
-            rows.insert(*kind, number(&kept, self.units.len() > 1));
-        }
-        rows
-    }
-
-    /// How the outlet with this state is switched.
-    fn switch(&self, state: &Wish) -> Option<PlanSwitch> {
-        let table = self.profile.tables.get(state.alternative)?;
-        let (_, object) = table
-            .columns
-            .iter()
-            .find(|(field, object)| *field == Field::On && state.oid.starts_with(&object.oid))?;
-        let instance: Vec<u32> = state.oid.strip_prefix(&object.oid)?.collect();
-        let switch = table.switch.as_ref()?;
-        let bind = |set: &super::profile::Set| VarBind {
-            oid: set.oid.child(&instance),
-            value: set.value.clone(),
-        };
-        Some(PlanSwitch {
-            on: bind(&switch.on),
-            off: bind(&switch.off),
-            cycle: switch.cycle.as_ref().map(bind),
-            state: state.oid.clone(),
-            form: state.cell.form,
-        })
-    }
-
-    fn choose_resets(
-        &self,
-        which: usize,
-        silent_too: bool,
-        answered: &dyn Fn(&Oid) -> Option<Value>,
-    ) -> Box<[VarBind]> {
-        let can = |oid: &Oid, unsupported: Few| match answered(oid) {
-            Some(value) => value.as_i64().is_some_and(|raw| !unsupported.contains(raw)),
-            None => silent_too,
-        };
-        self.resets[which]
-            .iter()
-            .filter(|(oid, unsupported, _)| can(oid, *unsupported))
-            .map(|(oid, _, value)| VarBind {
-                oid: oid.clone(),
-                value: value.clone(),
-            })
-            .collect()
     }
 }
 
@@ -481,27 +419,41 @@ fn wish_reset(reset: &Reset, unit_rows: &[UnitRow]) -> Vec<(Oid, Few, Value)> {
 }
 
 /// How an object is read when the object beside it says this.
-fn scaled(form: Form, scaling: &Scaling, said: Option<&Value>) -> Form {
-    let said = said.and_then(|value| match value.as_i64() {
-        Some(number) => Some(number),
-        None => value.as_text()?.trim().parse().ok(),
-    });
-    let (Form::Number(factor), Some(said)) = (form, said) else {
+fn scaled(form: Form, says: &Says, said: Option<&Value>) -> Form {
+    let (Form::Number(factor), Some(said)) = (form, said.and_then(value::whole)) else {
         return form;
     };
-    match scaling {
-        Scaling::Digits(_) => Form::Number(factor * 10f64.powi(-said.clamp(-12, 12) as i32)),
-        Scaling::Ratio(_) if said < 0 => Form::Number(factor / -(said as f64)),
-        Scaling::Ratio(_) if said > 0 => Form::Number(factor * said as f64),
-        Scaling::Fahrenheit(_, values) if values.contains(said) => Form::Fahrenheit(factor),
-        Scaling::Ratio(_) | Scaling::Fahrenheit(..) => form,
+    match says {
+        Says::Digits => Form::Number(factor * 10f64.powi(-said.clamp(-12, 12) as i32)),
+        Says::Ratio if said < 0 => Form::Number(factor / -(said as f64)),
+        Says::Ratio if said > 0 => Form::Number(factor * said as f64),
+        Says::Fahrenheit(values) if values.contains(said) => Form::Fahrenheit(factor),
+        _ => form,
     }
 }
+
+/// Whether the object beside it lets it hold something.
+fn allows(says: &Says, said: Option<&Value>) -> bool {
+    if let (Says::ValidIfBit(bit), Some(said)) = (says, said) {
+        return value::bit(said, *bit);
+    }
+    let Some(said) = said.and_then(value::whole) else {
+        return true;
+    };
+    match says {
+        Says::ValidIf(values) => values.contains(said),
+        Says::ValidIfNot(values) => !values.contains(said),
+        _ => true,
+    }
+}
+
+/// Stands for the table of what is found by its name.
+const NO_TABLE: usize = usize::MAX;
 
 /// What people call a unit.
 fn unit_number(at: usize, key: &[u32]) -> u32 {
     match key {
-        [number] => *number,
+        [number] | [number, _] => *number,
         _ => at as u32 + 1,
     }
 }
@@ -513,54 +465,9 @@ const UPTIME: Cell = Cell {
     of: 0,
 };
 
-/// Orders chosen cells: what a reading cannot do without goes first.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Chosen {
-    target: Target,
-    oid: Oid,
-}
-
-impl Chosen {
-    fn new(wish: &Wish) -> Chosen {
-        Chosen::of(wish.cell, &wish.oid)
-    }
-
-    fn of(cell: Cell, oid: &Oid) -> Chosen {
-        Chosen {
-            target: cell.target,
-            oid: oid.clone(),
-        }
-    }
-
-    fn quantity(&self) -> Option<Quantity> {
-        match self.target {
-            Target::Device { quantity, .. } => Some(quantity),
-            Target::Uptime | Target::Row { .. } => None,
-        }
-    }
-}
-
 /// Parses an OID of a table; the tests parse every one.
 pub(super) fn oid(text: &str) -> Oid {
     text.parse().unwrap_or_else(|_| Oid::from_arcs(&[]))
-}
-
-fn cells_of(kind: RowKind, row: u16) -> std::ops::RangeInclusive<(RowKind, u16, Field)> {
-    (kind, row, Field::Power)..=(kind, row, Field::Name)
-}
-
-/// With one unit rows keep the device's numbers; with several they are counted through.
-fn number(rows: &[(&TableRow, u16)], count_through: bool) -> Vec<PlanRow> {
-    (1u16..)
-        .zip(rows)
-        .map(|(position, (row, _))| PlanRow {
-            unit: row.unit,
-            index: match row.key[..] {
-                [number] if !count_through => u16::try_from(number).unwrap_or(u16::MAX),
-                _ => position,
-            },
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -570,15 +477,14 @@ mod tests {
     #[test]
     fn an_object_beside_it_says_how_it_is_read() {
         let number = Form::Number(1.0);
-        let oid = || oid("1.2.3");
-        let form = |scaling, said| scaled(number, &scaling, Some(&Value::Integer(said)));
-        assert_eq!(form(Scaling::Digits(oid()), 3), Form::Number(0.001));
-        assert_eq!(form(Scaling::Ratio(oid()), -100), Form::Number(0.01));
-        assert_eq!(form(Scaling::Ratio(oid()), 10), Form::Number(10.0));
-        assert_eq!(form(Scaling::Ratio(oid()), 0), number);
-        let fahrenheit = || Scaling::Fahrenheit(oid(), Few::new(&[1]).expect("one"));
+        let form = |says, said| scaled(number, &says, Some(&Value::Integer(said)));
+        assert_eq!(form(Says::Digits, 3), Form::Number(0.001));
+        assert_eq!(form(Says::Ratio, -100), Form::Number(0.01));
+        assert_eq!(form(Says::Ratio, 10), Form::Number(10.0));
+        assert_eq!(form(Says::Ratio, 0), number);
+        let fahrenheit = || Says::Fahrenheit(Few::new(&[1]).expect("one"));
         assert_eq!(form(fahrenheit(), 1), Form::Fahrenheit(1.0));
         assert_eq!(form(fahrenheit(), 0), number);
-        assert_eq!(scaled(number, &Scaling::Digits(oid()), None), number);
+        assert_eq!(scaled(number, &Says::Digits, None), number);
     }
 }

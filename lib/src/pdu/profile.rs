@@ -48,8 +48,9 @@ pub struct Profile {
     pub head: Arc<Head>,
     /// The objects in which the model's name stands.
     pub model: Box<[Oid]>,
-    /// A column with one row for each unit (or inlet) behind the agent; `None` for a family without chains.
-    pub units: Option<Rows>,
+    /// Columns with one row for each unit (or inlet) behind the agent; the first that the device has. Empty for a
+    /// family without chains.
+    pub units: Box<[Rows]>,
     /// Quantities of a unit or of everything behind the agent. Several objects for one quantity are
     /// alternatives, the best first; a power that none gives is the sum of the unit's phases.
     pub device: Box<[(Quantity, Scope, Object)]>,
@@ -143,24 +144,46 @@ impl Few {
 pub struct Object {
     /// The object without its instance.
     pub oid: Oid,
+    /// Its instance, where it is a column of a table and has another instance than the row.
+    pub shape: Shape,
     /// How the value is written.
     pub form: Form,
-    /// Another object that says how to read this one.
-    pub scaling: Option<Scaling>,
+    /// Other objects that say how to read this one.
+    pub scalings: Box<[Scaling]>,
     /// Numbers that mean "not available".
     pub absent: Few,
 }
 
-/// An object that says how another one is to be read. It is asked once, when the device is identified. It has the
-/// same instance as the other one, or is a scalar, which ends in `.0`.
+/// What an instance consists of; `None` when it is that of the row.
+pub type Shape = Option<Box<[Part]>>;
+
+/// An object that says how another one is to be read. It is asked once, when the device is identified.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Scaling {
+pub struct Scaling {
+    /// The object; with the same instance as the other one, unless its own shape says otherwise, or it is a scalar,
+    /// which ends in `.0`.
+    pub oid: Oid,
+    /// Its own instance.
+    pub shape: Shape,
+    /// What it says.
+    pub says: Says,
+}
+
+/// What an object says about another one.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Says {
     /// Decimal digits behind the point.
-    Digits(Oid),
+    Digits,
     /// A divisor if it is negative, a factor if it is positive.
-    Ratio(Oid),
+    Ratio,
     /// With these values the other one is in degrees Fahrenheit.
-    Fahrenheit(Oid, Few),
+    Fahrenheit(Few),
+    /// Only with these values the other one holds something.
+    ValidIf(Few),
+    /// With these values the other one holds nothing.
+    ValidIfNot(Few),
+    /// Only with this bit of its BITS (RFC 2578 section 7.1.4) the other one holds something.
+    ValidIfBit(u8),
 }
 
 /// To what an object of the device belongs.
@@ -239,8 +262,19 @@ pub struct Rows {
     pub oid: Oid,
     /// What its instance says.
     pub shape: Box<[Part]>,
-    /// True when there is one value, a list with commas, whose elements are the rows.
-    pub is_list: bool,
+    /// How many rows an instance stands for.
+    pub each: Each,
+}
+
+/// How many rows an instance of a walked column stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Each {
+    /// It is a row.
+    Row,
+    /// Its value is a list with commas, whose elements are the rows.
+    List,
+    /// Its value is how many rows there are, of which nothing else is known.
+    Count,
 }
 
 /// A table of phases, banks, outlets or probes.
@@ -255,15 +289,27 @@ pub struct Table {
     /// A column with the number of the unit, where the instance has none.
     pub unit: Option<Oid>,
     /// A column with the number of the row within its unit, where the instance is not that.
-    pub number: Option<Oid>,
+    pub number: Option<Number>,
     /// A column of the units with how many rows there are; what comes after them is padding.
     pub count: Option<Oid>,
     /// What makes a row one of this table. A row without the column stays.
     pub keep: Box<[Keep]>,
+    /// True when it is used only in units of which the tables of the same kind before it say nothing.
+    pub is_instead: bool,
     /// What the rows hold.
     pub columns: Box<[(Field, Object)]>,
     /// How its outlets are switched.
     pub switch: Option<Switch>,
+}
+
+/// A column with the number of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Number {
+    /// The column.
+    pub oid: Oid,
+    /// What its values mean: those in the first place number 1, and so on; a row with another value is none of this
+    /// table. Empty when the value is the number.
+    pub values: Box<[Few]>,
 }
 
 /// Which rows belong to a table.
@@ -271,6 +317,8 @@ pub struct Table {
 pub struct Keep {
     /// The column that says so.
     pub oid: Oid,
+    /// Its instance.
+    pub shape: Shape,
     /// Whether rows with these values are the ones to keep, or the ones to leave out.
     pub keep: bool,
     /// The values that are numbers.
@@ -377,7 +425,7 @@ pub struct Reset {
     pub unsupported: Few,
 }
 
-/// The SETs that switch an outlet. Their instance is that of the row.
+/// The SETs that switch an outlet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Switch {
     /// Switches it on.
@@ -393,6 +441,8 @@ pub struct Switch {
 pub struct Set {
     /// The column.
     pub oid: Oid,
+    /// Its instance.
+    pub shape: Shape,
     /// What is written.
     pub value: Value,
 }

@@ -12,6 +12,8 @@ const BUILTIN: &[&str] = &[
     include_str!("../../profiles/apc-rpdu.toml"),
     include_str!("../../profiles/apc-epdu.toml"),
     include_str!("../../profiles/apc-epdu-text.toml"),
+    include_str!("../../profiles/raritan-px2.toml"),
+    include_str!("../../profiles/raritan-px1.toml"),
 ];
 
 /// A profile is kept for so many bases at a time.

@@ -35,10 +35,18 @@ pub fn switch(value: &Value, form: Form) -> Option<bool> {
 }
 
 /// A whole number, or its digits as text.
-fn whole(value: &Value) -> Option<i64> {
+pub(super) fn whole(value: &Value) -> Option<i64> {
     match value.as_i64() {
         Some(raw) => Some(raw),
         None => value.as_text()?.trim().parse().ok(),
+    }
+}
+
+/// Whether a bit of BITS of one byte is set; the first is bit 0.
+pub(super) fn bit(value: &Value, bit: u8) -> bool {
+    match value {
+        Value::OctetString(octets) if octets.len() == 1 => octets[0] & (0x80 >> bit.min(7)) != 0,
+        _ => false,
     }
 }
 

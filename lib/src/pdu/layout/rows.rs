@@ -1,7 +1,7 @@
 //! What the instances of walked columns mean: units, rows of tables, and those that are none.
 
 use super::{Found, TableRow, UnitRow};
-use crate::pdu::profile::{Part, Profile, Rows, Table, Variables};
+use crate::pdu::profile::{Number, Part, Profile, Rows, Table, Variables};
 use crate::pdu::value;
 use crate::snmp::{Oid, Value};
 
@@ -36,7 +36,8 @@ pub(super) fn unit_rows(profile: &Profile, found: Found<'_>) -> Vec<UnitRow> {
         }
         Some(units)
     };
-    let mut found_rows = profile.units.as_ref().and_then(rows).unwrap_or_default();
+    let mut units = profile.units.iter().filter_map(rows);
+    let mut found_rows = units.find(|rows| !rows.is_empty()).unwrap_or_default();
     found_rows.extend(profile.variables.iter().filter_map(of_variables).flatten());
     if found_rows.is_empty() {
         return vec![UnitRow {
@@ -49,7 +50,7 @@ pub(super) fn unit_rows(profile: &Profile, found: Found<'_>) -> Vec<UnitRow> {
 
 /// Unit and row of an instance; `None` when it does not have this shape.
 pub(super) fn take_apart(shape: &[Part], instance: &[u32]) -> Option<(Option<Vec<u32>>, Vec<u32>)> {
-    let (mut unit, mut row) = (None, Vec::new());
+    let (mut unit, mut row): (Option<Vec<u32>>, _) = (None, Vec::new());
     let mut rest = instance;
     for part in shape {
         if *part == Part::UnitRest {
@@ -61,7 +62,7 @@ pub(super) fn take_apart(shape: &[Part], instance: &[u32]) -> Option<(Option<Vec
         let (arc, after) = rest.split_first()?;
         rest = after;
         match part {
-            Part::Unit => unit = Some(vec![*arc]),
+            Part::Unit => unit.get_or_insert_with(Vec::new).push(*arc),
             Part::Row => row.push(*arc),
             Part::Fixed(fixed) if fixed == arc => {}
             Part::Fixed(_) | Part::UnitRest => return None,
@@ -72,16 +73,31 @@ pub(super) fn take_apart(shape: &[Part], instance: &[u32]) -> Option<(Option<Vec
 
 /// The instance of this shape for a unit row.
 pub(super) fn fill(shape: &[Part], row: &UnitRow) -> Vec<u32> {
-    let mut rows = row.row.iter();
+    let (mut units, mut rows) = (row.unit.iter(), row.row.iter());
     let mut instance = Vec::new();
     for part in shape {
         match part {
-            Part::Unit | Part::UnitRest => instance.extend(&row.unit),
+            Part::Unit => instance.push(units.next().copied().unwrap_or(1)),
+            Part::UnitRest => instance.extend(units.by_ref()),
             Part::Row => instance.push(rows.next().copied().unwrap_or(1)),
             Part::Fixed(fixed) => instance.push(*fixed),
         }
     }
     instance
+}
+
+/// The unit that this key names. A table may name it by less than the units do (the unit, but not its inlet), or more.
+pub(super) fn unit_at(units: &[Vec<u32>], key: &[u32]) -> Option<u16> {
+    let at = units
+        .iter()
+        .position(|known| known.starts_with(key) || key.starts_with(known))?;
+    Some(at as u16)
+}
+
+/// A row that was walked: its place in the merged table, and what its instance means.
+pub(super) struct Walked {
+    pub(super) row: TableRow,
+    pub(super) place: UnitRow,
 }
 
 /// The place of a walked row in its merged table; `None` when it is not one of this table or this unit.
@@ -91,11 +107,28 @@ pub(super) fn table_row(
     found: Found<'_>,
     host: &[u32],
     units: &[Vec<u32>],
-) -> Option<TableRow> {
+) -> Option<Walked> {
     let (unit, row) = take_apart(&table.rows.shape, instance)?;
     let value = |column: &Oid| found(column)?.get(instance);
+    let told = |column: &Oid| {
+        let told = value(column).and_then(Value::as_i64);
+        told.and_then(|told| u32::try_from(told).ok())
+            .filter(|number| *number > 0)
+    };
+    let unit = table
+        .unit
+        .as_ref()
+        .and_then(told)
+        .map(|unit| vec![unit])
+        .or(unit);
+    let place = UnitRow {
+        unit: unit.clone().unwrap_or_else(|| host.to_vec()),
+        row,
+    };
     for keep in &table.keep {
-        let Some(value) = value(&keep.oid) else {
+        let own = keep.shape.as_ref().map(|shape| fill(shape, &place));
+        let said = found(&keep.oid).and_then(|rows| rows.get(own.as_deref().unwrap_or(instance)));
+        let Some(value) = said else {
             continue;
         };
         let is_listed = match value.as_i64() {
@@ -109,21 +142,24 @@ pub(super) fn table_row(
             return None;
         }
     }
-    let told = |column: &Option<Oid>| {
-        value(column.as_ref()?)
-            .and_then(Value::as_i64)
-            .and_then(|value| u32::try_from(value).ok())
-            .filter(|number| *number > 0)
+    let key = match &table.number {
+        None => place.row.clone(),
+        Some(Number { oid, values }) if values.is_empty() => {
+            told(oid).map_or_else(|| place.row.clone(), |number| vec![number])
+        }
+        Some(Number { oid, values }) => match value(oid).and_then(Value::as_i64) {
+            None => place.row.clone(),
+            Some(said) => {
+                let at = values.iter().position(|values| values.contains(said))?;
+                let (_, before) = place.row.split_last().unwrap_or((&0, &[]));
+                before.iter().copied().chain([at as u32 + 1]).collect()
+            }
+        },
     };
-    let unit = told(&table.unit)
-        .map(|unit| vec![unit])
-        .or(unit)
-        .unwrap_or_else(|| host.to_vec());
-    let key = told(&table.number).map_or(row, |number| vec![number]);
     if let Some(count) = table
         .count
         .as_ref()
-        .and_then(|count| found(count)?.get(&unit[..]))
+        .and_then(|count| found(count)?.get(&place.unit[..]))
     {
         let number = key.last().copied().unwrap_or(1);
         if count
@@ -133,10 +169,10 @@ pub(super) fn table_row(
             return None;
         }
     }
-    let at = units.iter().position(|known| *known == unit)?;
-    Some(TableRow {
-        unit: at as u16,
-        key,
+    let unit = unit_at(units, &place.unit)?;
+    Some(Walked {
+        row: TableRow { unit, key },
+        place,
     })
 }
 
