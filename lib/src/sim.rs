@@ -154,6 +154,7 @@ impl Sim {
                     agent,
                     delay: Duration::from_millis(5),
                     is_silent: false,
+                    questions: 0,
                 },
             );
             addresses.insert(pdu.name.to_string(), addr);
@@ -500,6 +501,7 @@ impl Sim {
                 else {
                     return;
                 };
+                device.questions += 1;
                 let delay = device.delay;
                 if let Some(answer) = device.agent.handle(self.now, &datagram) {
                     self.enqueue(delay, Delivery::Answer(to, answer));

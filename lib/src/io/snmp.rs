@@ -94,6 +94,7 @@ impl SnmpHandle {
             sent: now,
             received: now,
             tries: 0,
+            round_trip: None,
         }
     }
 }

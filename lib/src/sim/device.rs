@@ -11,6 +11,7 @@ pub struct Device {
     pub(super) agent: Agent,
     pub(super) delay: Duration,
     pub(super) is_silent: bool,
+    pub(super) questions: usize,
 }
 
 impl Device {
@@ -27,6 +28,11 @@ impl Device {
     /// Time from the question to the answer.
     pub fn set_delay(&mut self, delay: Duration) {
         self.delay = delay;
+    }
+
+    /// Datagrams that have reached it so far.
+    pub fn questions(&self) -> usize {
+        self.questions
     }
 
     /// The simulated device itself.

@@ -202,6 +202,8 @@ pub struct SnmpReply {
     pub received: Mono,
     /// How many tries went out.
     pub tries: u8,
+    /// From the try that was answered to its answer, where that is known.
+    pub round_trip: Option<Duration>,
 }
 
 /// A response PDU that matched its question.

@@ -2,6 +2,7 @@
 //! stands behind a box.
 
 use super::excess::Watch;
+use super::patience::Patience;
 use crate::config::{Host, PduConfig};
 use crate::fault::Fault;
 use crate::pdu::plan::Sums;
@@ -37,6 +38,8 @@ pub(super) struct Device {
     pub(super) extra: Option<Box<Extra>>,
     /// Where its name is looked up.
     pub(super) lookup: Option<Box<Lookup>>,
+    /// How long it is waited for.
+    pub(super) patience: Patience,
     /// Attempts in a row that brought nothing.
     pub(super) failures: u32,
     /// Polls in a row in which a device that told power told none.
@@ -173,6 +176,7 @@ impl Device {
             view: PduView::default(),
             extra: None,
             lookup: None,
+            patience: Patience::default(),
             failures: 0,
             powerless: 0,
             last_answer: None,

@@ -9,6 +9,7 @@ mod excess;
 mod history;
 mod judge;
 mod limits;
+mod patience;
 mod poll;
 mod publish;
 mod rehearse;

@@ -251,7 +251,7 @@ impl Power {
             ticket,
             target: Arc::clone(target),
             ask,
-            timeout: ctx.config.power.timeout,
+            timeout: device.patience.timeout(ctx.config.power.timeout),
             // One that has been silent for long is asked once a cycle: as many dead ones as there may be
             // cost no more than living ones.
             retries: match device.view.state {
@@ -287,6 +287,9 @@ impl Power {
             return;
         };
         device.in_flight = false;
+        if let Some(round_trip) = reply.round_trip {
+            device.patience.take(round_trip);
+        }
         let at = Now {
             mono: reply.received,
             wall: ctx.now.wall_of(reply.received),

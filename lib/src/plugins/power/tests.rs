@@ -101,6 +101,17 @@ fn an_excess_is_told_within_two_and_a_half_seconds_whatever_others_do() {
 }
 
 #[test]
+fn a_slow_device_is_not_asked_in_vain_and_a_quick_one_soon_again() {
+    let mut sim = Sim::new(&[("alpha", 3000.0)]);
+    sim.device("alpha").set_delay(Duration::from_millis(1200));
+    sim.run_for(seconds(60));
+    let before = sim.device("alpha").questions();
+    sim.run_for(seconds(20));
+    assert_eq!(sim.device("alpha").questions() - before, 10, "once a cycle");
+    assert_eq!(view(&sim, 0).state, PduState::Ok);
+}
+
+#[test]
 fn a_silent_device_is_stale_then_unreachable_and_never_resolved_by_silence() {
     let mut sim = Sim::new(&[("alpha", 3000.0)]);
     sim.device("alpha").set_power(3500.0);

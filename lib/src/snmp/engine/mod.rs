@@ -99,6 +99,15 @@ impl Request {
         (!self.is_set() || self.is_discovering()) && self.tries <= self.asked.retries
     }
 
+    /// From a try to its answer at `now`, when `later` tries went out after it: each wait is twice the one before. What
+    /// SNMPv3 sent anew is no try, and nobody knows which of both was answered.
+    fn round_trip(&self, now: Mono, later: u8) -> Option<Duration> {
+        let earlier = self.tries.checked_sub(1)?.checked_sub(later)?;
+        let waits = (1u64 << earlier.min(31)) - 1;
+        let waited = Duration::from_millis(waits * u64::from(self.timeout_ms));
+        (self.v3.resends == 0).then(|| now.since(self.sent).saturating_sub(waited))
+    }
+
     fn is_set(&self) -> bool {
         matches!(self.asked.ask, SnmpAsk::Set(_))
     }
@@ -160,6 +169,7 @@ impl Engine {
                     sent: now,
                     received: now,
                     tries: 0,
+                    round_trip: None,
                 });
                 return;
             }
@@ -512,14 +522,17 @@ impl Engine {
             }
         }
         let mut last = request.last_try;
+        let (mut later, mut round_trip) = (0, None);
         while last != tries::NONE {
             let (id, earlier) = self.tries.entry(last);
             if answered == Some(id) {
+                round_trip = request.round_trip(now, later);
                 self.tries.remove(last);
             } else {
                 self.late.keep(&mut self.tries, last, &request.asked.target);
             }
             last = earlier;
+            later += 1;
         }
         self.free.push(slot);
         self.replies.push(SnmpReply {
@@ -528,6 +541,7 @@ impl Engine {
             sent: request.sent,
             received: now,
             tries: request.tries,
+            round_trip,
         });
         self.drop_left_over_timers();
     }

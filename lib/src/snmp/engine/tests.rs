@@ -295,6 +295,25 @@ fn tries_double_their_distance_and_end_with_the_deadline() {
 }
 
 #[test]
+fn the_round_trip_counts_from_the_try_that_was_answered() {
+    for (nth, want_ms) in [(0, 1700), (1, 1200), (2, 200)] {
+        let mut request = get(1);
+        (request.retries, request.deadline) = (9, at(8000));
+        let mut world = World::asking(request);
+        world.wait(1600);
+        let answer = world.answer(nth);
+        world.receive(1700, &answer);
+        assert_eq!(
+            world.reply().round_trip,
+            Some(Duration::from_millis(want_ms))
+        );
+    }
+    let mut world = World::asking(get(1));
+    world.wait(10_000);
+    assert_eq!(world.reply().round_trip, None);
+}
+
+#[test]
 fn a_set_is_never_sent_again() {
     let binds = vec![bind("1.3.6.1.4.1.318.1.1.26.4.1.1.10.1", Value::Integer(2))];
     let mut request = question(1, SnmpAsk::Set(binds.into()));
