@@ -37,6 +37,17 @@ const PDUS: [(&str, usize, f64, f64); 4] = [
     ("charlie", 1, 2640.0, 70.0),
     ("delta", 1, 940.0, 40.0),
 ];
+/// Outlets of each, with their share of its power.
+const OUTLETS: [(&str, f64); 8] = [
+    ("web-1", 0.16),
+    ("web-2", 0.15),
+    ("db", 0.24),
+    ("nas", 0.06),
+    ("switch", 0.03),
+    ("build", 0.31),
+    ("backup", 0.05),
+    ("", 0.0),
+];
 const TEAMS: [&str; 2] = ["Team Alpha", "Team Bravo"];
 
 /// Runs the demo until `/quit`, Ctrl-C or the end of input.
@@ -107,7 +118,7 @@ fn greet(address: SocketAddr, wished: SocketAddr) {
     }
     println!("  page    http://{address}/");
     println!(
-        "  type    /current   /peaks   /alerts   /exceedings   /reset charlie   /status   /help   /quit"
+        "  type    /current   /peaks   /alerts   /exceedings   /outlets charlie   /reset charlie   /help   /quit"
     );
     println!(
         "  watch   charlie crosses its 3 kW limit after about {} seconds, and recovers",
@@ -132,6 +143,7 @@ fn start_devices(clock: Clock) -> Result<Vec<SocketAddr>, String> {
 fn device(name: &str, base_w: f64, swing_w: f64) -> Device {
     let mut device = Device::apc_rpdu2(1);
     device.set_name(name);
+    device.set_outlets(&OUTLETS.map(|(name, share)| (name, base_w * share)));
     device.set_wave(base_w, swing_w, Duration::from_secs(60));
     if name == "charlie" {
         device.add_step(EXCESS.0, EXCESS.1, 540.0);

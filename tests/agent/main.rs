@@ -12,6 +12,7 @@ mod leaks;
 mod lifecycle;
 mod logging;
 mod mail;
+mod outlets;
 mod pairing;
 mod peers;
 mod search;

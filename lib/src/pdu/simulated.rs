@@ -11,14 +11,16 @@
 //! ```
 
 mod model;
+mod outlets;
 mod recording;
 mod respond;
 mod secure;
 
 use crate::small::SmallMap;
-use crate::snmp::{Message, Oid, Usm, Value, Version};
+use crate::snmp::{Message, Oid, PduKind, Usm, Value, Version};
 use crate::time::{Now, Zone};
 use model::Model;
+pub use outlets::Writing;
 use secure::Secure;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +35,8 @@ pub struct Agent {
     model: Option<Model>,
     moving: Vec<recording::Moving>,
     only_v1: bool,
+    outlets: Vec<outlets::Outlet>,
+    writing: Writing,
     sets: usize,
 }
 
@@ -169,6 +173,17 @@ impl Agent {
         }
     }
 
+    /// Gives a unit of the second generation outlets that can be switched: the name of each, and its watts while it is on. What
+    /// is switched off is missing in the unit's power, in the same proportion.
+    pub fn set_outlets(&mut self, outlets: &[(&str, f64)]) {
+        self.outlets = outlets::add(&mut self.mib, outlets);
+    }
+
+    /// What becomes of SETs from now on.
+    pub fn set_writing(&mut self, writing: Writing) {
+        self.writing = writing;
+    }
+
     /// SET requests that it has carried out.
     pub fn sets(&self) -> usize {
         self.sets
@@ -192,6 +207,9 @@ impl Agent {
         }
         self.tick(now);
         let pdu = respond::respond(self, now, message.version, &message.pdu, may_write)?;
+        if self.writing == Writing::Mutters && message.pdu.kind == PduKind::Set {
+            return None;
+        }
         let response = Message { pdu, ..message };
         let mut out = Vec::with_capacity(datagram.len() + 64);
         response.encode(&mut out);
@@ -215,12 +233,16 @@ impl Agent {
             model: None,
             moving: Vec::new(),
             only_v1: false,
+            outlets: Vec::new(),
+            writing: Writing::Obeys,
             sets: 0,
         }
     }
 
     fn tick(&mut self, now: Now) {
+        let flows = outlets::tick(&mut self.outlets, &mut self.mib, now.mono);
         if let Some(model) = &mut self.model {
+            model.set_flow(flows);
             model.tick(now);
             let mut values = Vec::with_capacity(self.mib.len());
             model.values(now, &mut |_, _, value| values.push(value));

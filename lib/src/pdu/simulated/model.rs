@@ -45,6 +45,8 @@ pub(super) struct Model {
     swing_w: f64,
     period: Duration,
     steps: Vec<(Duration, Duration, f64)>,
+    /// The share of its power that flows, the outlets being as they are.
+    flow: f64,
     zone: Zone,
     /// The first question; steps count from it.
     begun: Option<Mono>,
@@ -75,6 +77,7 @@ impl Model {
             swing_w: 0.0,
             period: Duration::from_secs(60),
             steps: Vec::new(),
+            flow: 1.0,
             zone: Zone::UTC,
             begun: None,
             booted: None,
@@ -91,6 +94,10 @@ impl Model {
 
     pub(super) fn add_step(&mut self, from: Duration, until: Duration, extra_w: f64) {
         self.steps.push((from, until, extra_w));
+    }
+
+    pub(super) fn set_flow(&mut self, flow: f64) {
+        self.flow = flow;
     }
 
     pub(super) fn set_zone(&mut self, zone: Zone) {
@@ -192,6 +199,7 @@ impl Model {
             put(config.child(&[8, 1]), Cell::writable(Value::Integer(30)));
             put(config.child(&[9, 1]), Cell::writable(Value::Integer(36)));
             put(config.child(&[10, 1]), Cell::writable(Value::Integer(1)));
+            put(config.child(&[11, 1]), Cell::writable(Value::Integer(1)));
         }
         mib
     }
@@ -218,9 +226,18 @@ impl Model {
         })
     }
 
+    pub(super) fn reset_energy(&mut self) {
+        self.energy_kwh = 0.0;
+    }
+
     /// Whether this object asks for a reset of the peak when 2 is written to it.
     pub(super) fn is_peak_reset(&self, name: &Oid) -> bool {
         self.family == Family::Rpdu2 && *name == oid(RPDU2_CONFIG).child(&[10, 1])
+    }
+
+    /// The same of the energy.
+    pub(super) fn is_energy_reset(&self, name: &Oid) -> bool {
+        self.family == Family::Rpdu2 && *name == oid(RPDU2_CONFIG).child(&[11, 1])
     }
 
     fn rpdu2(&self, watts: f64, put: &mut Put<'_>) {
@@ -299,7 +316,7 @@ impl Model {
 
     fn power_w(&self, at: Mono) -> f64 {
         if self.is_constant() {
-            return self.mean_w.max(0.0);
+            return self.mean_w.max(0.0) * self.flow;
         }
         let begun = self.begun.unwrap_or(at);
         let since = at.since(begun);
@@ -311,6 +328,7 @@ impl Model {
             .map(|(.., watts)| watts)
             .sum();
         (self.mean_w + self.swing_w * (turn * std::f64::consts::TAU).sin() + extra).max(0.0)
+            * self.flow
     }
 
     /// As APC cards print times: `11/20/2026 20:15:02`, local.

@@ -1,6 +1,6 @@
 //! What an SNMP agent answers (RFC 1157 section 4.1, RFC 3416 section 4.2).
 
-use super::Agent;
+use super::{Agent, Writing};
 use crate::snmp::{ErrorStatus, Oid, Pdu, PduKind, Value, VarBind, Version};
 use crate::time::Now;
 use std::ops::Bound;
@@ -158,6 +158,9 @@ fn set(
         if !may_write {
             return refuse(ErrorStatus::NO_ACCESS, ErrorStatus::NO_SUCH_NAME);
         }
+        if agent.writing == Writing::Refuses {
+            return refuse(ErrorStatus::NOT_WRITABLE, ErrorStatus::NO_SUCH_NAME);
+        }
         match agent.mib.get(&bind.oid) {
             None => return refuse(NO_CREATION, ErrorStatus::NO_SUCH_NAME),
             Some(cell) if !cell.is_writable => {
@@ -171,10 +174,13 @@ fn set(
             Some(_) => {}
         }
     }
+    agent.sets += 1;
+    if agent.writing == Writing::Ignores {
+        return Ok(question.binds.clone());
+    }
     for bind in &question.binds {
         write(agent, now, bind);
     }
-    agent.sets += 1;
     Ok(question.binds.clone())
 }
 
@@ -182,8 +188,21 @@ const BAD_VALUE: ErrorStatus = ErrorStatus(3);
 const WRONG_TYPE: ErrorStatus = ErrorStatus(7);
 const NO_CREATION: ErrorStatus = ErrorStatus(11);
 
-/// Writing 2 to the reset object resets the peak; the object itself reads 1 again, as on the real ones.
+/// Writing 2 to a reset object resets; the object itself reads 1 again, as on the real ones.
 fn write(agent: &mut Agent, now: Now, bind: &VarBind) {
+    if super::outlets::write(&mut agent.outlets, now.mono, &bind.oid, &bind.value) {
+        return;
+    }
+    if let Some(model) = agent
+        .model
+        .as_mut()
+        .filter(|model| model.is_energy_reset(&bind.oid))
+    {
+        if bind.value == Value::Integer(2) {
+            model.reset_energy();
+        }
+        return;
+    }
     if let Some(model) = agent
         .model
         .as_mut()

@@ -80,9 +80,22 @@ pub(super) const COMMANDS: &[Command<Power>] = &[
     },
     Command {
         spec: Spec {
+            name: "outlet",
+            usage: "<pdu> <outlets> on|off|cycle [pause]",
+            help: "switch outlets by name or number, several as 1,3-5",
+            example: "/outlet alpha 3 off",
+            role: Role::Operator,
+            action: Some("power.outlet"),
+            arg: Arg::Pdu,
+            changes_state: true,
+        },
+        run: Power::outlet,
+    },
+    Command {
+        spec: Spec {
             name: "reset",
-            usage: "[name]",
-            help: "make a PDU forget its peak",
+            usage: "[name] [energy]",
+            help: "make a PDU forget its peak, or what it has counted",
             example: "/reset alpha",
             role: Role::Operator,
             action: Some("power.reset"),

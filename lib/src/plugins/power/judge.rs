@@ -54,7 +54,7 @@ impl Power {
         view.voltage_v = figures.voltage_v;
         view.energy_kwh = figures.energy_kwh;
         self.revision += 1;
-        self.check_resets(ctx, index, &figures, at);
+        self.check_errands(ctx, index, &figures, at);
         self.note_end(ctx, index, figures.power_w, at);
     }
 
@@ -175,6 +175,7 @@ impl Power {
     }
 
     fn detect_restart(&mut self, ctx: &mut Ctx<'_>, index: u32, figures: &Figures, at: Now) {
+        let is_resetting_energy = self.is_resetting_energy(index);
         let Some(device) = self.devices.get_mut(index as usize) else {
             return;
         };
@@ -188,9 +189,9 @@ impl Power {
             _ => None,
         };
         let energy = match (before.energy_kwh, figures.energy_kwh) {
-            (Some(before), Some(energy)) if energy < before => Some(format!(
-                "its energy counter went back from {before:.1} to {energy:.1} kWh"
-            )),
+            (Some(before), Some(energy)) if energy < before && !is_resetting_energy => Some(
+                format!("its energy counter went back from {before:.1} to {energy:.1} kWh"),
+            ),
             _ => None,
         };
         let Some(summary) = uptime.or(energy) else {

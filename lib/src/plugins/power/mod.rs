@@ -4,17 +4,20 @@
 
 mod commands;
 mod device;
+mod errand;
 mod exceedings;
 mod excess;
 mod history;
 mod judge;
 mod limits;
+mod outlets;
 mod patience;
 mod poll;
 mod publish;
 mod rehearse;
 mod reset;
 mod schedule;
+mod select;
 mod sums;
 #[cfg(test)]
 mod testing;
@@ -67,7 +70,7 @@ pub struct Power {
     queued: VecDeque<u32>,
     in_flight: poll::InFlight,
     jobs: SmallMap<Ticket, Purpose>,
-    resets: Vec<reset::Job>,
+    errands: Vec<errand::Errand>,
     episodes: Episodes,
     history: history::History,
     published: publish::Published,
@@ -341,7 +344,7 @@ impl Power {
             },
             Purpose::Csv(_) => true,
         });
-        reset::rename(&mut self.resets, &new_index);
+        errand::rename(&mut self.errands, &new_index);
         let stage_is = |wanted: fn(&Stage) -> bool| {
             (0u32..)
                 .zip(&self.devices)
@@ -490,7 +493,11 @@ impl super::Plugin for Power {
     }
 
     fn recall(&mut self, ctx: &mut Ctx<'_>, invocation: &Invocation) -> bool {
-        invocation.command == "reset" && self.recall_reset(ctx, invocation)
+        match invocation.command {
+            "reset" => self.recall_reset(ctx, invocation),
+            "outlet" => self.recall_outlet(ctx, invocation),
+            _ => false,
+        }
     }
 
     fn complete(&self, config: &Config, arg: Arg, prefix: &str) -> Vec<String> {
@@ -518,13 +525,13 @@ impl super::Plugin for Power {
     fn poll_timeout(&self) -> Option<Mono> {
         let saving = self.save_at.filter(|_| !self.devices.is_empty());
         let slots = earlier(self.next_slot(), self.history.next());
-        earlier(earlier(slots, self.next_reset()), saving)
+        earlier(earlier(slots, self.next_errand()), saving)
     }
 
     fn handle_timeout(&mut self, ctx: &mut Ctx<'_>) {
         self.notice_sleep(ctx);
         self.fire_due(ctx);
-        self.expire_resets(ctx);
+        self.advance_errands(ctx);
         self.note_history(ctx.now.mono);
         self.save_some(ctx);
     }

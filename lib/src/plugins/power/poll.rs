@@ -268,7 +268,7 @@ impl Power {
         for reply in replies {
             match self.in_flight.take(reply.ticket) {
                 Some(index) => self.handle_reply(ctx, index, &reply, &mut requests),
-                None => self.handle_reset_reply(ctx, &reply),
+                None => self.handle_errand_reply(ctx, &reply),
             }
         }
         if !requests.is_empty() {

@@ -1,43 +1,93 @@
-//! `/reset`: makes a device forget its peak, and reads back whether it did. A SET is sent once; whether it
-//! worked is told by the peak, not by the answer.
+//! `/reset`: makes a device forget its peak or its energy, and reads back whether it did. Whether it worked is told
+//! by the reading, not by the answer.
 
 use super::device::Figures;
+use super::errand::{Errand, Said, Work};
 use super::excess::{Watts, pdu_name};
 use super::{Power, SavedPeak, commands};
 use crate::chat::{Answer, Button, Invocation, Role};
 use crate::ctx::Ctx;
-use crate::effect::{Effect, Ticket};
-use crate::pdu::DeviceTime;
-use crate::snmp::{Credentials, SnmpAnswer, SnmpAsk, SnmpReply, SnmpRequest, SnmpTarget, VarBind};
+use crate::pdu::{DeviceTime, Plan};
+use crate::snmp::VarBind;
 use crate::text::Text;
-use crate::time::{Mono, Now};
+use crate::time::Now;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Readings within which the peak must have fallen.
+/// Readings within which the meter must have fallen.
 const READ_BACKS: u32 = 5;
-/// Without readings the job ends after this.
+/// Without readings the errand ends after this.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A reset under way.
 #[derive(Debug)]
-pub(super) struct Job {
-    index: u32,
-    invocation: Invocation,
-    before_w: Option<f64>,
+pub(super) struct Reset {
+    meter: Meter,
+    before: Option<f64>,
     before_at: Option<DeviceTime>,
     /// SETs still to send.
     sets: VecDeque<VarBind>,
-    /// The SET that is out.
-    waits_for: Option<(Ticket, VarBind)>,
     /// What the device said, if it was not plain success.
     doubt: Option<String>,
     read_backs: u32,
-    give_up: Mono,
-    is_gone: bool,
-    /// The agent ended while it was under way: nothing is written, the peak is told.
+    /// The agent ended while it was under way: nothing is written, the state is told.
     is_recalled: bool,
+}
+
+/// What is to be forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meter {
+    Peak,
+    Energy,
+}
+
+impl Meter {
+    /// The words behind the name of the PDU; `None` when they mean nothing.
+    fn of(invocation: &Invocation) -> Option<Meter> {
+        match (invocation.arg(1), invocation.arg(2)) {
+            (None, _) | (Some("peak"), None) => Some(Meter::Peak),
+            (Some("energy"), None) => Some(Meter::Energy),
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Meter::Peak => "peak",
+            Meter::Energy => "energy",
+        }
+    }
+
+    fn sets(self, plan: &Plan) -> &[VarBind] {
+        match self {
+            Meter::Peak => &plan.peak_reset,
+            Meter::Energy => &plan.energy_reset,
+        }
+    }
+
+    fn read(self, figures: &Figures) -> Option<f64> {
+        match self {
+            Meter::Peak => figures.peak_w,
+            Meter::Energy => figures.energy_kwh,
+        }
+    }
+
+    fn shown(self, value: f64) -> String {
+        match self {
+            Meter::Peak => Watts(value).to_string(),
+            Meter::Energy => format!("{value:.1} kWh"),
+        }
+    }
+
+    /// The line that asks for it.
+    fn line(self, pdu: &str) -> String {
+        let pdu = crate::chat::grammar::quote(pdu);
+        match self {
+            Meter::Peak => format!("/reset {pdu}"),
+            Meter::Energy => format!("/reset {pdu} energy"),
+        }
+    }
 }
 
 impl Power {
@@ -46,41 +96,79 @@ impl Power {
         let Some(name) = invocation.arg(0) else {
             return choose(ctx, invocation);
         };
-        let Some(index) = config.pdus.iter().position(|pdu| *pdu.name == *name) else {
+        let index = config.pdus.iter().position(|pdu| *pdu.name == *name);
+        let (Some(index), Some(meter)) = (index, Meter::of(invocation)) else {
             return commands::usage(ctx, invocation);
         };
         let index = index as u32;
-        if self
-            .resets
-            .iter()
-            .any(|job| job.index == index && !job.is_recalled)
-        {
-            let text = format!("The peak of {name} is being reset already.");
+        if self.is_resetting(index, meter) {
+            let text = format!("The {} of {name} is being reset already.", meter.name());
             return ctx.answer(&invocation.reply_to, Answer::text(text));
         }
-        if invocation.confirmed {
-            self.begin_reset(ctx, invocation, index);
-        } else {
-            self.spell_out(ctx, invocation, index, name);
+        let obstacle = self.why_not_on_device(ctx, index, meter);
+        match (obstacle, meter) {
+            (Some(why), Meter::Energy) => {
+                let text = format!("The energy of {name} cannot be reset: {why}.");
+                ctx.answer(&invocation.reply_to, Answer::text(text));
+            }
+            (obstacle, _) if !invocation.confirmed => {
+                self.spell_out(ctx, invocation, index, meter, obstacle);
+            }
+            (Some(why), Meter::Peak) => {
+                self.start_anew(ctx, index);
+                let outcome = format!("only the agent's own peak was reset: {why}");
+                ctx.audit(invocation, format!("power.reset:{name}"), outcome.clone());
+                let text = format!("{name}: {outcome}.");
+                ctx.answer(&invocation.reply_to, Answer::text(text));
+            }
+            (None, _) => self.begin_reset(ctx, invocation, index, meter),
         }
     }
 
+    fn is_resetting(&self, index: u32, meter: Meter) -> bool {
+        self.errands.iter().any(|errand| match &errand.work {
+            Work::Reset(reset) => {
+                errand.index == index && reset.meter == meter && !reset.is_recalled
+            }
+            Work::Outlets(_) => false,
+        })
+    }
+
+    /// True while a falling energy meter is what somebody asked for.
+    pub(super) fn is_resetting_energy(&self, index: u32) -> bool {
+        self.is_resetting(index, Meter::Energy)
+    }
+
     /// Says what would happen, with the button that makes it happen.
-    fn spell_out(&self, ctx: &mut Ctx<'_>, invocation: &Invocation, index: u32, name: &str) {
-        let device = &self.devices[index as usize];
-        let peak = match device.view.peak_w {
-            Some(w) => format!("The peak of {name} is {}. ", Watts(w)),
-            None => format!("The peak of {name} is not known. "),
+    fn spell_out(
+        &self,
+        ctx: &mut Ctx<'_>,
+        invocation: &Invocation,
+        index: u32,
+        meter: Meter,
+        obstacle: Option<&str>,
+    ) {
+        let name = invocation.arg(0).unwrap_or_default();
+        let view = &self.devices[index as usize].view;
+        let value = match meter {
+            Meter::Peak => view.peak_w,
+            Meter::Energy => view.energy_kwh,
         };
-        let effect = match self.why_not_on_device(ctx, index) {
-            None => "Resetting writes to the device, which forgets it, and the agent's own peak starts anew.".to_owned(),
-            Some(why) => format!("Only the agent's own peak would start anew: {why}."),
+        let what = meter.name();
+        let value = match value {
+            Some(value) => format!("The {what} of {name} is {}. ", meter.shown(value)),
+            None => format!("The {what} of {name} is not known. "),
+        };
+        let effect = match (obstacle, meter) {
+            (Some(why), _) => format!("Only the agent's own peak would start anew: {why}."),
+            (None, Meter::Peak) => "Resetting writes to the device, which forgets it, and the agent's own peak starts anew.".to_owned(),
+            (None, Meter::Energy) => "Resetting writes to the device, whose meter counts from zero again. What it has counted is gone.".to_owned(),
         };
         let answer = Answer {
-            text: Text::from(peak + &effect),
+            text: Text::from(value + &effect),
             buttons: vec![vec![Button::confirm(
-                format!("Reset the peak of {name}"),
-                format!("/reset {}", crate::chat::grammar::quote(name)),
+                format!("Reset the {what} of {name}"),
+                meter.line(name),
             )]],
             ..Answer::default()
         };
@@ -88,289 +176,223 @@ impl Power {
     }
 
     /// Why a reset cannot be written to the device; `None` when it can.
-    fn why_not_on_device(&self, ctx: &Ctx<'_>, index: u32) -> Option<&'static str> {
-        let device = self.devices.get(index as usize)?;
-        let config = ctx.config.pdus.get(index as usize)?;
-        let can = device
-            .plan
-            .as_ref()
-            .is_some_and(|plan| !plan.peak_reset.is_empty());
-        if device.plan.is_none() {
-            Some("the device has not been read yet")
-        } else if !can {
-            Some("the device has no peak that can be reset")
-        } else if config.write.is_none() {
-            Some("no write_community or write_v3 is configured for it")
-        } else {
-            None
+    fn why_not_on_device(&self, ctx: &Ctx<'_>, index: u32, meter: Meter) -> Option<&'static str> {
+        let plan = self.devices.get(index as usize)?.plan.as_ref();
+        match (plan, meter) {
+            (None, _) => Some("the device has not been read yet"),
+            (Some(plan), Meter::Peak) if plan.peak_reset.is_empty() => {
+                Some("the device has no peak that can be reset")
+            }
+            (Some(plan), Meter::Energy) if plan.energy_reset.is_empty() => {
+                Some("the device has no energy meter that can be reset")
+            }
+            (Some(_), _) => self.write_target(ctx, index).err(),
         }
     }
 
-    fn begin_reset(&mut self, ctx: &mut Ctx<'_>, invocation: &Invocation, index: u32) {
-        let name = pdu_name(ctx.config, index).to_owned();
-        let action = format!("power.reset:{name}");
-        if let Some(why) = self.why_not_on_device(ctx, index) {
-            self.start_anew(ctx, index);
-            let outcome = format!("only the agent's own peak was reset: {why}");
-            ctx.audit(invocation, action, outcome.clone());
-            let text = format!("{name}: {outcome}.");
-            return ctx.answer(&invocation.reply_to, Answer::text(text));
-        }
+    fn begin_reset(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        invocation: &Invocation,
+        index: u32,
+        meter: Meter,
+    ) {
         let Some(device) = self.devices.get(index as usize) else {
             return;
         };
-        let sets = device
-            .plan
-            .iter()
-            .flat_map(|plan| plan.peak_reset.iter().cloned())
-            .collect();
-        let job = Job {
-            index,
-            invocation: invocation.clone(),
-            before_w: device.before.device_peak_w,
+        let plan = device.plan.as_deref();
+        let sets = plan.map_or(&[][..], |plan| meter.sets(plan));
+        let reset = Reset {
+            meter,
+            before: match meter {
+                Meter::Peak => device.before.device_peak_w,
+                Meter::Energy => device.before.energy_kwh,
+            },
             before_at: device.before.device_peak_at,
-            sets,
-            waits_for: None,
+            sets: sets.iter().cloned().collect(),
             doubt: None,
             read_backs: READ_BACKS,
-            give_up: ctx.now.mono + PATIENCE,
-            is_gone: false,
             is_recalled: false,
         };
-        ctx.answer(
-            &invocation.reply_to,
-            Answer {
-                more_follows: true,
-                ..Answer::text(format!("{name}: writing the reset to the device …"))
-            },
-        );
-        self.resets.push(job);
-        self.send_set(ctx, self.resets.len() - 1);
+        let give_up = ctx.now.mono + PATIENCE;
+        let errand = Errand::new(index, invocation, give_up, Work::Reset(reset));
+        let at = self.begin_errand(ctx, errand, "writing the reset to the device");
+        self.send_next_reset(ctx, at);
     }
 
-    /// Tells the peak with the first reading, after a reset that the end of the agent interrupted.
+    /// Tells the state with the first reading, after a reset that the end of the agent interrupted.
     pub(super) fn recall_reset(&mut self, ctx: &Ctx<'_>, invocation: &Invocation) -> bool {
         let name = invocation.arg(0);
         let mut pdus = ctx.config.pdus.iter();
-        let Some(index) = pdus.position(|pdu| Some(&*pdu.name) == name) else {
+        let index = pdus.position(|pdu| Some(&*pdu.name) == name);
+        let (Some(index), Some(meter)) = (index, Meter::of(invocation)) else {
             return false;
         };
-        self.resets.push(Job {
-            index: index as u32,
-            invocation: invocation.clone(),
-            before_w: None,
+        let reset = Reset {
+            meter,
+            before: None,
             before_at: None,
             sets: VecDeque::new(),
-            waits_for: None,
             doubt: None,
             read_backs: 0,
-            give_up: ctx.now.mono + PATIENCE,
-            is_gone: false,
             is_recalled: true,
-        });
+        };
+        let give_up = ctx.now.mono + PATIENCE;
+        let work = Work::Reset(reset);
+        self.errands
+            .push(Errand::new(index as u32, invocation, give_up, work));
         true
     }
 
-    fn finish_recalled(&mut self, ctx: &mut Ctx<'_>, at: usize, peak_w: Option<f64>) {
-        let job = self.resets.remove(at);
-        let name = job.invocation.arg(0).unwrap_or_default();
-        let state = match peak_w {
-            Some(peak_w) => format!("The peak of {name} is {} now.", Watts(peak_w)),
-            None => format!("{name} has not said its peak since; /peaks shows it when it does."),
+    fn finish_recalled(&mut self, ctx: &mut Ctx<'_>, at: usize, meter: Meter, value: Option<f64>) {
+        let errand = self.errands.remove(at);
+        let (name, what) = (errand.name(), meter.name());
+        let state = match (value, meter) {
+            (Some(value), _) => format!("The {what} of {name} is {} now.", meter.shown(value)),
+            (None, Meter::Peak) => {
+                format!("{name} has not said its peak since; /peaks shows it when it does.")
+            }
+            (None, Meter::Energy) => {
+                format!("{name} has not said its energy since; /energy shows it when it does.")
+            }
         };
-        let text = format!("{} {state}", job.invocation.outcome_unknown());
-        ctx.answer(&job.invocation.reply_to, Answer::text(text));
+        let text = format!("{} {state}", errand.invocation.outcome_unknown());
+        ctx.answer(&errand.invocation.reply_to, Answer::text(text));
     }
 
-    /// Sends the next SET of a job. With none left, readings decide.
-    fn send_set(&mut self, ctx: &mut Ctx<'_>, at: usize) {
-        let Some(job) = self.resets.get_mut(at) else {
-            return;
-        };
-        let Some(set) = job.sets.pop_front() else {
-            return;
-        };
-        let target = self
-            .devices
-            .get(job.index as usize)
-            .and_then(|device| device.target.clone());
-        let write = ctx
-            .config
-            .pdus
-            .get(job.index as usize)
-            .and_then(|pdu| pdu.write.clone());
-        let (Some(target), Some(mut credentials)) = (target, write) else {
-            job.doubt = Some("the device has no address, or nothing to write as".into());
-            return;
-        };
-        // A card that was found to speak version 1 alone is written to in it as well.
-        if let (Credentials::Community(version, _), Credentials::Community(found, _)) =
-            (&mut credentials, &target.credentials)
-        {
-            *version = *found;
+    fn reset_at(&mut self, at: usize) -> Option<&mut Reset> {
+        match &mut self.errands.get_mut(at)?.work {
+            Work::Reset(reset) => Some(reset),
+            Work::Outlets(_) => None,
         }
-        let ticket = ctx.tickets.issue();
-        let request = SnmpRequest {
-            ticket,
-            target: Arc::new(SnmpTarget {
-                credentials,
-                ..(*target).clone()
-            }),
-            ask: SnmpAsk::Set([set.clone()].into()),
-            timeout: ctx.config.power.timeout.max(Duration::from_secs(2)),
-            retries: 0,
-            deadline: ctx.now.mono + Duration::from_secs(5),
-        };
-        job.waits_for = Some((ticket, set));
-        ctx.effects.push(Effect::Snmp(vec![request]));
     }
 
-    /// Takes the answer to a SET.
-    pub(super) fn handle_reset_reply(&mut self, ctx: &mut Ctx<'_>, reply: &SnmpReply) {
-        let is_its =
-            |job: &Job| matches!(&job.waits_for, Some((ticket, _)) if *ticket == reply.ticket);
-        let Some(at) = self.resets.iter().position(is_its) else {
+    /// Sends the next SET of a reset. With none left, readings decide.
+    fn send_next_reset(&mut self, ctx: &mut Ctx<'_>, at: usize) {
+        let Some(set) = self.reset_at(at).and_then(|reset| reset.sets.pop_front()) else {
             return;
         };
-        let job = &mut self.resets[at];
-        let Some((_, set)) = job.waits_for.take() else {
-            return;
-        };
-        match &reply.result {
-            Ok(SnmpAnswer::Values(values)) if values.first().is_some_and(|v| !v.is_absent()) => {
-                job.read_backs = READ_BACKS;
-                self.send_set(ctx, at);
-                self.end_without_peak(ctx, at);
-            }
-            Ok(SnmpAnswer::Values(_) | SnmpAnswer::Binds(_)) => {
-                let why = format!("the device has no object {}", set.oid);
-                self.finish_failed(ctx, at, &why);
-            }
-            Ok(SnmpAnswer::Error { status, .. }) => {
-                let why = format!("the device refused the reset ({})", status.name());
-                self.finish_failed(ctx, at, &why);
-            }
-            // The device may have done it all the same: the peak will tell.
-            Err(fault) => {
-                job.doubt = Some(format!("no answer to the reset: {}", fault.detail));
-                self.send_set(ctx, at);
-                self.end_without_peak(ctx, at);
+        if let Err(why) = self.send_set(ctx, at, set) {
+            if let Some(reset) = self.reset_at(at) {
+                reset.doubt = Some(why.to_owned());
             }
         }
     }
 
-    /// A device whose peak cannot be read (several units) cannot prove anything.
-    fn end_without_peak(&mut self, ctx: &mut Ctx<'_>, at: usize) {
-        let Some(job) = self.resets.get(at) else {
+    /// Takes what the device made of a SET.
+    pub(super) fn handle_reset_said(&mut self, ctx: &mut Ctx<'_>, at: usize, said: Said) {
+        let Some(reset) = self.reset_at(at) else {
             return;
         };
-        if job.before_w.is_some() || job.waits_for.is_some() {
+        match said {
+            Said::Refused(why) => {
+                return self.finish_failed(ctx, at, &format!("the device refused: {why}"));
+            }
+            // Command objects read as they like: the meter will tell.
+            Said::Taken | Said::Differs(_) => reset.read_backs = READ_BACKS,
+            Said::Nothing(why) => reset.doubt = Some(why),
+        }
+        self.send_next_reset(ctx, at);
+        self.end_without_reading(ctx, at);
+    }
+
+    /// A device whose meter cannot be read (the peak of several units) cannot prove anything.
+    fn end_without_reading(&mut self, ctx: &mut Ctx<'_>, at: usize) {
+        let is_waiting = self.errands.get(at).is_some_and(Errand::is_waiting);
+        let Some(reset) = self.reset_at(at) else {
+            return;
+        };
+        if reset.before.is_some() || is_waiting {
             return;
         }
-        let outcome = match &job.doubt {
+        let outcome = match &reset.doubt {
             Some(doubt) => doubt.clone(),
-            None => {
-                "the device took the reset; it has no single peak that could be read back".into()
-            }
+            None => format!(
+                "the device took the reset; it has no single {} that could be read back",
+                reset.meter.name()
+            ),
         };
-        self.finish(ctx, at, &outcome, true);
+        self.finish_reset(ctx, at, &outcome, true);
     }
 
-    /// Looks after each reading whether the peak has fallen.
-    pub(super) fn check_resets(
+    /// Looks after a reading whether the meter has fallen.
+    pub(super) fn check_reset(
         &mut self,
         ctx: &mut Ctx<'_>,
-        index: u32,
+        position: usize,
         figures: &Figures,
         at: Now,
     ) {
-        let is_its = |job: &Job| job.index == index && job.waits_for.is_none() && !job.is_gone;
-        let Some(position) = self.resets.iter().position(is_its) else {
+        let Some(errand) = self.errands.get(position) else {
             return;
         };
-        let job = &mut self.resets[position];
-        if job.is_recalled {
-            let own = self
-                .devices
-                .get(index as usize)
-                .and_then(|device| device.view.peak_w);
-            return self.finish_recalled(ctx, position, figures.peak_w.or(own));
-        }
-        let (Some(before), Some(peak)) = (job.before_w, figures.peak_w) else {
+        let (index, give_up) = (errand.index, errand.act_at);
+        let Some(reset) = self.reset_at(position) else {
             return;
         };
-        let is_new = figures.peak_at.is_some() && figures.peak_at != job.before_at;
-        if peak < before || is_new {
-            let outcome = format!(
-                "peak reset on the device: {} → {}",
-                Watts(before),
-                Watts(peak)
-            );
-            return self.finish(ctx, position, &outcome, true);
+        let meter = reset.meter;
+        let now = meter.read(figures);
+        if reset.is_recalled {
+            let own = self.devices.get(index as usize);
+            let own = own.and_then(|device| device.view.peak_w);
+            let own = own.filter(|_| meter == Meter::Peak);
+            return self.finish_recalled(ctx, position, meter, now.or(own));
         }
-        if figures.power_w.is_some_and(|power_w| power_w >= before) {
-            let outcome = format!(
-                "the device took the reset; it draws {} now, as much as its peak",
-                Watts(peak)
-            );
-            return self.finish(ctx, position, &outcome, true);
+        let (Some(before), Some(value)) = (reset.before, now) else {
+            return;
+        };
+        let (what, shown) = (meter.name(), meter.shown(value));
+        let is_new =
+            meter == Meter::Peak && figures.peak_at.is_some() && figures.peak_at != reset.before_at;
+        if value < before || is_new {
+            let before = meter.shown(before);
+            let outcome = format!("{what} reset on the device: {before} → {shown}");
+            return self.finish_reset(ctx, position, &outcome, true);
         }
-        job.read_backs = job.read_backs.saturating_sub(1);
-        if job.read_backs == 0 || at.mono >= job.give_up {
-            let doubt = job.doubt.take();
+        let is_at_peak = meter == Meter::Peak && figures.power_w.is_some_and(|w| w >= before);
+        if is_at_peak {
+            let outcome =
+                format!("the device took the reset; it draws {shown} now, as much as its peak");
+            return self.finish_reset(ctx, position, &outcome, true);
+        }
+        reset.read_backs = reset.read_backs.saturating_sub(1);
+        if reset.read_backs == 0 || at.mono >= give_up {
+            let doubt = reset.doubt.take();
             let why = doubt.unwrap_or_else(|| {
-                format!(
-                    "the device took the reset, but its peak still reads {}",
-                    Watts(peak)
-                )
+                format!("the device took the reset, but its {what} still reads {shown}")
             });
             self.finish_failed(ctx, position, &why);
         }
     }
 
-    /// Ends jobs whose device gives no readings any more.
-    pub(super) fn expire_resets(&mut self, ctx: &mut Ctx<'_>) {
-        let now = ctx.now.mono;
-        while let Some(at) = self
-            .resets
-            .iter()
-            .position(|job| job.is_gone || now >= job.give_up)
-        {
-            if self.resets[at].is_recalled {
-                self.finish_recalled(ctx, at, None);
-                continue;
-            }
-            let why = match &self.resets[at] {
-                job if job.is_gone => "the PDU was removed from the configuration".to_owned(),
-                job => job.doubt.clone().unwrap_or_else(|| {
-                    "the reset was written, but the device gives no reading to check it".to_owned()
-                }),
-            };
-            self.finish_failed(ctx, at, &why);
+    /// Ends a reset whose device gives no readings any more.
+    pub(super) fn expire_reset(&mut self, ctx: &mut Ctx<'_>, at: usize, is_gone: bool) {
+        let Some(reset) = self.reset_at(at) else {
+            return;
+        };
+        if reset.is_recalled {
+            let meter = reset.meter;
+            return self.finish_recalled(ctx, at, meter, None);
         }
-    }
-
-    /// When the next job gives up.
-    pub(super) fn next_reset(&self) -> Option<Mono> {
-        self.resets.iter().map(|job| job.give_up).min()
+        let why = match &reset.doubt {
+            _ if is_gone => "the PDU was removed from the configuration",
+            Some(doubt) => doubt,
+            None => "the reset was written, but the device gives no reading to check it",
+        };
+        let why = why.to_owned();
+        self.finish_failed(ctx, at, &why);
     }
 
     fn finish_failed(&mut self, ctx: &mut Ctx<'_>, at: usize, why: &str) {
-        self.finish(ctx, at, &format!("not reset: {why}"), false);
+        self.finish_reset(ctx, at, &format!("not reset: {why}"), false);
     }
 
-    fn finish(&mut self, ctx: &mut Ctx<'_>, at: usize, outcome: &str, done: bool) {
-        let job = self.resets.remove(at);
-        let name = match job.invocation.arg(0) {
-            Some(name) => name.to_owned(),
-            None => pdu_name(ctx.config, job.index).to_owned(),
-        };
-        if done {
-            self.start_anew(ctx, job.index);
+    fn finish_reset(&mut self, ctx: &mut Ctx<'_>, at: usize, outcome: &str, done: bool) {
+        let errand = self.conclude(ctx, at, "power.reset", outcome);
+        let is_peak = matches!(&errand.work, Work::Reset(reset) if reset.meter == Meter::Peak);
+        if done && is_peak {
+            self.start_anew(ctx, errand.index);
         }
-        ctx.audit(&job.invocation, format!("power.reset:{name}"), outcome);
-        let text = format!("{name}: {outcome}.");
-        ctx.answer(&job.invocation.reply_to, Answer::text(text));
     }
 
     /// The agent's own peak starts anew with the present power.
@@ -434,13 +456,3 @@ fn choose(ctx: &mut Ctx<'_>, invocation: &Invocation) {
 
 /// Buttons under one message.
 const MAX_BUTTONS: usize = 60;
-
-/// Renames the devices of jobs after a reload; those of removed PDUs end at the next turn.
-pub(super) fn rename(jobs: &mut [Job], new_index: &[Option<u32>]) {
-    for job in jobs {
-        match new_index.get(job.index as usize).copied().flatten() {
-            Some(index) => job.index = index,
-            None => job.is_gone = true,
-        }
-    }
-}
