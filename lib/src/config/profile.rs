@@ -42,6 +42,21 @@ pub(crate) fn profile(
     })
 }
 
+/// Reads a profile that is like another one but for its head.
+///
+/// # Errors
+/// Everything that is wrong in the other one.
+pub(crate) fn profile_like(
+    head: Arc<Head>,
+    text: &str,
+    base: &str,
+) -> Result<Arc<Profile>, Vec<ConfigError>> {
+    read(text, "profile", |mut reader| {
+        let _ = read_head(&mut reader);
+        Some(Arc::new(read_rest(reader, head, base)))
+    })
+}
+
 /// Reads a file with one profile.
 ///
 /// # Errors
@@ -135,6 +150,11 @@ fn read_head(reader: &mut Reader<'_>) -> Option<Head> {
         recorded: list("recorded"),
         sys_object_ids: list("sys_object_id"),
         sys_descrs: list("sys_descr"),
+        unless: list("unless"),
+        like: reader
+            .get("like")
+            .and_then(|item| item.line())
+            .map(Box::from),
         mib: reader
             .get("mib")
             .and_then(|item| item.line())
@@ -171,6 +191,7 @@ fn models(item: &Item<'_>) -> Box<[Model]> {
         let mut reader = item.table()?;
         let mut text = |key| reader.get(key).and_then(|item| item.text());
         let (after, before, words) = (text("after"), text("before"), text("words"));
+        let always = text("always").map(|name| Model::Always(name.into()));
         reader.finish();
         match (after, words) {
             (Some(after), _) => Some(Model::Descr(
@@ -178,6 +199,7 @@ fn models(item: &Item<'_>) -> Box<[Model]> {
                 before.unwrap_or_default().into(),
             )),
             (None, Some(words)) => Some(Model::Words(words.into())),
+            (None, None) if always.is_some() => always,
             (None, None) => {
                 item.error("names no model; write an OID, { after = \"MN:\", before = \" \" } or { words = \"…\" }");
                 None

@@ -4,7 +4,7 @@
 use super::ask::{Fetch, GaveUp, Outcome, Walk};
 use super::layout::{Layout, SYS_UPTIME, oid};
 use super::plan::{Plan, Sums};
-use super::profile::{Head, MAKERS, Model, NOT_PDUS, Profile, absolute, is_under};
+use super::profile::{Head, MAKERS, Model, Profile, absolute, is_under};
 use super::profiles::{Profiles, Source};
 use super::value;
 use super::{Kind, Reading};
@@ -90,6 +90,10 @@ pub struct Identify {
     profile: Option<Arc<Profile>>,
     batch: usize,
     note: Option<String>,
+    /// What stands before the profile's columns on this device.
+    base: String,
+    /// A likely profile says that this is something else.
+    is_other: bool,
 }
 
 #[derive(Debug)]
@@ -121,6 +125,8 @@ impl Identify {
             profile: None,
             batch: usize::MAX,
             note: None,
+            base: String::new(),
+            is_other: false,
         }
     }
 
@@ -223,6 +229,14 @@ impl Identify {
         columns
     }
 
+    /// The columns that only other devices have.
+    fn excluding(&self, head: &Head) -> Vec<Oid> {
+        let is_named = self.options.profile.is_some();
+        let first = head.bases.first().map_or("", |base| base);
+        let columns = head.unless.iter().filter(|_| !is_named);
+        columns.map(|text| oid(&absolute(first, text))).collect()
+    }
+
     /// Looks at the candidates whose affinity is accepted; if there is none at the next ones, generic MIBs last
     /// and only for what may be a PDU.
     fn decide_among(&mut self, accept: fn(usize) -> bool) {
@@ -246,8 +260,11 @@ impl Identify {
         self.candidates = later;
         let columns: Vec<Oid> = now
             .iter()
-            .flat_map(|source| self.decisive(source.head()))
-            .map(|(_, column)| column)
+            .flat_map(|source| {
+                let head = source.head();
+                let decisive = self.decisive(head).into_iter().map(|(_, column)| column);
+                decisive.chain(self.excluding(head)).collect::<Vec<_>>()
+            })
             .collect::<SmallSet<_>>()
             .into_iter()
             .collect();
@@ -270,13 +287,28 @@ impl Identify {
                 .bind(column)
                 .is_some_and(|bind| bind.oid.starts_with(column) && says(&bind.value))
         };
-        self.profile = looked_at.iter().find_map(|source| {
+        let is_other = |head: &Head| {
+            let excluding = self.excluding(head);
+            excluding.iter().any(|column| answers(head, column))
+        };
+        let found = looked_at.iter().find_map(|source| {
+            let head = source.head();
             let (base, _) = self
-                .decisive(source.head())
+                .decisive(head)
                 .into_iter()
-                .find(|(_, column)| answers(source.head(), column))?;
-            source.profile(&base)
+                .find(|(_, column)| answers(head, column))?;
+            let profile = source.profile(&base).filter(|_| !is_other(head))?;
+            Some((profile, base))
         });
+        let likely = |source: &&Arc<Source>| self.affinity(source.head()) > 0;
+        self.is_other |= looked_at
+            .iter()
+            .filter(likely)
+            .any(|source| is_other(source.head()));
+        if let Some((profile, base)) = found {
+            self.profile = Some(profile);
+            self.base = base;
+        }
         match &self.profile {
             Some(profile) => self.step = Step::Rows(self.walk(profile)),
             None if self.candidates.is_empty() => return Some(self.unknown()),
@@ -328,7 +360,6 @@ impl Identify {
             Ok(layout) => {
                 let mut oids = layout.oids();
                 oids.push(oid(SYS_UPTIME));
-                oids.extend(profile.model.iter().cloned());
                 self.batch = self.batch.min(profile.head.max_oids);
                 self.step = Step::Values(Fetch::get(&oids, self.batch), layout);
                 None
@@ -342,6 +373,10 @@ impl Identify {
 
     fn after_values(&mut self, fetch: &Fetch, layout: Layout) -> Identified {
         let answered = |oid: &Oid| fetch.value(oid).cloned();
+        let model = layout
+            .models()
+            .iter()
+            .find_map(|oid| fetch.value(oid).and_then(value::text));
         let plan = layout.plan(&answered, self.batch.min(fetch.largest_batch()));
         let reading = first_reading(&plan, fetch);
         let kind = kind_of(&reading);
@@ -349,10 +384,7 @@ impl Identify {
             .profile
             .as_ref()
             .map(|profile| Arc::clone(&profile.head));
-        let mut models = self.profile.iter().flat_map(|profile| &profile.model);
-        let mut identified = self.describe(kind, head, || {
-            models.find_map(|oid| fetch.value(oid).and_then(value::text))
-        });
+        let mut identified = self.describe(kind, head, model);
         identified.plan = plan;
         identified.reading = reading;
         if kind == Kind::IdentifyOnly {
@@ -364,7 +396,7 @@ impl Identify {
 
     /// A device of which only the system group is known.
     fn unknown(&mut self) -> Identified {
-        let kind = if self.profile.is_some() || self.may_be_pdu() {
+        let kind = if self.profile.is_some() || self.may_be_pdu() && !self.is_other {
             Kind::IdentifyOnly
         } else {
             Kind::NotAPdu
@@ -383,7 +415,7 @@ impl Identify {
             Some(profile) => Some(Arc::clone(&profile.head)),
             None => closest().filter(|_| kind == Kind::IdentifyOnly),
         };
-        let mut identified = self.describe(kind, head, || None);
+        let mut identified = self.describe(kind, head, None);
         identified.profile = None;
         identified.note = self
             .note
@@ -396,21 +428,19 @@ impl Identify {
         identified
     }
 
-    fn describe(
-        &self,
-        kind: Kind,
-        head: Option<Arc<Head>>,
-        object: impl FnOnce() -> Option<String>,
-    ) -> Identified {
+    fn describe(&self, kind: Kind, head: Option<Arc<Head>>, object: Option<String>) -> Identified {
         let descr = self.sys_descr.as_deref().unwrap_or_default();
         let of_descr = |model: &Model| match model {
             Model::Object(_) => None,
             Model::Descr(after, before) => between(descr, after, before),
+            Model::Always(name) => Some(name.to_string()),
             Model::Words(words) => descr.contains(&**words).then(|| words.to_string()),
         };
-        let model = object().or_else(|| head.as_ref()?.model.iter().find_map(of_descr));
+        let model = object.or_else(|| head.as_ref()?.model.iter().find_map(of_descr));
         // Makers that share a MIB differ by their number.
-        let maker = self.sys_object_id.as_deref().and_then(maker).map(Box::from);
+        let maker = maker(&self.base)
+            .or_else(|| self.sys_object_id.as_deref().and_then(maker))
+            .map(Box::from);
         Identified {
             vendor: match &head {
                 Some(head) if head.bases.len() < 2 => Some(head.vendor.clone()),
@@ -473,9 +503,6 @@ fn kind_of(reading: &Reading) -> Kind {
 }
 
 fn maker(sys_object_id: &str) -> Option<&'static str> {
-    if NOT_PDUS.iter().any(|root| is_under(sys_object_id, root)) {
-        return None;
-    }
     MAKERS
         .iter()
         .find(|(root, _)| is_under(sys_object_id, root))

@@ -7,11 +7,12 @@ mod split;
 
 use super::plan::{Cell, MAX_UNITS, Plan, Target, WHOLE};
 use super::profile::{
-    Each, Few, Form, Object, Profile, Quantity, Reset, RowKind, Says, Scope, Table, Variables,
+    Each, Few, Form, Keep, Object, Profile, Quantity, Reset, RowKind, Says, Scope, Shape, Table,
+    Variables,
 };
 use super::value::{self, is_valid};
 use crate::small::{SmallMap, SmallSet};
-use crate::snmp::{Oid, Value};
+use crate::snmp::{Oid, Value, VarBind};
 use rows::{Walked, fill, row_number, table_row, take_apart, unit_at, unit_rows};
 use split::split;
 use std::sync::Arc;
@@ -30,11 +31,22 @@ pub(super) struct Layout {
     units: Vec<Vec<u32>>,
     rows: SmallMap<RowKind, Vec<TableRow>>,
     wishes: Vec<Wish>,
-    resets: [Vec<(Oid, Few, Value)>; 2],
+    resets: [Vec<ResetWish>; 2],
+    models: Vec<Oid>,
     /// Rows of which only their number is known, with the table that tells it.
     counted: Vec<(RowKind, u16, usize)>,
     /// Where the outlets of tables with a switch stand: table, row, and what its instance means and is.
     switchable: Vec<(usize, u16, UnitRow, Vec<u32>)>,
+}
+
+/// A SET that makes a unit forget.
+#[derive(Debug)]
+struct ResetWish {
+    bind: VarBind,
+    unsupported: Few,
+    when: Option<(Oid, Keep)>,
+    /// Position among the alternatives.
+    alternative: usize,
 }
 
 /// A row of a merged table.
@@ -103,6 +115,7 @@ impl Layout {
             rows: SmallMap::new(),
             wishes: Vec::new(),
             resets: [Vec::new(), Vec::new()],
+            models: models(&profile, unit_rows.first()),
             counted: Vec::new(),
             switchable: Vec::new(),
         };
@@ -119,7 +132,8 @@ impl Layout {
         {
             *wishes = reset
                 .iter()
-                .flat_map(|reset| wish_reset(reset, &unit_rows))
+                .enumerate()
+                .flat_map(|(alternative, reset)| wish_reset(reset, alternative, &unit_rows))
                 .collect();
         }
         Ok(layout)
@@ -129,14 +143,33 @@ impl Layout {
     pub(super) fn oids(&self) -> Vec<Oid> {
         let wishes = self.wishes.iter().map(|wish| &wish.oid);
         let scalings = self.wishes.iter().flat_map(|wish| &wish.scalings);
-        let resets = self.resets.iter().flatten().map(|(oid, _, _)| oid);
+        let resets = self.resets.iter().flatten();
+        let guards = resets.clone().filter_map(|reset| reset.when.as_ref());
         let mut seen = SmallSet::new();
         wishes
             .chain(scalings.map(|(oid, _)| oid))
-            .chain(resets)
-            .filter(|oid| seen.insert((*oid).clone()))
+            .chain(resets.map(|reset| &reset.bind.oid))
+            .chain(guards.map(|(oid, _)| oid))
+            .chain(&self.models)
             .cloned()
+            .chain(self.switch_guards())
+            .filter(|oid| seen.insert(oid.clone()))
             .collect()
+    }
+
+    /// The objects in which the model's name may stand, the best first.
+    pub(super) fn models(&self) -> &[Oid] {
+        &self.models
+    }
+
+    /// The objects that say which outlets can be switched.
+    fn switch_guards(&self) -> impl Iterator<Item = Oid> {
+        self.switchable
+            .iter()
+            .filter_map(|(table, _, place, instance)| {
+                let switch = self.profile.tables.get(*table)?.switch.as_ref()?;
+                Some(guard(switch.when.as_ref()?, place, instance))
+            })
     }
 
     /// The plan for a device that answered the trial like this. At most `batch` objects go into a request.
@@ -156,7 +189,7 @@ impl Layout {
         };
         let mut chosen = self.choose_device(&has_value);
         let mut switches = Vec::new();
-        let rows = self.choose_rows(&has_value, &mut chosen, &mut switches);
+        let rows = self.choose_rows(&has_value, answered, &mut chosen, &mut switches);
         let has_uptime = answered(&oid(SYS_UPTIME)).is_some_and(|value| value.as_i64().is_some());
         let has_peak = chosen
             .keys()
@@ -166,6 +199,7 @@ impl Layout {
             peak_reset: self.choose_resets(0, has_peak, answered),
             energy_reset: self.choose_resets(1, false, answered),
             switches: switches.into(),
+            parts: self.profile.parts,
             ..Plan::default()
         };
         for (kind, rows) in rows {
@@ -181,7 +215,8 @@ impl Layout {
         let cells = uptime
             .into_iter()
             .chain(chosen.into_iter().map(|(key, cell)| (key.oid, cell)));
-        (plan.fast, plan.slow) = split(cells.collect(), batch.max(1), self.units.len());
+        let sums = (self.units.len(), plan.parts);
+        (plan.fast, plan.slow) = split(cells.collect(), batch.max(1), sums);
         plan
     }
 
@@ -401,21 +436,46 @@ impl Layout {
 }
 
 /// The SETs of a reset.
-fn wish_reset(reset: &Reset, unit_rows: &[UnitRow]) -> Vec<(Oid, Few, Value)> {
-    let wish = |instance: &[u32]| {
-        (
-            reset.oid.child(instance),
-            reset.unsupported,
-            reset.value.clone(),
-        )
+fn wish_reset(reset: &Reset, alternative: usize, unit_rows: &[UnitRow]) -> Vec<ResetWish> {
+    let wish = |instance: &[u32], place: &UnitRow| ResetWish {
+        bind: VarBind {
+            oid: reset.oid.child(instance),
+            value: reset.value.clone(),
+        },
+        unsupported: reset.unsupported,
+        when: reset
+            .when
+            .clone()
+            .map(|keep| (guard(&keep, place, instance), keep)),
+        alternative,
     };
     match &reset.scope {
-        Scope::Whole(instance) | Scope::Host(instance) => vec![wish(instance)],
+        Scope::Whole(instance) | Scope::Host(instance) => {
+            vec![wish(instance, &UnitRow::default())]
+        }
         Scope::Unit(shape) => unit_rows
             .iter()
-            .map(|row| wish(&fill(shape, row)))
+            .map(|row| wish(&fill(shape, row), row))
             .collect(),
     }
+}
+
+/// The object that decides; its instance is its own, or that of what it decides about.
+fn guard(keep: &Keep, place: &UnitRow, instance: &[u32]) -> Oid {
+    match &keep.shape {
+        Some(shape) => keep.oid.child(&fill(shape, place)),
+        None => keep.oid.child(instance),
+    }
+}
+
+/// Where the name of the model stands, for the first unit.
+fn models(profile: &Profile, first: Option<&UnitRow>) -> Vec<Oid> {
+    let place = first.cloned().unwrap_or_default();
+    let model = |(oid, shape): &(Oid, Shape)| match shape {
+        Some(shape) => oid.child(&fill(shape, &place)),
+        None => oid.clone(),
+    };
+    profile.model.iter().map(model).collect()
 }
 
 /// How an object is read when the object beside it says this.

@@ -23,6 +23,8 @@ pub struct Plan {
     pub outlets: Box<[PlanRow]>,
     /// Probes.
     pub probes: Box<[PlanRow]>,
+    /// Rows of this kind make up the whole unit too; its power is their sum when nothing else tells it.
+    pub parts: Option<RowKind>,
     /// SETs that make the device forget its peak, one for each unit; empty when it cannot.
     pub peak_reset: Box<[VarBind]>,
     /// SETs that make the device count its energy anew, one for each unit; empty when it cannot.
@@ -170,26 +172,25 @@ impl Plan {
 
     /// Adds up what the units said, once all fast parts have been decoded.
     pub fn finish(&self, sums: &Sums, reading: &mut Reading) {
-        reading.power_w = self.total_power(sums, &reading.phases);
-        reading.apparent_va = self.total(sums, Quantity::Apparent);
-        reading.energy_kwh = self.total(sums, Quantity::Energy);
+        reading.power_w = self.total_of(sums, Quantity::Power, reading);
+        reading.apparent_va = self.total_of(sums, Quantity::Apparent, reading);
+        reading.energy_kwh = self.total_of(sums, Quantity::Energy, reading);
         // The peaks of several units need not have come at one time, so they have no sum.
         reading.limit_w = self.total(sums, Quantity::Limit);
         let is_single = self.units <= 1;
         reading.units.clear();
         if !is_single {
-            reading.units.extend((0..self.units).map(|unit| {
-                UnitReading {
+            for unit in 0..self.units {
+                let told = UnitReading {
                     index: unit + 1,
-                    power_w: sums
-                        .unit(Quantity::Power, unit)
-                        .or_else(|| self.phase_sum(unit, &reading.phases)),
-                    apparent_va: sums.unit(Quantity::Apparent, unit),
-                    energy_kwh: sums.unit(Quantity::Energy, unit),
+                    power_w: self.of_unit(sums, Quantity::Power, unit, reading),
+                    apparent_va: self.of_unit(sums, Quantity::Apparent, unit, reading),
+                    energy_kwh: self.of_unit(sums, Quantity::Energy, unit, reading),
                     current_a: sums.unit(Quantity::Current, unit),
                     voltage_v: sums.unit(Quantity::Voltage, unit),
-                }
-            }));
+                };
+                reading.units.push(told);
+            }
         }
         reading.peak_w = self.total(sums, Quantity::Peak).filter(|_| is_single);
         if !is_single {
@@ -209,6 +210,10 @@ impl Plan {
 
     /// True when a device with this plan can tell power.
     pub fn measures_power(&self) -> bool {
+        let is_part = |cell: &Cell| match cell.target {
+            Target::Row { kind, field, .. } => field == Field::Power && Some(kind) == self.parts,
+            _ => false,
+        };
         let tells = |cell: &Cell| {
             matches!(
                 cell.target,
@@ -220,34 +225,50 @@ impl Plan {
                     field: Field::Power,
                     ..
                 }
-            )
+            ) || is_part(cell)
         };
         self.fast.iter().any(|part| part.cells.iter().any(tells))
     }
 
-    /// The total, or the sum over units of what each says, or of its phases. Nothing when one of the units
+    /// The total, or the sum over units of what each says, or of its parts. Nothing when one of the units
     /// says nothing: part of a sum is not a total.
-    fn total_power(&self, sums: &Sums, phases: &[PhaseReading]) -> Option<f64> {
-        if let Some(whole) = sums.whole(Quantity::Power) {
+    fn total_of(&self, sums: &Sums, quantity: Quantity, reading: &Reading) -> Option<f64> {
+        if let Some(whole) = sums.whole(quantity) {
             return Some(whole);
         }
         let mut total = 0.0;
         for unit in 0..self.units.max(1) {
-            total += sums
-                .unit(Quantity::Power, unit)
-                .or_else(|| self.phase_sum(unit, phases))?;
+            total += self.of_unit(sums, quantity, unit, reading)?;
         }
         Some(total)
     }
 
-    fn phase_sum(&self, unit: u16, phases: &[PhaseReading]) -> Option<f64> {
-        let mut sum = None;
-        for (row, phase) in self.phases.iter().zip(phases) {
-            if row.unit == unit {
-                sum = Some(sum.unwrap_or(0.0) + phase.power_w?);
-            }
-        }
-        sum
+    fn of_unit(
+        &self,
+        sums: &Sums,
+        quantity: Quantity,
+        unit: u16,
+        reading: &Reading,
+    ) -> Option<f64> {
+        let is_power = quantity == Quantity::Power;
+        let phase = |phase: &PhaseReading| match quantity {
+            Quantity::Apparent => phase.apparent_va,
+            Quantity::Energy => phase.energy_kwh,
+            _ => phase.power_w,
+        };
+        sums.unit(quantity, unit)
+            .or_else(|| sum_of(&self.phases, reading.phases.iter().map(phase), unit))
+            .or_else(|| match self.parts.filter(|_| is_power)? {
+                RowKind::Bank => {
+                    let banks = reading.banks.iter().map(|bank| bank.power_w);
+                    sum_of(&self.banks, banks, unit)
+                }
+                RowKind::Outlet => {
+                    let outlets = reading.outlets.iter().map(|outlet| outlet.power_w);
+                    sum_of(&self.outlets, outlets, unit)
+                }
+                RowKind::Phase | RowKind::Probe => None,
+            })
     }
 
     fn total(&self, sums: &Sums, quantity: Quantity) -> Option<f64> {
@@ -260,6 +281,17 @@ impl Plan {
         }
         Some(total)
     }
+}
+
+/// What the rows of one unit add up to; nothing when one of them is silent.
+fn sum_of(rows: &[PlanRow], values: impl Iterator<Item = Option<f64>>, unit: u16) -> Option<f64> {
+    let mut sum = None;
+    for (row, value) in rows.iter().zip(values) {
+        if row.unit == unit {
+            sum = Some(sum.unwrap_or(0.0) + value?);
+        }
+    }
+    sum
 }
 
 /// What the units of one device said in one cycle.

@@ -31,6 +31,10 @@ pub struct Head {
     pub sys_object_ids: Box<[Box<str>]>,
     /// Parts of sysDescr. They order the candidates too.
     pub sys_descrs: Box<[Box<str>]>,
+    /// The built-in profile that this one is but for its head.
+    pub like: Option<Box<str>>,
+    /// A device that holds a value in one of these columns is something else (a UPS), whatever else it answers.
+    pub unless: Box<[Box<str>]>,
     /// One of these columns must hold a value that is not a sentinel, or the device is of another family.
     pub decides: Box<[Box<str>]>,
     /// Numbers that mean "not available" in this family, where an object says nothing else.
@@ -46,22 +50,24 @@ pub struct Head {
 pub struct Profile {
     /// How it is recognised.
     pub head: Arc<Head>,
-    /// The objects in which the model's name stands.
-    pub model: Box<[Oid]>,
+    /// The objects in which the model's name stands, and what their instance says (of the first unit).
+    pub model: Box<[(Oid, Shape)]>,
     /// Columns with one row for each unit (or inlet) behind the agent; the first that the device has. Empty for a
     /// family without chains.
     pub units: Box<[Rows]>,
     /// Quantities of a unit or of everything behind the agent. Several objects for one quantity are
-    /// alternatives, the best first; a power that none gives is the sum of the unit's phases.
+    /// alternatives, the best first; power, apparent power and energy that none gives are the sums of the unit's phases.
     pub device: Box<[(Quantity, Scope, Object)]>,
+    /// Rows of this kind make up the whole unit, so that its power is their sum too. Phases always do.
+    pub parts: Option<RowKind>,
     /// Phases, banks, outlets and probes. Tables of one kind are merged row by row, the first one wins.
     pub tables: Box<[Table]>,
     /// Values that are found by their name.
     pub variables: Box<[Variables]>,
-    /// SETs that make the device forget its peak.
-    pub peak_reset: Option<Reset>,
-    /// SETs that make the device count its energy anew.
-    pub energy_reset: Option<Reset>,
+    /// SETs that make the device forget its peak, the first of them that the device has.
+    pub peak_reset: Box<[Reset]>,
+    /// SETs that make the device count its energy anew, likewise.
+    pub energy_reset: Box<[Reset]>,
 }
 
 /// A quantity of a whole unit.
@@ -290,6 +296,8 @@ pub struct Table {
     pub unit: Option<Oid>,
     /// A column with the number of the row within its unit, where the instance is not that.
     pub number: Option<Number>,
+    /// The number of the one row that this table has in each unit.
+    pub at: Option<u32>,
     /// A column of the units with how many rows there are; what comes after them is padding.
     pub count: Option<Oid>,
     /// What makes a row one of this table. A row without the column stays.
@@ -410,6 +418,8 @@ pub enum Model {
     Descr(Box<str>, Box<str>),
     /// These very words, when sysDescr holds them.
     Words(Box<str>),
+    /// Always this.
+    Always(Box<str>),
 }
 
 /// A SET for each unit.
@@ -423,6 +433,8 @@ pub struct Reset {
     pub value: Value,
     /// What it reads when the device cannot do it.
     pub unsupported: Few,
+    /// It is for devices with such a value there.
+    pub when: Option<Keep>,
 }
 
 /// The SETs that switch an outlet.
@@ -434,6 +446,8 @@ pub struct Switch {
     pub off: Set,
     /// Switches it off and, after the device's own delay, on again; `None` when the device cannot.
     pub cycle: Option<Set>,
+    /// Only outlets with such a value there can be switched. An outlet without it can.
+    pub when: Option<Keep>,
 }
 
 /// A column and what is written into it.
@@ -445,6 +459,20 @@ pub struct Set {
     pub shape: Shape,
     /// What is written.
     pub value: Value,
+}
+
+impl Keep {
+    /// True when this value is one to keep.
+    pub fn accepts(&self, value: &Value) -> bool {
+        let is_listed = match value.as_i64() {
+            Some(number) => self.numbers.contains(number),
+            None => {
+                let text = super::value::text(value).unwrap_or_default();
+                self.texts.iter().any(|known| **known == *text)
+            }
+        };
+        is_listed == self.keep
+    }
 }
 
 impl Head {
@@ -495,17 +523,23 @@ pub fn is_under(oid: &str, prefix: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// Makers by the root of their sysObjectID, so that a device without a profile is at least named.
+/// Makers by the root of their PDUs' sysObjectID, so that a device without a profile is at least named. A root that
+/// other devices of theirs have too (UPSs) is none of these.
 pub const MAKERS: &[(&str, &str)] = &[
-    ("1.3.6.1.4.1.318", "APC"),
+    ("1.3.6.1.4.1.318.1.3.4", "APC"),
+    ("1.3.6.1.4.1.318.1.3.15", "APC"),
+    ("1.3.6.1.4.1.318.1.1.32", "APC"),
     ("1.3.6.1.4.1.232.165", "HPE"),
     ("1.3.6.1.4.1.534.6.6", "Eaton"),
     ("1.3.6.1.4.1.476.1.42", "Vertiv"),
     ("1.3.6.1.4.1.674.10903.200", "Dell"),
-    ("1.3.6.1.4.1.850.1", "Tripp Lite"),
     ("1.3.6.1.4.1.1718", "Server Technology"),
     ("1.3.6.1.4.1.2606", "Rittal"),
     ("1.3.6.1.4.1.3808.1.1.6", "CyberPower"),
+    ("1.3.6.1.4.1.2468.1.4.2", "Ingrasys"),
+    ("1.3.6.1.4.1.4779", "BayTech"),
+    ("1.3.6.1.4.1.21695.1", "Riedo Networks"),
+    ("1.3.6.1.4.1.42610.1.4.4", "Bladeshelter"),
     ("1.3.6.1.4.1.2634", "WTI"),
     ("1.3.6.1.4.1.10418.17", "Avocent"),
     ("1.3.6.1.4.1.13742", "Raritan"),
@@ -520,9 +554,6 @@ pub const MAKERS: &[(&str, &str)] = &[
     ("1.3.6.1.4.1.39145", "ICT"),
     ("1.3.6.1.4.1.55108", "Riedo Networks"),
 ];
-
-/// Roots of sysObjectIDs of the same makers' devices that are no PDUs (UPSs).
-pub const NOT_PDUS: &[&str] = &["1.3.6.1.4.1.318.1.3.2"];
 
 #[cfg(test)]
 mod tests {

@@ -12,6 +12,17 @@ const BUILTIN: &[&str] = &[
     include_str!("../../profiles/apc-rpdu.toml"),
     include_str!("../../profiles/apc-epdu.toml"),
     include_str!("../../profiles/apc-epdu-text.toml"),
+    include_str!("../../profiles/apc-cpdu.toml"),
+    include_str!("../../profiles/apc-xpdu.toml"),
+    include_str!("../../profiles/cyberpower-epdu.toml"),
+    include_str!("../../profiles/cyberpower-ats.toml"),
+    include_str!("../../profiles/hpe-mapdu3.toml"),
+    include_str!("../../profiles/hpe-mapdu2.toml"),
+    include_str!("../../profiles/hp-pdumm.toml"),
+    include_str!("../../profiles/dell-rpdu.toml"),
+    include_str!("../../profiles/enlogic.toml"),
+    include_str!("../../profiles/panduit-g5.toml"),
+    include_str!("../../profiles/tripplite-tlp.toml"),
     include_str!("../../profiles/raritan-px2.toml"),
     include_str!("../../profiles/raritan-px1.toml"),
 ];
@@ -122,7 +133,15 @@ impl Source {
         if known.is_some() {
             return known;
         }
-        let profile = read::profile(self.text.as_deref()?, "profile", base).ok()?;
+        let profile = match self.head.like.as_deref() {
+            Some(other) => {
+                let other = Profiles::builtin().named(other)?.clone();
+                let text = other.text.as_deref()?;
+                read::profile_like(Arc::clone(&self.head), text, base)
+            }
+            None => read::profile(self.text.as_deref()?, "profile", base),
+        };
+        let profile = profile.ok()?;
         self.keep(base, Arc::clone(&profile));
         Some(profile)
     }

@@ -25,7 +25,7 @@ fn an_agent_without_a_system_group_is_known_by_what_it_answers() {
     );
     assert_eq!(identified.reading.power_w, Some(5010.0));
     assert_eq!(identified.plan.fast.len(), 1);
-    assert!(asks <= 6, "{asks} requests");
+    assert!(asks <= 20, "{asks} requests");
 }
 
 #[test]

@@ -28,7 +28,15 @@ pub(super) fn read_rest(mut reader: Reader<'_>, head: Arc<Head>, base: &str) -> 
         table.finish();
     }
     let mut device = Vec::new();
+    let mut parts = None;
     if let Some(mut table) = reader.table("device") {
+        parts = table
+            .get("sum_of")
+            .and_then(|item| one_of(&item, &["bank", "outlet"]))
+            .map(|kind| match kind {
+                "bank" => RowKind::Bank,
+                _ => RowKind::Outlet,
+            });
         for (key, quantity) in Quantity::NAMED {
             let Some(items) = table.get(key).map(alternatives) else {
                 continue;
@@ -54,22 +62,26 @@ pub(super) fn read_rest(mut reader: Reader<'_>, head: Arc<Head>, base: &str) -> 
         .into_iter()
         .filter_map(|table| read.variables(table));
     let variables: Box<[Variables]> = variables.collect();
-    let (mut peak_reset, mut energy_reset) = (None, None);
+    let mut resets: [Box<[Reset]>; 2] = Default::default();
     if let Some(mut reset) = reader.table("reset") {
-        peak_reset = reset.get("peak").and_then(|item| read.reset(&item));
-        energy_reset = reset.get("energy").and_then(|item| read.reset(&item));
+        for (key, into) in ["peak", "energy"].into_iter().zip(&mut resets) {
+            let items = reset.get(key).map(alternatives).unwrap_or_default();
+            *into = items.iter().filter_map(|item| read.reset(item)).collect();
+        }
         reset.finish();
     }
+    let [peak_reset, energy_reset] = resets;
     reader.finish();
     let model = head.model.iter().filter_map(|model| match model {
-        Model::Object(text) => oid_of(base, text),
-        Model::Descr(..) | Model::Words(_) => None,
+        Model::Object(text) => read.parts(text),
+        Model::Descr(..) | Model::Words(_) | Model::Always(_) => None,
     });
     Profile {
         model: model.collect(),
         head,
         units: units.into(),
         device: device.into(),
+        parts,
         tables,
         variables,
         peak_reset,
@@ -95,6 +107,16 @@ impl Rest<'_> {
 
     /// `.1.2.{unit}.{row}`: the column, and what its instances mean; `None` where the text does not say.
     fn place(&self, item: &Item<'_>, text: &str) -> Option<(Oid, Shape)> {
+        let found = self.parts(text);
+        if found.is_none() {
+            item.error(format!(
+                "`{text}` is not an OID with {{unit}}, {{row}} or {{unit...}} behind it"
+            ));
+        }
+        found
+    }
+
+    fn parts(&self, text: &str) -> Option<(Oid, Shape)> {
         let (column, shape) = match text.find('{') {
             Some(at) => (text[..at].trim_end_matches('.'), &text[at..]),
             None => (text, ""),
@@ -117,11 +139,6 @@ impl Rest<'_> {
             .map(|text| part(if text == "{rest}" { "{unit...}" } else { text }))
             .collect();
         let found = oid_of(self.base, column).zip(parts);
-        if found.is_none() {
-            item.error(format!(
-                "`{text}` is not an OID with {{unit}}, {{row}} or {{unit...}} behind it"
-            ));
-        }
         found.map(|(oid, shape)| (oid, is_said.then_some(shape)))
     }
 
@@ -275,7 +292,12 @@ impl Rest<'_> {
             .and_then(|item| item.integer(1, MOST_ROWS_EVER))
             .unwrap_or(MOST_ROWS);
         let unit = reader.get("unit").and_then(|item| self.oid(&item));
-        let number = reader.get("number").and_then(|item| self.number(&item));
+        let (mut number, mut at) = (None, None);
+        match reader.get("number") {
+            Some(item) if item.is_text() || item.is_table() => number = self.number(&item),
+            Some(item) => at = item.integer(1, MOST_ROWS_EVER),
+            None => {}
+        }
         let count = reader.get("count").and_then(|item| self.oid(&item));
         let keep = reader.get("keep").map(alternatives).unwrap_or_default();
         let keep = keep.iter().filter_map(|item| self.keep(item)).collect();
@@ -301,6 +323,7 @@ impl Rest<'_> {
             cap: cap as usize,
             unit,
             number,
+            at,
             count,
             keep,
             is_instead,
@@ -372,11 +395,13 @@ impl Rest<'_> {
             .need("off", "\".1.2 = 2\"")
             .and_then(|item| self.set(&item));
         let cycle = reader.get("cycle").and_then(|item| self.set(&item));
+        let when = reader.get("when").and_then(|item| self.keep(&item));
         reader.finish();
         Some(Switch {
             on: on?,
             off: off?,
             cycle,
+            when,
         })
     }
 
@@ -389,6 +414,7 @@ impl Rest<'_> {
     /// `".1.2.{unit} = 2"`, or `{ set = "…", unsupported = [3] }`.
     fn reset(&self, item: &Item<'_>) -> Option<Reset> {
         let mut unsupported = Few::default();
+        let mut when = None;
         let (place, value) = if item.is_table() {
             let mut reader = item.table()?;
             let set = reader
@@ -398,6 +424,7 @@ impl Rest<'_> {
                 .get("unsupported")
                 .and_then(|item| few(&item))
                 .unwrap_or_default();
+            when = reader.get("when").and_then(|item| self.keep(&item));
             reader.finish();
             set?
         } else {
@@ -410,6 +437,7 @@ impl Rest<'_> {
             scope,
             value,
             unsupported,
+            when,
         })
     }
 

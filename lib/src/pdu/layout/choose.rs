@@ -1,9 +1,9 @@
 //! Which of the objects worth trying are taken, once it is known what the device says.
 
 use super::rows::fill;
-use super::{Layout, TableRow, Wish};
+use super::{Layout, ResetWish, TableRow, Wish, guard};
 use crate::pdu::plan::{Cell, PlanRow, PlanSwitch, Target, WHOLE};
-use crate::pdu::profile::{Few, Field, Quantity, RowKind, Set};
+use crate::pdu::profile::{Field, Keep, Quantity, RowKind, Set};
 use crate::small::{SmallMap, SmallSet};
 use crate::snmp::{Oid, Value, VarBind};
 
@@ -54,6 +54,7 @@ impl Layout {
     pub(super) fn choose_rows(
         &self,
         has_value: &dyn Fn(&Wish) -> bool,
+        answered: &dyn Fn(&Oid) -> Option<Value>,
         chosen: &mut SmallMap<Chosen, Cell>,
         switches: &mut Vec<Option<PlanSwitch>>,
     ) -> SmallMap<RowKind, Vec<PlanRow>> {
@@ -110,7 +111,7 @@ impl Layout {
             }
             if *kind == RowKind::Outlet {
                 let state = |from| best.get(&(RowKind::Outlet, from, Field::On));
-                let switch = |(_, from): &(&TableRow, u16)| self.switch(state(*from)?);
+                let switch = |(_, from): &(&TableRow, u16)| self.switch(state(*from)?, answered);
                 *switches = kept.iter().map(switch).collect();
             }
             rows.insert(*kind, number(&kept, self.units.len() > 1));
@@ -141,7 +142,7 @@ impl Layout {
     }
 
     /// How the outlet with this state is switched.
-    fn switch(&self, state: &Wish) -> Option<PlanSwitch> {
+    fn switch(&self, state: &Wish, answered: &dyn Fn(&Oid) -> Option<Value>) -> Option<PlanSwitch> {
         let Target::Row { row, .. } = state.cell.target else {
             return None;
         };
@@ -155,6 +156,12 @@ impl Layout {
             .switchable
             .iter()
             .find(|(table, of, _, _)| *table == state.alternative && *of == row)?;
+        let is_fixed = |keep: &Keep| {
+            answered(&guard(keep, place, instance)).is_some_and(|value| !keep.accepts(&value))
+        };
+        if switch.when.as_ref().is_some_and(is_fixed) {
+            return None;
+        }
         let bind = |set: &Set| {
             let own = set.shape.as_ref().map(|shape| fill(shape, place));
             VarBind {
@@ -177,17 +184,31 @@ impl Layout {
         silent_too: bool,
         answered: &dyn Fn(&Oid) -> Option<Value>,
     ) -> Box<[VarBind]> {
-        let can = |oid: &Oid, unsupported: Few| match answered(oid) {
-            Some(value) => value.as_i64().is_some_and(|raw| !unsupported.contains(raw)),
-            None => silent_too,
+        let resets = &self.resets[which];
+        // One of which nothing can be read is only tried when there is no other.
+        let is_only = resets.iter().all(|reset| reset.alternative == 0);
+        let can = |reset: &&ResetWish| {
+            let fits =
+                |(oid, keep): &(Oid, Keep)| answered(oid).is_some_and(|value| keep.accepts(&value));
+            let is_meant = reset.when.as_ref().is_none_or(fits);
+            is_meant
+                && match answered(&reset.bind.oid) {
+                    Some(value) => value
+                        .as_i64()
+                        .is_some_and(|raw| !reset.unsupported.contains(raw)),
+                    None => silent_too && is_only,
+                }
         };
-        self.resets[which]
+        let first = resets
             .iter()
-            .filter(|(oid, unsupported, _)| can(oid, *unsupported))
-            .map(|(oid, _, value)| VarBind {
-                oid: oid.clone(),
-                value: value.clone(),
-            })
+            .filter(can)
+            .map(|reset| reset.alternative)
+            .min();
+        resets
+            .iter()
+            .filter(can)
+            .filter(|reset| Some(reset.alternative) == first)
+            .map(|reset| reset.bind.clone())
             .collect()
     }
 }

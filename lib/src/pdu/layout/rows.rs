@@ -39,6 +39,18 @@ pub(super) fn unit_rows(profile: &Profile, found: Found<'_>) -> Vec<UnitRow> {
     let mut units = profile.units.iter().filter_map(rows);
     let mut found_rows = units.find(|rows| !rows.is_empty()).unwrap_or_default();
     found_rows.extend(profile.variables.iter().filter_map(of_variables).flatten());
+    // A device without the column may still number its units in the tables.
+    if found_rows.is_empty() && !profile.units.is_empty() {
+        let mut units = crate::small::SmallSet::new();
+        for table in &profile.tables {
+            let instances = found(&table.rows.oid)
+                .into_iter()
+                .flat_map(|rows| rows.keys());
+            units.extend(instances.filter_map(|at| take_apart(&table.rows.shape, at)?.0));
+        }
+        let row = |unit| UnitRow { unit, row: vec![1] };
+        found_rows.extend(units.into_iter().map(row));
+    }
     if found_rows.is_empty() {
         return vec![UnitRow {
             unit: vec![1],
@@ -131,18 +143,12 @@ pub(super) fn table_row(
         let Some(value) = said else {
             continue;
         };
-        let is_listed = match value.as_i64() {
-            Some(number) => keep.numbers.contains(number),
-            None => {
-                let text = value::text(value).unwrap_or_default();
-                keep.texts.iter().any(|known| **known == *text)
-            }
-        };
-        if is_listed != keep.keep {
+        if !keep.accepts(value) {
             return None;
         }
     }
     let key = match &table.number {
+        _ if table.at.is_some() => table.at.into_iter().collect(),
         None => place.row.clone(),
         Some(Number { oid, values }) if values.is_empty() => {
             told(oid).map_or_else(|| place.row.clone(), |number| vec![number])

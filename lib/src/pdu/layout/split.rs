@@ -10,7 +10,7 @@ use crate::snmp::Oid;
 pub(super) fn split(
     cells: Vec<(Oid, Cell)>,
     batch: usize,
-    units: usize,
+    (units, sum_of): (usize, Option<RowKind>),
 ) -> (Box<[PlanPart]>, Box<[PlanPart]>) {
     let rank = |cell: &Cell| match cell.target {
         Target::Uptime => 0,
@@ -19,10 +19,10 @@ pub(super) fn split(
             ..
         } => 1,
         Target::Row {
-            kind: RowKind::Phase,
+            kind,
             field: Field::Power,
             ..
-        } => 2,
+        } if kind == RowKind::Phase || Some(kind) == sum_of => 2,
         Target::Device { .. } => 3,
         Target::Row {
             kind: RowKind::Phase,
