@@ -144,22 +144,40 @@ fn text(address: &str, identified: &Identified) -> String {
         }
     };
     row("kind", identified.kind.name().to_owned());
+    row("profile", profile_and_why(identified));
     row("power", quantity(reading.power_w, "W"));
     row("apparent", quantity(reading.apparent_va, "VA"));
     row("current", quantity(reading.current_a, "A"));
     row("voltage", quantity(reading.voltage_v, "V"));
     row("peak", peak(reading));
     row("energy", quantity(reading.energy_kwh, "kWh"));
+    for unit in &reading.units {
+        let values = [
+            quantity(unit.power_w, "W"),
+            quantity(unit.apparent_va, "VA"),
+            quantity(unit.current_a, "A"),
+            quantity(unit.voltage_v, "V"),
+            quantity(unit.energy_kwh, "kWh"),
+        ];
+        row(&format!("unit {}", unit.index), join(&values));
+    }
     for phase in &reading.phases {
         let values = [
             quantity(phase.power_w, "W"),
+            quantity(phase.apparent_va, "VA"),
             quantity(phase.current_a, "A"),
             quantity(phase.voltage_v, "V"),
         ];
         row(&format!("phase {}", phase.index), join(&values));
     }
     for bank in &reading.banks {
-        let values = [quantity(bank.power_w, "W"), quantity(bank.current_a, "A")];
+        let values = [
+            quantity(bank.power_w, "W"),
+            quantity(bank.apparent_va, "VA"),
+            quantity(bank.current_a, "A"),
+            quantity(bank.voltage_v, "V"),
+            bank.name.to_string(),
+        ];
         row(&format!("bank {}", bank.index), join(&values));
     }
     row("outlets", outlets(&reading.outlets));
@@ -187,6 +205,16 @@ fn text(address: &str, identified: &Identified) -> String {
         .collect()
 }
 
+fn profile_and_why(identified: &Identified) -> String {
+    let Some(head) = &identified.profile else {
+        return String::new();
+    };
+    match &identified.why {
+        Some(why) => format!("{}: {why}", head.name),
+        None => head.name.to_string(),
+    }
+}
+
 fn name(identified: &Identified) -> String {
     let mut name = match (identified.vendor.as_deref(), &identified.model) {
         (Some(vendor), Some(model)) if model.starts_with(vendor) => model.clone(),
@@ -195,12 +223,8 @@ fn name(identified: &Identified) -> String {
         (None, Some(model)) => model.clone(),
         (None, None) => "an SNMP agent of unknown make".to_owned(),
     };
-    match (&identified.profile, identified.kind) {
-        (_, Kind::NotAPdu) => name.push_str(", not a PDU"),
-        (Some(head), _) => {
-            let _ = write!(name, " (profile {})", head.name);
-        }
-        (None, _) => {}
+    if identified.kind == Kind::NotAPdu {
+        name.push_str(", not a PDU");
     }
     name
 }

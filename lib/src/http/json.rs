@@ -4,7 +4,9 @@
 use super::View;
 use super::write::Writer;
 use crate::config::{Host, Limits};
-use crate::pdu::{Kind, OutletReading, PhaseReading, ProbeReading, Reading};
+use crate::pdu::{
+    BankReading, Kind, OutletReading, PhaseReading, ProbeReading, Reading, UnitReading,
+};
 use crate::snapshot::{PduState, Snapshot, SumView};
 use crate::time::Wall;
 use std::time::Duration;
@@ -203,8 +205,8 @@ pub struct Probed<'a> {
     pub kind: Kind,
 }
 
-/// What `probe --json` prints: like an element of `pdus`, without `name`, `team` and `limit_w`, and with what
-/// the device says it is.
+/// What `probe --json` prints: like an element of `pdus`, without `name`, `team` and `limit_w`, with what
+/// the device says it is, and with all that it measures.
 pub fn reading_object(probed: &Probed<'_>) -> String {
     let reading = probed.reading;
     let state = match reading.power_w {
@@ -241,8 +243,51 @@ pub fn reading_object(probed: &Probed<'_>) -> String {
             &reading.outlets,
             &reading.temperatures,
         );
+        more_parts(json, reading);
     });
     json.finish()
+}
+
+/// What only a probe shows.
+fn more_parts(json: &mut Writer, reading: &Reading) {
+    json.key("humidities").array(|json| {
+        for probe in &reading.humidities {
+            json.object(|json| {
+                json.key("name").text(&probe.name);
+                json.key("relative_humidity_percent")
+                    .number(Some(probe.value));
+            });
+        }
+    });
+    json.key("banks").array(|json| {
+        for bank in &reading.banks {
+            json.object(|json| bank_members(json, bank));
+        }
+    });
+    json.key("units").array(|json| {
+        for unit in &reading.units {
+            json.object(|json| unit_members(json, unit));
+        }
+    });
+}
+
+fn bank_members(json: &mut Writer, bank: &BankReading) {
+    json.key("index").integer(u64::from(bank.index));
+    let name = Some(&*bank.name).filter(|name| !name.is_empty());
+    json.key("name").text_or_null(name);
+    json.key("current_a").number(bank.current_a);
+    json.key("voltage_v").number(bank.voltage_v);
+    json.key("power_w").number(bank.power_w);
+    json.key("apparent_va").number(bank.apparent_va);
+}
+
+fn unit_members(json: &mut Writer, unit: &UnitReading) {
+    json.key("index").integer(u64::from(unit.index));
+    json.key("power_w").number(unit.power_w);
+    json.key("apparent_va").number(unit.apparent_va);
+    json.key("energy_kwh").number(unit.energy_kwh);
+    json.key("current_a").number(unit.current_a);
+    json.key("voltage_v").number(unit.voltage_v);
 }
 
 fn pdu_at(json: &mut Writer, view: &View<'_>, index: usize) {
@@ -296,6 +341,7 @@ fn parts(
                 json.key("power_w").number(phase.power_w);
                 json.key("current_a").number(phase.current_a);
                 json.key("voltage_v").number(phase.voltage_v);
+                json.key("apparent_va").number(phase.apparent_va);
             });
         }
     });
@@ -309,6 +355,7 @@ fn parts(
                 json.key("state").text_or_null(state);
                 json.key("power_w").number(outlet.power_w);
                 json.key("current_a").number(outlet.current_a);
+                json.key("energy_kwh").number(outlet.energy_kwh);
             });
         }
     });
@@ -465,6 +512,21 @@ mod tests {
                 power_w: Some(270.0),
                 ..PhaseReading::default()
             }],
+            banks: vec![BankReading {
+                index: 2,
+                name: "B2".into(),
+                voltage_v: Some(229.7),
+                ..BankReading::default()
+            }],
+            units: vec![UnitReading {
+                index: 1,
+                energy_kwh: Some(7.5),
+                ..UnitReading::default()
+            }],
+            humidities: vec![ProbeReading {
+                name: "rack".into(),
+                value: 41.0,
+            }],
             ..Reading::default()
         };
         let object = parsed(reading_object(&Probed {
@@ -486,5 +548,12 @@ mod tests {
         assert_eq!(object["power_w"].to_string(), "270");
         assert_eq!(object["kind"], "full");
         assert_eq!(object["phases"][0]["current_a"], Value::Null);
+        assert_eq!(object["phases"][0]["apparent_va"], Value::Null);
+        assert_eq!(object["banks"][0]["name"], "B2");
+        assert_eq!(object["banks"][0]["voltage_v"].to_string(), "229.7");
+        assert_eq!(object["units"][0]["energy_kwh"].to_string(), "7.5");
+        let humidity = &object["humidities"][0];
+        assert_eq!(humidity["name"], "rack");
+        assert_eq!(humidity["relative_humidity_percent"].to_string(), "41");
     }
 }

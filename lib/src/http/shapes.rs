@@ -177,6 +177,7 @@ const PHASE: Schema = Schema::Object(&Object {
         member("power_w", NUMBER, "watts"),
         member("current_a", NUMBER, "amperes"),
         member("voltage_v", NUMBER, "volts"),
+        member("apparent_va", NUMBER, "volt-amperes"),
     ],
 });
 
@@ -192,6 +193,7 @@ const OUTLET: Schema = Schema::Object(&Object {
         ),
         member("power_w", NUMBER, "watts"),
         member("current_a", NUMBER, "amperes"),
+        member("energy_kwh", NUMBER, "kilowatt-hours"),
     ],
 });
 

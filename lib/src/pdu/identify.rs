@@ -60,6 +60,8 @@ pub enum Next {
 pub struct Identified {
     /// Its profile; `None` when none fits.
     pub profile: Option<Arc<Head>>,
+    /// Why it is that profile, in words for people.
+    pub why: Option<String>,
     /// Name of the maker.
     pub vendor: Option<Box<str>>,
     /// Name of the model.
@@ -90,8 +92,9 @@ pub struct Identify {
     profile: Option<Arc<Profile>>,
     batch: usize,
     note: Option<String>,
-    /// What stands before the profile's columns on this device.
+    /// What stands before the profile's columns on this device, and the one of them that decided.
     base: String,
+    decided: Option<Oid>,
     /// A likely profile says that this is something else.
     is_other: bool,
 }
@@ -126,6 +129,7 @@ impl Identify {
             batch: usize::MAX,
             note: None,
             base: String::new(),
+            decided: None,
             is_other: false,
         }
     }
@@ -293,19 +297,20 @@ impl Identify {
         };
         let found = looked_at.iter().find_map(|source| {
             let head = source.head();
-            let (base, _) = self
+            let (base, column) = self
                 .decisive(head)
                 .into_iter()
                 .find(|(_, column)| answers(head, column))?;
             let profile = source.profile(&base).filter(|_| !is_other(head))?;
-            Some((profile, base))
+            Some((profile, base, column))
         });
         let likely = |source: &&Arc<Source>| self.affinity(source.head()) > 0;
         self.is_other |= looked_at
             .iter()
             .filter(likely)
             .any(|source| is_other(source.head()));
-        if let Some((profile, base)) = found {
+        if let Some((profile, base, column)) = found {
+            self.decided = Some(column);
             self.profile = Some(profile);
             self.base = base;
         }
@@ -385,6 +390,7 @@ impl Identify {
             .as_ref()
             .map(|profile| Arc::clone(&profile.head));
         let mut identified = self.describe(kind, head, model);
+        identified.why = self.why();
         identified.plan = plan;
         identified.reading = reading;
         if kind == Kind::IdentifyOnly {
@@ -392,6 +398,21 @@ impl Identify {
                 Some("the device answers, but none of its objects holds a reading".into());
         }
         identified
+    }
+
+    fn why(&self) -> Option<String> {
+        let profile = self.profile.as_ref()?;
+        let (id, descr) = (self.sys_object_id.as_deref(), self.sys_descr.as_deref());
+        let (prefix, part) = profile.head.fitting(id, descr);
+        let named = self.options.profile.as_ref().map(|_| "it was named".into());
+        let reasons = [
+            named,
+            prefix.map(|prefix| format!("sysObjectID is below {prefix}")),
+            part.map(|part| format!("sysDescr says {part}")),
+            self.decided.as_ref().map(|oid| format!("it answers {oid}")),
+        ];
+        let reasons: Vec<String> = reasons.into_iter().flatten().collect();
+        Some(reasons.join(", "))
     }
 
     /// A device of which only the system group is known.
@@ -448,6 +469,7 @@ impl Identify {
                 None => maker,
             },
             profile: head,
+            why: None,
             model,
             sys_object_id: self.sys_object_id.clone(),
             sys_descr: self.sys_descr.clone(),

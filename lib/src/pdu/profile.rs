@@ -479,19 +479,25 @@ impl Head {
     /// How well what the device says of itself fits: the longer the matching prefix the better, then
     /// sysDescr; 0 when nothing fits.
     pub fn affinity(&self, sys_object_id: Option<&str>, sys_descr: Option<&str>) -> usize {
-        let by_id = sys_object_id.map_or(0, |id| {
-            self.sys_object_ids
-                .iter()
+        let (prefix, part) = self.fitting(sys_object_id, sys_descr);
+        prefix.map_or(0, |prefix| 100 + prefix.len()) + part.map_or(0, |_| 50)
+    }
+
+    /// The prefix of sysObjectID and the part of sysDescr that fit.
+    pub fn fitting(
+        &self,
+        sys_object_id: Option<&str>,
+        sys_descr: Option<&str>,
+    ) -> (Option<&str>, Option<&str>) {
+        let prefixes = self.sys_object_ids.iter().map(|prefix| &**prefix);
+        let prefix = sys_object_id.and_then(|id| {
+            prefixes
                 .filter(|prefix| is_under(id, prefix))
-                .map(|prefix| 100 + prefix.len())
-                .max()
-                .unwrap_or(0)
+                .max_by_key(|prefix| prefix.len())
         });
-        let by_descr = sys_descr.map_or(0, |descr| {
-            let fits = self.sys_descrs.iter().any(|part| descr.contains(&**part));
-            usize::from(fits) * 50
-        });
-        by_id + by_descr
+        let mut parts = self.sys_descrs.iter().map(|part| &**part);
+        let part = sys_descr.and_then(|descr| parts.find(|part| descr.contains(part)));
+        (prefix, part)
     }
 
     /// The bases that come into question for a device with this sysObjectID.
