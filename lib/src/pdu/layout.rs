@@ -56,6 +56,16 @@ struct TableRow {
     key: Vec<u32>,
 }
 
+impl TableRow {
+    /// Probes of two tables have nothing to do with each other, though their instances be the same.
+    fn of(mut self, kind: RowKind, table: usize) -> TableRow {
+        if kind == RowKind::Probe {
+            self.key.insert(0, table as u32);
+        }
+        self
+    }
+}
+
 /// One object, what it would be good for, and how much it is preferred.
 #[derive(Debug)]
 struct Wish {
@@ -277,10 +287,14 @@ impl Layout {
                 }
                 Scope::Whole(_) | Scope::Host(_) => {}
                 Scope::Unit(shape) => {
+                    let mut asked = SmallSet::new();
                     for row in unit_rows {
                         if let Some(at) = self.units.iter().position(|unit| *unit == row.unit) {
                             let instance = fill(shape, row);
-                            self.wish(object, &instance, row, target(at as u16), *alternative);
+                            // An object of a unit speaks for all its inlets, once.
+                            if asked.insert(instance.clone()) {
+                                self.wish(object, &instance, row, target(at as u16), *alternative);
+                            }
                         }
                     }
                 }
@@ -307,7 +321,7 @@ impl Layout {
             if !taken.insert(row.clone()) {
                 continue;
             }
-            let row = self.row(table.kind, row);
+            let row = self.row(table.kind, row.of(table.kind, alternative));
             for (field, object) in &table.columns {
                 let target = Target::Row {
                     kind: table.kind,

@@ -240,7 +240,7 @@ impl Plan {
         for unit in 0..self.units.max(1) {
             total += self.of_unit(sums, quantity, unit, reading)?;
         }
-        Some(total)
+        Some(value::tidy(total))
     }
 
     fn of_unit(
@@ -279,7 +279,7 @@ impl Plan {
         for unit in 0..self.units.max(1) {
             total += sums.unit(quantity, unit)?;
         }
-        Some(total)
+        Some(value::tidy(total))
     }
 }
 

@@ -333,6 +333,8 @@ pub struct Keep {
     pub numbers: Few,
     /// The values that are text; an empty one stands for a blank name.
     pub texts: Box<[Box<str>]>,
+    /// Instead of those, the bit of its BITS (RFC 2578 section 7.1.4) that must be set.
+    pub bit: Option<u8>,
 }
 
 /// What the rows of a table are.
@@ -464,6 +466,9 @@ pub struct Set {
 impl Keep {
     /// True when this value is one to keep.
     pub fn accepts(&self, value: &Value) -> bool {
+        if let Some(bit) = self.bit {
+            return super::value::bit(value, bit);
+        }
         let is_listed = match value.as_i64() {
             Some(number) => self.numbers.contains(number),
             None => {

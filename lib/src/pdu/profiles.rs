@@ -25,6 +25,11 @@ const BUILTIN: &[&str] = &[
     include_str!("../../profiles/tripplite-tlp.toml"),
     include_str!("../../profiles/raritan-px2.toml"),
     include_str!("../../profiles/raritan-px1.toml"),
+    include_str!("../../profiles/sentry4.toml"),
+    include_str!("../../profiles/sentry3.toml"),
+    include_str!("../../profiles/eaton-epdu.toml"),
+    include_str!("../../profiles/eaton-epdu-ma.toml"),
+    include_str!("../../profiles/geist-v5.toml"),
 ];
 
 /// A profile is kept for so many bases at a time.

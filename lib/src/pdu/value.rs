@@ -42,10 +42,17 @@ pub(super) fn whole(value: &Value) -> Option<i64> {
     }
 }
 
-/// Whether a bit of BITS of one byte is set; the first is bit 0.
+/// Whether a bit of BITS of one or two bytes is set; the first is bit 0. Two bytes that are both letters or digits are
+/// what somebody wrote of one.
 pub(super) fn bit(value: &Value, bit: u8) -> bool {
-    match value {
-        Value::OctetString(octets) if octets.len() == 1 => octets[0] & (0x80 >> bit.min(7)) != 0,
+    let Value::OctetString(octets) = value else {
+        return false;
+    };
+    match octets[..] {
+        [byte] => byte & (0x80 >> bit.min(7)) != 0,
+        [first, second] if !(first.is_ascii_graphic() && second.is_ascii_graphic()) => {
+            first & (0x80 >> bit.min(7)) != 0
+        }
         _ => false,
     }
 }
@@ -100,7 +107,7 @@ fn plain(value: &Value, absent: Few) -> Option<f64> {
 }
 
 /// Takes off what binary fractions add to decimal ones: 19677 × 0.1 is 1967.7.
-fn tidy(value: f64) -> f64 {
+pub(super) fn tidy(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
 }
 

@@ -9,7 +9,9 @@
 mod agent;
 mod apc;
 mod compare;
+mod eaton;
 mod raritan;
+mod sentry;
 
 use agent::{Agent, fixtures};
 use compare::{compare, number, text};
@@ -54,12 +56,14 @@ fn every_value_of_every_recording_is_right() {
 fn print_row(name: &str, got: &Identified, asks: usize) {
     let reading = &got.reading;
     println!(
-        "{name:<24} {:<14} {:>9} {:>7} {:>7} {:>8} {asks:>4}",
+        "{name:<24} {:<14} {:>9} {:>7} {:>7} {:>8} {asks:>4}  {} {}",
         got.profile.as_ref().map_or("-", |head| &*head.name),
         number(reading.power_w),
         number(reading.current_a),
         number(reading.voltage_v),
         number(reading.energy_kwh),
+        got.vendor.as_deref().unwrap_or("-"),
+        got.model.as_deref().unwrap_or("-"),
     );
 }
 

@@ -360,16 +360,20 @@ impl Rest<'_> {
         let is = reader.get("is");
         let is_not = reader.get("is_not");
         let keep = is.is_some();
-        let Some(values) = is.or(is_not) else {
-            item.error("says nothing; write is = […] or is_not = […]");
-            return None;
+        let bit = reader.get("bit").and_then(|item| item.integer(0, 7));
+        let values = match (is.or(is_not), bit) {
+            (Some(values), _) => values.items(),
+            (None, Some(_)) => Vec::new(),
+            (None, None) => {
+                item.error("says nothing; write is = […], is_not = […] or bit = …");
+                return None;
+            }
         };
-        let (texts, numbers): (Vec<_>, Vec<_>) =
-            values.items().into_iter().partition(Item::is_text);
+        let (texts, numbers): (Vec<_>, Vec<_>) = values.into_iter().partition(Item::is_text);
         let numbers: Vec<i64> = numbers.iter().filter_map(Item::signed).collect();
         let numbers = Few::new(&numbers);
         if numbers.is_none() {
-            values.error(too_many());
+            item.error(too_many());
         }
         reader.finish();
         let (oid, shape) = column?;
@@ -383,6 +387,7 @@ impl Rest<'_> {
                 .filter_map(|item| item.text())
                 .map(Box::from)
                 .collect(),
+            bit: bit.map(|bit| bit as u8),
         })
     }
 

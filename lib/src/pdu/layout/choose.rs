@@ -94,10 +94,7 @@ impl Layout {
                 .filter(|(at, _)| speaking.contains(&(*kind, *at)))
                 .map(|(at, row)| (row, at))
                 .collect();
-            // What stands alone comes behind the rows of tables.
-            crate::small::sort_by_key(&mut kept, |(row, _)| {
-                (row.unit, row.key.is_empty(), row.key.clone())
-            });
+            crate::small::sort_by_key(&mut kept, |(row, _)| (*row).clone());
             for (to, (_, from)) in (0u16..).zip(&kept) {
                 for ((_, _, field), wish) in best.range(cells_of(*kind, *from)) {
                     let mut cell = wish.cell;

@@ -154,6 +154,14 @@ pub(super) fn table_row(
             told(oid).map_or_else(|| place.row.clone(), |number| vec![number])
         }
         Some(Number { oid, values }) => match value(oid).and_then(Value::as_i64) {
+            // Without the column the instance is the number, but no further than the numbers go.
+            None if place
+                .row
+                .last()
+                .is_some_and(|row| *row as usize > values.len()) =>
+            {
+                return None;
+            }
             None => place.row.clone(),
             Some(said) => {
                 let at = values.iter().position(|values| values.contains(said))?;
