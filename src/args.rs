@@ -5,6 +5,7 @@ use crate::subcommands::{Opt, SUBS, Sub, sub};
 use crate::test_alert::TestAlertOptions;
 use crate::user::UserOptions;
 use rackwarden_core::config::{suggest, units};
+use rackwarden_core::pdu::discover::Network;
 use rackwarden_core::secret::Secret;
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -24,6 +25,8 @@ pub(crate) enum Command {
     Doctor(Option<PathBuf>),
     /// `probe`
     Probe(ProbeOptions),
+    /// `discover`
+    Discover(DiscoverOptions),
     /// `profiles`
     Profiles(ProfilesOptions),
     /// `simulate`
@@ -107,6 +110,25 @@ pub(crate) struct ProbeOptions {
     pub(crate) retries: u8,
 }
 
+/// `discover`
+#[derive(Debug, PartialEq)]
+pub(crate) struct DiscoverOptions {
+    /// `CIDR`
+    pub(crate) network: Network,
+    /// The same as it was written.
+    pub(crate) written: String,
+    /// `--community`, each that was given.
+    pub(crate) communities: Vec<Secret<String>>,
+    /// `--v3-user` and more.
+    pub(crate) user: Option<UserOptions>,
+    /// `--port`
+    pub(crate) port: u16,
+    /// `--rate`: questions a second.
+    pub(crate) rate: u32,
+    /// `--timeout`: how long an answer may take.
+    pub(crate) timeout: Duration,
+}
+
 /// `profiles`
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct ProfilesOptions {
@@ -188,7 +210,7 @@ pub(crate) enum Shell {
 }
 
 /// Names that are taken by later versions.
-const LATER: &[&str] = &["discover", "backup", "restore"];
+const LATER: &[&str] = &["backup", "restore"];
 
 /// Reads a command line, the program's name excluded.
 ///
@@ -396,6 +418,7 @@ fn build(sub: &'static Sub, words: Words) -> Result<Command, Failure> {
         }),
         "doctor" => Command::Doctor(config),
         "probe" => return probe(sub, &words),
+        "discover" => return discover(sub, &words),
         "profiles" => return profiles(sub, &words),
         "simulate" => Command::Simulate(simulate(&words)?),
         "import" => return import(sub, &words),
@@ -497,6 +520,42 @@ fn probe(sub: &Sub, words: &Words) -> Result<Command, Failure> {
                 .filter(|retries| *retries <= 20)
                 .ok_or_else(|| "not a number from 0 to 20".to_owned())
         })?,
+    }))
+}
+
+fn discover(sub: &Sub, words: &Words) -> Result<Command, Failure> {
+    let [written] = words.positional.as_slice() else {
+        return Err(wrong_arguments(sub));
+    };
+    let network = Network::parse(written)
+        .map_err(|why| Failure::usage(format!("discover: `{written}` {why}")))?;
+    let number = |name, default, most: u32| {
+        words.parsed(name, default, |value| {
+            value
+                .parse()
+                .ok()
+                .filter(|number| (1..=most).contains(number))
+                .ok_or_else(|| format!("not a number from 1 to {most}"))
+        })
+    };
+    let given = words
+        .options
+        .iter()
+        .filter(|(name, _)| *name == "community");
+    let mut communities: Vec<Secret<String>> =
+        given.map(|(_, value)| Secret::new(value.clone())).collect();
+    let user = user(words)?;
+    if communities.is_empty() && user.is_none() {
+        communities.push(Secret::new("public".to_owned()));
+    }
+    Ok(Command::Discover(DiscoverOptions {
+        network,
+        written: written.clone(),
+        communities,
+        user,
+        port: u16::try_from(number("port", 161, 65_535)?).unwrap_or(161),
+        rate: number("rate", 100, 100_000)?,
+        timeout: words.parsed("timeout", Duration::from_secs(1), timeout)?,
     }))
 }
 

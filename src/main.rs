@@ -7,6 +7,7 @@ mod audit;
 mod check;
 mod completions;
 mod demo;
+mod discover;
 mod doctor;
 mod failure;
 mod help;
@@ -55,6 +56,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Check(options) => check::run(&options),
         Command::Doctor(config) => doctor::run(config.as_deref()),
         Command::Probe(options) => probe::run(&options),
+        Command::Discover(options) => discover::run(&options),
         Command::Profiles(options) => profiles::run(&options),
         Command::Simulate(options) => simulate::run(&options),
         Command::Import(options) => import::run(&options),

@@ -100,8 +100,8 @@ fn usage_errors_are_one_line_and_end_with_2() {
             "rackwarden: --confg: unknown option; did you mean --config?\n",
         ),
         (
-            &["discover"],
-            "rackwarden: discover: not in this version; see `rackwarden --help` for what is\n",
+            &["backup"],
+            "rackwarden: backup: not in this version; see `rackwarden --help` for what is\n",
         ),
         (
             &["audit"],

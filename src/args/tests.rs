@@ -74,8 +74,8 @@ fn wrong_lines_name_the_nearest_right_one() {
     for (line, want) in [
         ("chekc", "chekc: unknown command; did you mean `check`?"),
         (
-            "discover",
-            "discover: not in this version; see `rackwarden --help` for what is",
+            "backup",
+            "backup: not in this version; see `rackwarden --help` for what is",
         ),
         (
             "--confg x",

@@ -6,6 +6,7 @@
 mod bot_api;
 mod descriptors;
 mod device;
+mod discover;
 mod doctor;
 mod kills;
 mod leaks;

@@ -16,6 +16,7 @@ pub mod units;
 mod user;
 
 pub use environment::{Environment, ListFolder, ReadFile, SecretFile, Variable};
+pub use parse::is_invisible;
 pub use power::host;
 pub use problem::ConfigError;
 pub use profile::file as profile_file;

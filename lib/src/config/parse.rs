@@ -182,7 +182,7 @@ pub(super) fn name(item: &Item<'_>) -> Option<String> {
 }
 
 /// Marks that change the direction of text, and characters of no width.
-fn is_invisible(ch: char) -> bool {
+pub fn is_invisible(ch: char) -> bool {
     matches!(ch, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 

@@ -21,4 +21,5 @@ pub mod simulator;
 pub mod snmp;
 pub mod store;
 pub mod stream;
+pub mod survey;
 mod tls;

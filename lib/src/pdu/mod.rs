@@ -1,6 +1,7 @@
 //! Rack PDUs: what a family answers (`Profile` tables), how a device is identified, and what a reading is.
 
 pub mod ask;
+pub mod discover;
 pub mod identify;
 mod layout;
 pub mod plan;
