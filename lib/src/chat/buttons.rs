@@ -118,7 +118,7 @@ impl Buttons {
         });
         let life = match button.bound {
             Bound::Open | Bound::Lasting => None,
-            Bound::Caller => Some(CHOICE_LIFE),
+            Bound::Caller | Bound::Once => Some(CHOICE_LIFE),
             Bound::Confirm => Some(CONFIRM_LIFE),
         };
         let is_kept = match button.bound {
@@ -156,7 +156,7 @@ impl Buttons {
         }
     }
 
-    /// Judges a press. A confirmation is used up by it.
+    /// Judges a press. A confirmation is used up by it, and so is a button that runs once.
     pub fn press(
         &mut self,
         now: Mono,
@@ -180,7 +180,7 @@ impl Buttons {
             return Press::NotYours { command };
         }
         let bound = entry.bound;
-        if bound == Bound::Confirm {
+        if matches!(bound, Bound::Confirm | Bound::Once) {
             self.entries.remove(code);
         }
         Press::Run { command, bound }
@@ -382,18 +382,17 @@ mod tests {
     }
 
     #[test]
-    fn a_confirmation_is_used_once() {
+    fn a_confirmation_and_a_command_of_long_ago_are_used_once() {
         let mut buttons = Buttons::default();
-        let button = Button::confirm("yes", "/reset alpha");
-        let code = buttons.register(Mono::ZERO, &button, place(false), &mut Pending::new(0));
-        assert_eq!(
-            buttons.press(second(1), &code, &ANN, &CHAT, None),
-            run(Bound::Confirm)
-        );
-        assert_eq!(
-            buttons.press(second(1), &code, &ANN, &CHAT, None),
-            Press::Gone
-        );
+        for button in [
+            Button::confirm("yes", "/reset alpha"),
+            Button::once("Run now", "/reset alpha"),
+        ] {
+            let code = buttons.register(Mono::ZERO, &button, place(false), &mut Pending::new(0));
+            let mut press = || buttons.press(second(1), &code, &ANN, &CHAT, None);
+            assert_eq!(press(), run(button.bound));
+            assert_eq!(press(), Press::Gone);
+        }
     }
 
     #[test]

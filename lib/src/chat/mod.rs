@@ -266,6 +266,15 @@ impl Button {
         }
     }
 
+    /// A button that runs the caller's own command, once.
+    pub fn once(label: impl Into<String>, command: impl Into<String>) -> Button {
+        Button {
+            label: label.into(),
+            command: command.into(),
+            bound: Bound::Once,
+        }
+    }
+
     /// A button that is bound to the caller, but confirms nothing (a choice in a dialog).
     pub fn choice(label: impl Into<String>, command: impl Into<String>) -> Button {
         Button {
@@ -283,6 +292,8 @@ pub enum Bound {
     Open,
     /// The caller only.
     Caller,
+    /// The caller only; used up by a press.
+    Once,
     /// The one whom it is shown to, also after a restart.
     Lasting,
     /// The caller only, and the pressed command counts as confirmed; dies after 60 s or one press.

@@ -480,7 +480,7 @@ impl Chat {
             .plain(format!("Not run, because {why}: "))
             .code(line);
         let answer = Answer {
-            buttons: vec![vec![Button::choice("Run now", line)]],
+            buttons: vec![vec![Button::once("Run now", line)]],
             ..Answer::text(text)
         };
         self.acknowledge(env, visit, None);

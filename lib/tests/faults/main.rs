@@ -48,8 +48,9 @@ fn programs_of_faults_lose_nothing_and_repeat_nothing_unmarked() {
     if std::env::var_os("FAULT_SHRINK").is_some() {
         let steps = shrink(program(*first));
         println!(
-            "{} steps are enough for seed {first}: {steps:#?}",
-            steps.len()
+            "{} steps are enough for seed {first}: {steps:?}\nwith them: {:#?}",
+            steps.len(),
+            outcome(&steps)
         );
     }
     panic!(

@@ -36,6 +36,8 @@ struct Transition {
     is_end: bool,
     /// Values that may stand in the message.
     values: Vec<f64>,
+    /// Those that came while it went on, which stand in reminders.
+    later: Vec<f64>,
     at: Now,
 }
 
@@ -44,6 +46,7 @@ struct Telling<'a> {
     thing: usize,
     is_end: bool,
     value: f64,
+    is_reminder: bool,
     /// How it ended, beside the beginning; or in a reminder.
     is_remark: bool,
     sight: &'a Sight,
@@ -102,6 +105,7 @@ fn transitions(tape: &[Tape]) -> (Vec<Transition>, Vec<Transition>) {
                     thing,
                     is_end,
                     values,
+                    later: Vec::new(),
                     at,
                 };
                 match &mut rule.excess {
@@ -113,7 +117,13 @@ fn transitions(tape: &[Tape]) -> (Vec<Transition>, Vec<Transition>) {
                         all.push(transition(true, values.clone()));
                         rule.excess = None;
                     }
-                    Some(values) if !values.contains(&watts) => values.extend(all_values()),
+                    Some(values) if !values.contains(&watts) => {
+                        values.extend(all_values());
+                        let begun = all.iter_mut().rev().find(|one| one.thing == thing);
+                        if let Some(begun) = begun {
+                            begun.later.push(watts);
+                        }
+                    }
                     _ => continue,
                 }
                 rules[thing].push((at.mono, rule));
@@ -152,6 +162,7 @@ fn tellings(sight: &Sight) -> Vec<Telling<'_>> {
                 thing,
                 is_end,
                 value,
+                is_reminder,
                 is_remark: is_reminder || (is_end && line.contains(" — ")),
                 sight,
             };
@@ -176,8 +187,10 @@ fn judge_one(
     wrong: &mut Vec<String>,
 ) {
     let matches = |transition: &Transition, telling: &Telling| {
+        let is_of_it = transition.values.contains(&telling.value)
+            || telling.is_reminder && transition.later.contains(&telling.value);
         telling.is_end == transition.is_end
-            && transition.values.contains(&telling.value)
+            && is_of_it
             && telling.sight.at.mono >= transition.at.mono
     };
     let index_of = |telling: &Telling| own.iter().rposition(|one| matches(one, telling));
@@ -190,10 +203,15 @@ fn judge_one(
             continue;
         };
         if message.text.contains(" messages about this waited") {
+            // The times beside the first and the last tell equal ones apart.
+            let is_told =
+                |one: &&&Transition| matches(one, telling) && has_its_time(one, telling.sight);
+            let first = own.iter().position(|one| is_told(&one)).unwrap_or(index);
+            let last = own.iter().rposition(|one| is_told(&one)).unwrap_or(index);
             let range = collapsed
                 .entry((message.id, message.edits))
-                .or_insert((index, index));
-            *range = (range.0.min(index), range.1.max(index));
+                .or_insert((first, last));
+            *range = (range.0.min(first), range.1.max(last));
         } else if message.edits == 0
             && !telling.is_remark
             && !message.text.contains("(maybe repeated)")

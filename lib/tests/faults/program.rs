@@ -375,8 +375,8 @@ impl World {
                     self.sim.service().delete_message(chat, id);
                 }
             }
-            Action::Kill(..) | Action::PowerCut(..) if self.broken_since.is_some() => {
-                // An end while the disk takes nothing forgets what was not written.
+            Action::Kill(..) | Action::PowerCut(..) if self.is_unwritten(now.mono) => {
+                // An end while the disk takes nothing, or just after it, forgets what was not written.
                 self.sim.storage().set_broken(None);
                 self.note_mended(now.mono);
                 self.pass(Duration::from_secs(7));
@@ -430,6 +430,12 @@ impl World {
         self.sim.press(OWNER, OWNER, label);
     }
 
+    /// Something waits for the disk, or may still do so.
+    fn is_unwritten(&self, now: Mono) -> bool {
+        let is_recent = |(_, until): &(Mono, Mono)| now < *until;
+        self.broken_since.is_some() || self.broken.last().is_some_and(is_recent)
+    }
+
     /// What waited for the disk is written some seconds after it is mended.
     fn note_mended(&mut self, now: Mono) {
         if let Some(since) = self.broken_since.take() {
@@ -466,10 +472,10 @@ impl World {
             _ => {}
         }
         wrong.extend(judge(&self.tape, &sights, self.checks_repeats));
+        self.judge_pulses(&mut wrong);
         if !wrong.is_empty() && std::env::var_os("FAULT_TRANSCRIPT").is_some() {
             println!("{}", self.sim.transcript());
         }
-        self.judge_pulses(&mut wrong);
         wrong
     }
 

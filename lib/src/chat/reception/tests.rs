@@ -139,7 +139,13 @@ enum Entry {
     Twice,
 }
 
-const BOUNDS: [Bound; 4] = [Bound::Open, Bound::Caller, Bound::Lasting, Bound::Confirm];
+const BOUNDS: [Bound; 5] = [
+    Bound::Open,
+    Bound::Caller,
+    Bound::Once,
+    Bound::Lasting,
+    Bound::Confirm,
+];
 
 fn entries() -> Vec<Entry> {
     let mut entries = vec![
