@@ -177,8 +177,15 @@ impl Peer {
         let is_discovery = self.is_doubtful || self.present().id.is_empty();
         match report {
             Some(Report::NotInTimeWindow) if !is_discovery => {
-                if !is_authentic || message.boots >= MAX_BOOTS {
+                if message.boots >= MAX_BOOTS {
                     return Verdict::Doubtful;
+                }
+                if !is_authentic {
+                    // Some firmware does not prove it. While nothing better is known, it serves as a discovery does.
+                    return match self.present().is_authentic {
+                        true => Verdict::Doubtful,
+                        false => self.meet(now, message),
+                    };
                 }
                 if let Some(authority) = self.with_id(message.engine_id) {
                     authority.set_clock(now, message);

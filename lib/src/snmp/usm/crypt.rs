@@ -1,42 +1,31 @@
 //! Codes and ciphers over the bytes of a message.
 
-use super::{Auth, Key, Privacy};
-use aes::cipher::{AsyncStreamCipher, BlockDecryptMut, BlockEncryptMut, KeyIvInit};
+use super::{Auth, Key, Privacy, keys};
+use aes::cipher::{BlockDecryptMut, BlockEncrypt, BlockEncryptMut, KeyInit, KeyIvInit};
 use aes::{Aes128Enc, Aes192Enc, Aes256Enc};
 use des::Des;
-use hmac::{Hmac, Mac};
-use md5::Md5;
-use sha1::Sha1;
-use sha2::{Sha224, Sha256, Sha384, Sha512};
 
-/// The longest code, HMAC-384-SHA-512.
-const MAX_CODE: usize = 48;
+/// The longest block of a digest (FIPS 180-4: SHA-384, SHA-512).
+const MAX_BLOCK: usize = 128;
 
-/// The code of a message that is given in pieces; `code_len` bytes of it count.
-pub(super) fn code(auth: Auth, key: &Key, pieces: [&[u8]; 3]) -> [u8; MAX_CODE] {
-    match auth {
-        Auth::Md5 => code_with::<Hmac<Md5>>(key, pieces),
-        Auth::Sha1 => code_with::<Hmac<Sha1>>(key, pieces),
-        Auth::Sha224 => code_with::<Hmac<Sha224>>(key, pieces),
-        Auth::Sha256 => code_with::<Hmac<Sha256>>(key, pieces),
-        Auth::Sha384 => code_with::<Hmac<Sha384>>(key, pieces),
-        Auth::Sha512 => code_with::<Hmac<Sha512>>(key, pieces),
-    }
-}
-
-fn code_with<M: Mac + hmac::digest::KeyInit>(key: &Key, pieces: [&[u8]; 3]) -> [u8; MAX_CODE] {
-    let mut code = [0; MAX_CODE];
-    // HMAC takes keys of any length.
-    if let Ok(mut mac) = <M as Mac>::new_from_slice(key.as_bytes()) {
-        for piece in pieces {
-            mac.update(piece);
+/// The code of a message that is given in pieces (RFC 2104); `code_len` bytes of it count. One for all digests, where a
+/// generic one would be six. Keys are digests, so they are never longer than a block.
+pub(super) fn code(auth: Auth, key: &Key, pieces: [&[u8]; 3]) -> Key {
+    let block_len = match auth {
+        Auth::Md5 | Auth::Sha1 | Auth::Sha224 | Auth::Sha256 => 64,
+        Auth::Sha384 | Auth::Sha512 => MAX_BLOCK,
+    };
+    let padded = |byte: u8| {
+        let mut block = [byte; MAX_BLOCK];
+        for (place, byte) in block.iter_mut().zip(key.as_bytes()) {
+            *place ^= byte;
         }
-        let whole = mac.finalize().into_bytes();
-        for (place, byte) in code.iter_mut().zip(whole) {
-            *place = byte;
-        }
-    }
-    code
+        block
+    };
+    let (inner, outer) = (padded(0x36), padded(0x5c));
+    let [first, second, third] = pieces;
+    let digest = keys::hash(auth, &[&inner[..block_len], first, second, third]);
+    keys::hash(auth, &[&outer[..block_len], digest.as_bytes()])
 }
 
 /// What goes into a cipher besides the key: the engine's clock and the salt of the message.
@@ -70,15 +59,7 @@ pub(super) fn encrypt(privacy: Privacy, key: &Key, start: Start, bytes: &mut Vec
                 }
             }
         }
-        Privacy::Aes128 => {
-            aes::<cfb_mode::Encryptor<Aes128Enc>>(key, start, |it| it.encrypt(bytes))
-        }
-        Privacy::Aes192 | Privacy::Aes192C => {
-            aes::<cfb_mode::Encryptor<Aes192Enc>>(key, start, |it| it.encrypt(bytes));
-        }
-        Privacy::Aes256 | Privacy::Aes256C => {
-            aes::<cfb_mode::Encryptor<Aes256Enc>>(key, start, |it| it.encrypt(bytes));
-        }
+        _ => aes(privacy, key, start, bytes, false),
     }
 }
 
@@ -96,15 +77,7 @@ pub(super) fn decrypt(privacy: Privacy, key: &Key, start: Start, bytes: &mut [u8
                 }
             }
         }
-        Privacy::Aes128 => {
-            aes::<cfb_mode::Decryptor<Aes128Enc>>(key, start, |it| it.decrypt(bytes))
-        }
-        Privacy::Aes192 | Privacy::Aes192C => {
-            aes::<cfb_mode::Decryptor<Aes192Enc>>(key, start, |it| it.decrypt(bytes));
-        }
-        Privacy::Aes256 | Privacy::Aes256C => {
-            aes::<cfb_mode::Decryptor<Aes256Enc>>(key, start, |it| it.decrypt(bytes));
-        }
+        _ => aes(privacy, key, start, bytes, true),
     }
     true
 }
@@ -119,9 +92,30 @@ fn des<C: KeyIvInit>(key: &[u8], start: Start) -> Option<C> {
     C::new_from_slices(key, &iv).ok()
 }
 
-fn aes<C: KeyIvInit>(key: &[u8], start: Start, run: impl FnOnce(C)) {
-    // The key has the right length: `Privacy::key_len`.
-    if let Ok(cipher) = C::new_from_slices(key, &start.aes()) {
-        run(cipher);
+/// The key has the right length: `Privacy::key_len`.
+fn aes(privacy: Privacy, key: &[u8], start: Start, bytes: &mut [u8], is_encrypted: bool) {
+    match privacy.key_len() {
+        24 => cfb(Aes192Enc::new_from_slice(key), start, bytes, is_encrypted),
+        32 => cfb(Aes256Enc::new_from_slice(key), start, bytes, is_encrypted),
+        _ => cfb(Aes128Enc::new_from_slice(key), start, bytes, is_encrypted),
+    }
+}
+
+/// CFB128 (NIST SP 800-38A section 6.3): what a block is mixed with is the encrypted block before it, encrypted again.
+fn cfb<C: BlockEncrypt, E>(
+    cipher: Result<C, E>,
+    start: Start,
+    bytes: &mut [u8],
+    is_encrypted: bool,
+) {
+    let Ok(cipher) = cipher else { return };
+    let mut iv = start.aes();
+    for block in bytes.chunks_mut(iv.len()) {
+        cipher.encrypt_block(iv.as_mut_slice().into());
+        for (mixed, byte) in iv.iter_mut().zip(block) {
+            let encrypted = if is_encrypted { *byte } else { *byte ^ *mixed };
+            *byte ^= *mixed;
+            *mixed = encrypted;
+        }
     }
 }

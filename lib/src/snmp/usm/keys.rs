@@ -113,7 +113,8 @@ pub(super) fn localise(auth: Auth, key: &Key, engine_id: &[u8]) -> Key {
     hash(auth, &[key, engine_id, key])
 }
 
-fn hash(auth: Auth, parts: &[&[u8]]) -> Key {
+/// The digest of these parts, one after the other.
+pub(super) fn hash(auth: Auth, parts: &[&[u8]]) -> Key {
     match auth {
         Auth::Md5 => hash_with::<Md5>(parts),
         Auth::Sha1 => hash_with::<Sha1>(parts),

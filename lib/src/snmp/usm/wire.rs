@@ -142,7 +142,7 @@ pub fn seal(
         let code = crypt::code(*auth, key, [message, &[], &[]]);
         if let (Some(place), Some(code)) = (
             out.get_mut(code_at..code_at + code_len),
-            code.get(..code_len),
+            code.as_bytes().get(..code_len),
         ) {
             place.copy_from_slice(code);
         }
@@ -289,6 +289,7 @@ impl<'a> RawV3<'a> {
         let code = crypt::code(auth, key, [before, zeros, behind]);
         self.code.len() == zeros.len()
             && code
+                .as_bytes()
                 .get(..zeros.len())
                 .is_some_and(|code| constant_time_eq(code, self.code))
     }

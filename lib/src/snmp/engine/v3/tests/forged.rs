@@ -229,6 +229,29 @@ fn a_clock_told_by_a_stranger_lasts_for_one_message() {
 }
 
 #[test]
+fn a_device_that_does_not_prove_its_clock_is_read_none_the_less() {
+    let usm = strong();
+    let mut world = World::new(usm.clone());
+    world.submit(&usm, SnmpAsk::Get([name()].into()));
+    let reply = world.run(&mut |number, answer| {
+        let raw = RawV3::read(&answer).unwrap();
+        let forger = Forger {
+            engine_id: raw.engine_id.to_vec(),
+            keys: Keys::default(),
+            message_id: raw.message_id,
+            boots: if number == 0 { 0 } else { raw.boots },
+            time_s: if number == 0 { 0 } else { raw.time_s },
+        };
+        match number {
+            0 => Some(forger.report(Level::NoAuthNoPriv, Report::UnknownEngine)),
+            1 => Some(forger.report(Level::NoAuthNoPriv, Report::NotInTimeWindow)),
+            _ => Some(answer),
+        }
+    });
+    assert_eq!((reply.result, reply.tries), (Ok(alpha()), 1));
+}
+
+#[test]
 fn an_engine_that_a_stranger_names_has_to_prove_itself() {
     let usm = strong();
     let (mut world, mut forger) = asking(&usm);
