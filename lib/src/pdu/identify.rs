@@ -464,6 +464,7 @@ impl Identify {
             .map(Box::from);
         Identified {
             vendor: match &head {
+                Some(head) if head.is_fallback => maker,
                 Some(head) if head.bases.len() < 2 => Some(head.vendor.clone()),
                 Some(head) => maker.or_else(|| Some(head.vendor.clone())),
                 None => maker,

@@ -9,7 +9,9 @@
 mod agent;
 mod apc;
 mod compare;
+mod cyberpower;
 mod eaton;
+mod oem;
 mod raritan;
 mod sentry;
 
