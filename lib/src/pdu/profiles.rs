@@ -6,7 +6,8 @@ use crate::config::profile as read;
 use crate::small::SmallMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// Those that come with the agent, the specific before the generic. A new one is one file and one line here.
+/// Those that come with the agent, the specific before the generic. A new one is one file, one line here, and
+/// `docs/devices.md` written anew (`lib/tests/devices.rs`).
 const BUILTIN: &[&str] = &[
     include_str!("../../profiles/apc-rpdu2.toml"),
     include_str!("../../profiles/apc-rpdu.toml"),
