@@ -104,6 +104,8 @@ pub(crate) struct ProbeOptions {
     pub(crate) profile: Option<String>,
     /// `--json`
     pub(crate) json: bool,
+    /// `--record`: where what it answers is written.
+    pub(crate) record: Option<PathBuf>,
     /// `--timeout`: the wait for one request before it is sent again.
     pub(crate) timeout: Duration,
     /// `--retries`
@@ -512,6 +514,7 @@ fn probe(sub: &Sub, words: &Words) -> Result<Command, Failure> {
         version,
         profile: words.owned("profile"),
         json: words.has("json"),
+        record: words.path("record"),
         timeout: words.parsed("timeout", Duration::from_secs(1), timeout)?,
         retries: words.parsed("retries", 2, |value| {
             value

@@ -19,6 +19,7 @@ mod man;
 mod pair;
 mod probe;
 mod profiles;
+mod record;
 mod run;
 mod service;
 mod signals;

@@ -2,6 +2,7 @@
 
 use crate::args::{ProbeOptions, SnmpVersion};
 use crate::failure::{Failure, Outcome, print};
+use crate::record;
 use rackwarden_core::config::suggest::nearest;
 use rackwarden_core::config::{Host, host, profile_file};
 use rackwarden_core::http::json::{Probed, reading_object};
@@ -32,6 +33,7 @@ pub(crate) fn run(options: &ProbeOptions) -> Outcome {
         };
         Failure::operation(format!("probe {}: {why}; {what}", options.target))
     };
+    let secrets = credentials.clone();
     let target = SnmpTarget {
         addr: address(&options.target)?,
         credentials,
@@ -52,9 +54,13 @@ pub(crate) fn run(options: &ProbeOptions) -> Outcome {
     let now = Clock::start().now().wall;
     if options.json {
         print(&json(&options.target, &identified, now))?;
-        print("\n")
+        print("\n")?;
     } else {
-        print(&text(&options.target, &identified))
+        print(&text(&options.target, &identified))?;
+    }
+    match &options.record {
+        Some(file) => record::run(&mut session, file, &identified, &secrets),
+        None => Ok(()),
     }
 }
 

@@ -136,6 +136,11 @@ pub(crate) const SUBS: &[Sub] = &[
                 "use this profile, or this file with one (default: by what it answers)",
             ),
             opt("json", "", "print one JSON object"),
+            opt(
+                "record",
+                "FILE",
+                "write what it answers to a .snmprec file, without what is private",
+            ),
             opt("timeout", "TIME", "wait for one request (default: 1s)"),
             opt("retries", "N", "send it so often again (default: 2)"),
             V3_USER,
@@ -150,6 +155,7 @@ pub(crate) const SUBS: &[Sub] = &[
         examples: &[
             "rackwarden probe 192.168.1.101",
             "rackwarden probe pdu-7:1161 --community secret --json",
+            "rackwarden probe 192.168.1.103 --record unknown.snmprec",
             "rackwarden probe pdu-8 --v3-user apc --v3-auth SHA-256 --v3-auth-password-file apc.auth --v3-priv AES-128 --v3-priv-password-file apc.priv",
         ],
     },

@@ -16,6 +16,7 @@ mod mail;
 mod outlets;
 mod pairing;
 mod peers;
+mod record;
 mod search;
 mod snmpd;
 mod snmpsim;

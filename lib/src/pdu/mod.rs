@@ -7,6 +7,7 @@ mod layout;
 pub mod plan;
 pub mod profile;
 mod profiles;
+pub mod record;
 pub mod simulated;
 pub mod value;
 

@@ -52,7 +52,7 @@ fn collect(
     let mut binds = Vec::with_capacity(question.binds.len());
     for (index, bind) in question.binds.iter().enumerate() {
         let found = look(bind);
-        if version == Version::V1 && found.value.is_absent() {
+        if version == Version::V1 && found.value.is_absent() && found.value != Value::Null {
             return Err((ErrorStatus::NO_SUCH_NAME, index as u32 + 1));
         }
         binds.push(found);
