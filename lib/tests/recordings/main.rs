@@ -11,6 +11,7 @@ mod apc;
 mod compare;
 mod cyberpower;
 mod eaton;
+mod holes;
 mod oem;
 mod raritan;
 mod sentry;
