@@ -538,7 +538,9 @@ pub fn is_under(oid: &str, prefix: &str) -> bool {
 /// other devices of theirs have too (UPSs) is none of these.
 pub const MAKERS: &[(&str, &str)] = &[
     ("1.3.6.1.4.1.318.1.3.4", "APC"),
+    ("1.3.6.1.4.1.318.1.3.11", "APC"),
     ("1.3.6.1.4.1.318.1.3.15", "APC"),
+    ("1.3.6.1.4.1.318.1.3.32", "APC"),
     ("1.3.6.1.4.1.318.1.1.32", "APC"),
     ("1.3.6.1.4.1.232.165", "HPE"),
     ("1.3.6.1.4.1.534.6.6", "Eaton"),

@@ -15,6 +15,7 @@ const BUILTIN: &[&str] = &[
     include_str!("../../profiles/apc-epdu-text.toml"),
     include_str!("../../profiles/apc-cpdu.toml"),
     include_str!("../../profiles/apc-xpdu.toml"),
+    include_str!("../../profiles/apc-ats.toml"),
     include_str!("../../profiles/cyberpower-epdu.toml"),
     include_str!("../../profiles/cyberpower-ats.toml"),
     include_str!("../../profiles/hpe-mapdu3.toml"),

@@ -113,7 +113,8 @@ fn a_ups_of_tripp_lite_and_of_apc_is_no_pdu() {
 
 #[test]
 fn a_tripp_lite_with_three_phases_that_is_the_second_device_of_its_card() {
-    let mut lines = "1.2.1.5.1 \"ENVIROSENSE\"
+    let mut lines = "3.1.1.1.0 0
+         1.2.1.5.1 \"ENVIROSENSE\"
          1.2.1.5.2 \"PDU3XVSR6G20\"
          3.3.3.1.1.1.1 245
          3.2.2.1.1.1.2 2\n"

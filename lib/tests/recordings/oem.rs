@@ -156,3 +156,24 @@ fn a_total_of_outlets_is_complete_or_none() {
     let reading = Agent::below(base, &absent).reading();
     assert_eq!((reading.power_w, reading.outlets.len()), (Some(165.0), 2));
 }
+
+#[test]
+fn what_a_transfer_switch_calls_power_is_apparent() {
+    let mut lines = String::new();
+    for (phase, current, va) in [(1, 52, 1196), (2, 48, 1104), (4, 7, -1)] {
+        lines += &format!(
+            "5.4.3.1.2.1.{phase} {phase}
+             5.4.3.1.3.1.{phase} 230
+             5.4.3.1.4.1.{phase} {current}
+             5.4.3.1.7.1.{phase} {va}\n"
+        );
+    }
+    for (row, bank, current) in [(1, 1, 100), (2, 2, 60), (3, 3, 40)] {
+        lines += &format!("5.4.5.1.3.{row} {bank}\n 5.4.5.1.4.{row} {current}\n");
+    }
+    let reading = Agent::below("1.3.6.1.4.1.318.1.1.8", &lines).reading();
+    assert_eq!((reading.power_w, reading.apparent_va), (None, Some(2300.0)));
+    assert_eq!(reading.phases.len(), 2, "the neutral is none");
+    let banks: Vec<_> = reading.banks.iter().map(|bank| bank.current_a).collect();
+    assert_eq!(banks, [Some(6.0), Some(4.0)], "the first row is the total");
+}
