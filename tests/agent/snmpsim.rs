@@ -1,6 +1,8 @@
 //! Recorded walks of real devices, served by the independent simulator snmpsim and by our own, read by `probe --json`.
 
-use crate::support::{Process, Scratch, free_udp_port, outcome, rackwarden, repository, wait_for};
+use crate::support::{
+    Agent, Process, Scratch, free_udp_port, outcome, rackwarden, repository, wait_for,
+};
 use rackwarden_core::pdu::{Profiles, Source};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
@@ -172,4 +174,44 @@ fn recordings_are_right_through_our_own_simulator() {
         wrong.extend(differences(&recording, &got));
     }
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+#[test]
+fn a_device_is_read_by_a_profile_of_its_user() {
+    let scratch = Scratch::new();
+    let port = free_udp_port();
+    let mut command = rackwarden(&scratch);
+    command
+        .args([
+            "simulate",
+            "--listen",
+            &format!("127.0.0.1:{port}"),
+            "--recording",
+        ])
+        .arg(repository("tests/fixtures/pdu/wti-power.snmprec"));
+    let _simulator = Process::start(command, &scratch, "simulate");
+    let agent = Agent::start(&format!(
+        r#"
+[power]
+interval = "200ms"
+
+[[profile]]
+name = "my-wti"
+vendor = "WTI"
+title = "as I read it"
+base = "1.3.6.1.4.1.2634.3"
+decides = [".200.70"]
+[profile.device]
+power_w = {{ oid = ".200.70.0", scale = 2 }}
+
+[[pdu]]
+name = "alpha"
+address = "127.0.0.1:{port}"
+profile = "my-wti"
+"#
+    ));
+    agent.wait_for_power("alpha", 512.0);
+    let pdu = agent.pdu("alpha").expect("it is known");
+    assert_eq!(pdu["profile"], "my-wti");
+    assert!(pdu["energy_kwh"].is_null());
 }

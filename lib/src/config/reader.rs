@@ -54,9 +54,12 @@ impl<'a> Reader<'a> {
         self
     }
 
-    /// The same table, to be read from the start.
+    /// The same table, as far as it has been read.
     pub(super) fn again(&self) -> Reader<'a> {
-        Reader::new(self.part, self.path.clone(), self.at, self.table)
+        Reader {
+            known: self.known.clone(),
+            ..Reader::new(self.part, self.path.clone(), self.at, self.table)
+        }
     }
 
     /// The value of a key, if it is there.

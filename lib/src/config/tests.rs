@@ -1,5 +1,6 @@
 //! Whole configurations: what is wrong is said exactly, what is right means what the text says.
 
+mod profiles;
 mod wrong;
 
 use super::effective::effective;

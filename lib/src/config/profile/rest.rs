@@ -312,11 +312,11 @@ impl Rest<'_> {
             }));
         }
         let switch = reader.get("switch").and_then(|item| self.switch(&item));
-        let (kind, rows) = (kind?, rows?);
-        if switch.is_some() && (kind != RowKind::Outlet || is_listed) {
+        if switch.is_some() && (kind.is_some_and(|kind| kind != RowKind::Outlet) || is_listed) {
             reader.error("has `switch`, which belongs to a table of outlets with a row each");
         }
         reader.finish();
+        let (kind, rows) = (kind?, rows?);
         Some(Table {
             kind,
             rows,
