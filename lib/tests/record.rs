@@ -1,5 +1,7 @@
 //! Every recorded device is recorded again, without what is private: it reads as before.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads its recordings")]
+
 use rackwarden_core::fault::{Fault, FaultKind};
 use rackwarden_core::pdu::identify::{Next, Options};
 use rackwarden_core::pdu::record::Recorder;
