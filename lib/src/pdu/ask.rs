@@ -169,7 +169,7 @@ struct WalkColumn {
 }
 
 /// More requests than that for one discovery mean that the agent goes round in circles.
-const MAX_REQUESTS: u32 = 400;
+const MAX_REQUESTS: u32 = 800;
 /// Most varbinds that a GETBULK may bring.
 const MAX_BINDS: usize = 28;
 /// Several firmwares break above ten repetitions.

@@ -385,6 +385,11 @@ impl Identify {
         let plan = layout.plan(&answered, self.batch.min(fetch.largest_batch()));
         let reading = first_reading(&plan, fetch);
         let kind = kind_of(&reading);
+        // A maker's MIB may serve other devices as well: what neither reads like a PDU nor says so is none.
+        if kind == Kind::IdentifyOnly && self.options.profile.is_none() && !self.may_be_pdu() {
+            self.profile = None;
+            return self.unknown();
+        }
         let head = self
             .profile
             .as_ref()

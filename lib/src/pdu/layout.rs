@@ -7,8 +7,8 @@ mod split;
 
 use super::plan::{Cell, MAX_UNITS, Plan, Target, WHOLE};
 use super::profile::{
-    Each, Few, Form, Keep, Object, Profile, Quantity, Reset, RowKind, Says, Scope, Shape, Table,
-    Variables,
+    Each, Few, Field, Form, Keep, Object, Profile, Quantity, Reset, RowKind, Says, Scope, Shape,
+    Table, Variables,
 };
 use super::value::{self, is_valid};
 use crate::small::{SmallMap, SmallSet};
@@ -422,14 +422,14 @@ impl Layout {
             let Some(unit) = unit_at(&self.units, &unit) else {
                 continue;
             };
-            for (quantity, known) in &variables.device {
+            let place = UnitRow::default();
+            for (alternative, (quantity, known)) in variables.device.iter().enumerate() {
                 if **known == *name {
                     let target = Target::Device {
                         quantity: *quantity,
                         unit,
                     };
-                    let place = UnitRow::default();
-                    self.wish(&variables.value, instance, &place, target, 0);
+                    self.wish(&variables.value, instance, &place, target, alternative);
                 }
             }
             for (kind, field, known) in &variables.rows {
@@ -441,11 +441,38 @@ impl Layout {
                         field: *field,
                         row,
                     };
-                    let place = UnitRow::default();
-                    self.wish(&variables.value, instance, &place, target, NO_TABLE);
+                    let object = match field {
+                        Field::On => &relay(&variables.value),
+                        Field::Name => &text(variables),
+                        _ => &variables.value,
+                    };
+                    self.wish(object, instance, &place, target, NO_TABLE);
                 }
             }
         }
+    }
+}
+
+/// A variable as it is written for people.
+fn text(variables: &Variables) -> Object {
+    let value = &variables.value;
+    Object {
+        oid: variables.text.clone().unwrap_or_else(|| value.oid.clone()),
+        form: Form::Text,
+        scalings: [].into(),
+        ..value.clone()
+    }
+}
+
+/// A variable that says whether something is on: 1 or 0.
+fn relay(value: &Object) -> Object {
+    let few = |number| Few::new(&[number]).unwrap_or_default();
+    Object {
+        form: Form::Switch {
+            on: few(1),
+            off: few(0),
+        },
+        ..value.clone()
     }
 }
 

@@ -176,7 +176,9 @@ impl Plan {
         reading.apparent_va = self.total_of(sums, Quantity::Apparent, reading);
         reading.energy_kwh = self.total_of(sums, Quantity::Energy, reading);
         // The peaks of several units need not have come at one time, so they have no sum.
-        reading.limit_w = self.total(sums, Quantity::Limit);
+        reading.limit_w = self
+            .total(sums, Quantity::Limit)
+            .filter(|limit| *limit > 0.0);
         let is_single = self.units <= 1;
         reading.units.clear();
         if !is_single {

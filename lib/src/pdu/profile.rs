@@ -212,6 +212,8 @@ pub enum Part {
     UnitRest,
     /// The number of the row.
     Row,
+    /// All that is left, which names the row.
+    RowRest,
     /// Always this number.
     Fixed(u32),
 }
@@ -405,6 +407,8 @@ pub struct Variables {
     pub names: Rows,
     /// The column with the values.
     pub value: Object,
+    /// The column with the values as text.
+    pub text: Option<Oid>,
     /// What the names mean for a unit.
     pub device: Box<[(Quantity, Box<str>)]>,
     /// What they mean for rows; `{n}` in a name is the number of the row.
@@ -544,10 +548,8 @@ pub const MAKERS: &[(&str, &str)] = &[
     ("1.3.6.1.4.1.318.1.1.32", "APC"),
     ("1.3.6.1.4.1.232.165", "HPE"),
     ("1.3.6.1.4.1.534.6.6", "Eaton"),
-    ("1.3.6.1.4.1.476.1.42", "Vertiv"),
     ("1.3.6.1.4.1.674.10903.200", "Dell"),
     ("1.3.6.1.4.1.1718", "Server Technology"),
-    ("1.3.6.1.4.1.2606", "Rittal"),
     ("1.3.6.1.4.1.3808.1.1.6", "CyberPower"),
     ("1.3.6.1.4.1.1418.6", "Dataprobe"),
     ("1.3.6.1.4.1.2468.1.4.2", "Ingrasys"),

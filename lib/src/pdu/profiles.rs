@@ -45,6 +45,16 @@ const BUILTIN: &[&str] = &[
     include_str!("../../profiles/eaton-epdu.toml"),
     include_str!("../../profiles/eaton-epdu-ma.toml"),
     include_str!("../../profiles/geist-v5.toml"),
+    include_str!("../../profiles/liebert-mph2.toml"),
+    include_str!("../../profiles/liebert-fpc.toml"),
+    include_str!("../../profiles/avocent-pm.toml"),
+    include_str!("../../profiles/schleifenbauer-databus.toml"),
+    include_str!("../../profiles/rittal-cmc3-pdu.toml"),
+    include_str!("../../profiles/rnx-updu.toml"),
+    include_str!("../../profiles/cpi-econnect.toml"),
+    include_str!("../../profiles/ict-dc.toml"),
+    include_str!("../../profiles/digipower.toml"),
+    include_str!("../../profiles/gude-epc.toml"),
 ];
 
 /// A profile is kept for so many bases at a time.

@@ -82,7 +82,7 @@ impl Agent {
         let version = options.version;
         let mut identify = Identify::new(options);
         let mut next = identify.ask();
-        for asks in 0..200 {
+        for asks in 0..600 {
             next = match next {
                 Next::Ask(ask) => identify.handle(Ok(&self.answer(&ask, version))),
                 Next::Identified(identified) => return (*identified, asks),

@@ -126,17 +126,18 @@ impl Rest<'_> {
             "{unit}" => Some(Part::Unit),
             "{unit...}" => Some(Part::UnitRest),
             "{row}" => Some(Part::Row),
+            "{row...}" => Some(Part::RowRest),
             fixed => {
                 let number = fixed.trim_start_matches('{').trim_end_matches('}');
                 number.parse().ok().map(Part::Fixed)
             }
         };
         // The three dots of `{unit...}` are no separators.
-        let shape = shape.replace("{unit...}", "{rest}");
+        let shape = shape.replace("...}", "~}");
         let parts: Option<Box<[Part]>> = shape
             .split('.')
             .filter(|text| !text.is_empty())
-            .map(|text| part(if text == "{rest}" { "{unit...}" } else { text }))
+            .map(|text| part(&text.replace("~}", "...}")))
             .collect();
         let found = oid_of(self.base, column).zip(parts);
         found.map(|(oid, shape)| (oid, is_said.then_some(shape)))
@@ -153,6 +154,11 @@ impl Rest<'_> {
             (Some(text), _) => (text, Each::List),
             (None, Some(text)) => (text, Each::Count),
             (None, None) => (text, Each::Row),
+        };
+        // The one value of a list is a scalar, which is walked from its column.
+        let text = match each {
+            Each::List => text.strip_suffix(".0").unwrap_or(text),
+            _ => text,
         };
         let (oid, shape) = self.place(item, text)?;
         Some(Rows {
@@ -453,11 +459,13 @@ impl Rest<'_> {
         let value = reader
             .need("value", "\".1.11\"")
             .and_then(|item| self.object(&item, None));
+        let text = reader.get("text").and_then(|item| self.oid(&item));
         let mut device = Vec::new();
         if let Some(mut table) = reader.table("device") {
             for (key, quantity) in Quantity::NAMED {
-                let name = table.get(key).and_then(|item| item.line());
-                device.extend(name.map(|name| (*quantity, Box::from(name))));
+                let names = table.get(key).map(alternatives).unwrap_or_default();
+                let names = names.iter().filter_map(Item::line);
+                device.extend(names.map(|name| (*quantity, Box::from(name))));
             }
             table.finish();
         }
@@ -467,8 +475,9 @@ impl Rest<'_> {
                 continue;
             };
             for (key, field) in Field::NAMED {
-                let name = table.get(key).and_then(|item| item.line());
-                rows.extend(name.map(|name| (*kind, *field, Box::from(name))));
+                let names = table.get(key).map(alternatives).unwrap_or_default();
+                let names = names.iter().filter_map(Item::line);
+                rows.extend(names.map(|name| (*kind, *field, Box::from(name))));
             }
             table.finish();
         }
@@ -476,6 +485,7 @@ impl Rest<'_> {
         Some(Variables {
             names: names?,
             value: value?.0,
+            text,
             device: device.into(),
             rows: rows.into(),
         })

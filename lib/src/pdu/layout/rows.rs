@@ -65,10 +65,15 @@ pub(super) fn take_apart(shape: &[Part], instance: &[u32]) -> Option<(Option<Vec
     let (mut unit, mut row): (Option<Vec<u32>>, _) = (None, Vec::new());
     let mut rest = instance;
     for part in shape {
-        if *part == Part::UnitRest {
-            unit = (!rest.is_empty()).then(|| rest.to_vec());
+        if matches!(part, Part::UnitRest | Part::RowRest) {
+            if rest.is_empty() {
+                return None;
+            }
+            match part {
+                Part::RowRest => row.extend_from_slice(rest),
+                _ => unit = Some(rest.to_vec()),
+            }
             rest = &[];
-            unit.as_ref()?;
             continue;
         }
         let (arc, after) = rest.split_first()?;
@@ -77,7 +82,7 @@ pub(super) fn take_apart(shape: &[Part], instance: &[u32]) -> Option<(Option<Vec
             Part::Unit => unit.get_or_insert_with(Vec::new).push(*arc),
             Part::Row => row.push(*arc),
             Part::Fixed(fixed) if fixed == arc => {}
-            Part::Fixed(_) | Part::UnitRest => return None,
+            Part::Fixed(_) | Part::UnitRest | Part::RowRest => return None,
         }
     }
     rest.is_empty().then_some((unit, row))
@@ -92,6 +97,7 @@ pub(super) fn fill(shape: &[Part], row: &UnitRow) -> Vec<u32> {
             Part::Unit => instance.push(units.next().copied().unwrap_or(1)),
             Part::UnitRest => instance.extend(units.by_ref()),
             Part::Row => instance.push(rows.next().copied().unwrap_or(1)),
+            Part::RowRest => instance.extend(rows.by_ref()),
             Part::Fixed(fixed) => instance.push(*fixed),
         }
     }

@@ -1,0 +1,183 @@
+//! What is easy to get wrong with makers of one family.
+
+use crate::agent::{Agent, oid};
+use rackwarden_core::pdu::Kind;
+use rackwarden_core::snmp::Value;
+
+#[test]
+fn a_device_with_three_inputs_among_others_has_no_current_of_its_own() {
+    let mut lines = String::new();
+    for (device, input) in [(1, 1), (2, 1), (2, 2), (2, 3)] {
+        lines += &format!(
+            "6.1.1.2.{device}.{input} 100
+             6.1.1.5.{device}.{input} 250
+             6.1.1.7.{device}.{input} 23000
+             6.1.1.9.{device}.{input} 600
+             6.1.1.10.{device}.{input} 500\n"
+        );
+    }
+    let reading = Agent::below("1.3.6.1.4.1.28402.12.1.1.2", &lines).reading();
+    assert_eq!(reading.power_w, Some(2000.0));
+    assert_eq!(reading.energy_kwh, Some(400.0));
+    let units: Vec<_> = reading
+        .units
+        .iter()
+        .map(|unit| (unit.power_w, unit.current_a, unit.voltage_v))
+        .collect();
+    assert_eq!(
+        units,
+        [
+            (Some(500.0), Some(2.5), Some(230.0)),
+            (Some(1500.0), None, None)
+        ]
+    );
+}
+
+#[test]
+fn the_maker_of_a_shared_mib_is_told_by_its_number() {
+    let mut agent = Agent::below("1.3.6.1.4.1.28402.12.1.1.2", "6.1.1.5.1.1 250");
+    let id = Value::ObjectId(oid("1.3.6.1.4.1.28402.11.1"));
+    agent.objects.insert(oid("1.3.6.1.2.1.1.2.0"), id);
+    assert_eq!(agent.identified().vendor.as_deref(), Some("Conteg"));
+}
+
+#[test]
+fn values_are_found_by_their_names_wherever_they_stand() {
+    let mut lines = String::new();
+    for (device, at, name, value, scale) in [
+        (1, 1, "Temperature.Value", 215, -10),
+        (3, 7, "Unit.Power.Active.Value", 1639, 1),
+        (3, 9, "Unit.Energy.Active.Value", 76365, -10),
+        (3, 2, "Phase L1.Current.Value", 445, -100),
+        (3, 4, "Sockets.Socket 02.Current.Value", 44, -100),
+        (3, 5, "Sockets.Socket 02.General.Relay", 0, 0),
+        (4, 1, "Unit.Power.Active.Value", 361, 1),
+        (4, 2, "Unit.Energy.Active.Value", 35, 1),
+    ] {
+        lines += &format!(
+            "2.2.1.3.{device}.{at} \"{name}\"
+             2.2.1.7.{device}.{at} {scale}
+             2.2.1.11.{device}.{at} {value}\n"
+        );
+    }
+    let reading = Agent::below("1.3.6.1.4.1.2606.7.4", &lines).reading();
+    assert_eq!(reading.power_w, Some(2000.0));
+    assert_eq!(reading.energy_kwh, Some(7671.5));
+    assert_eq!(reading.phases[0].current_a, Some(4.45));
+    let outlet = &reading.outlets[0];
+    assert_eq!((outlet.current_a, outlet.on), (Some(0.44), Some(false)));
+    assert_eq!(reading.units.len(), 2);
+}
+
+#[test]
+fn a_monitor_of_racks_without_a_pdu_is_none() {
+    let agent = Agent::below(
+        "1.3.6.1.4.1.2606.7.4",
+        "2.2.1.3.1.1 \"Temperature.Value\"\n2.2.1.11.1.1 215",
+    );
+    let identified = agent.identified();
+    assert_eq!(identified.reading.power_w, None);
+    assert_eq!(identified.kind, Kind::NotAPdu);
+}
+
+#[test]
+fn channels_of_a_meter_are_phases_and_idle_ones_are_none() {
+    let mut agent = Agent::below(
+        "1.3.6.1.4.1.28507.58.1.5.1.2.1",
+        "2.1 1
+         3.1 1000
+         4.1 100
+         5.1 500
+         6.1 230
+         2.2 1
+         3.2 3000
+         4.2 200
+         5.2 900
+         6.2 231
+         2.3 0
+         3.3 0
+         4.3 0
+         5.3 0
+         6.3 0",
+    );
+    let id = Value::ObjectId(oid("1.3.6.1.4.1.28507.58"));
+    agent.objects.insert(oid("1.3.6.1.2.1.1.2.0"), id);
+    let reading = agent.reading();
+    assert_eq!(reading.power_w, Some(300.0));
+    assert_eq!(reading.energy_kwh, Some(4.0));
+    assert_eq!(reading.phases.len(), 2);
+    assert_eq!((reading.current_a, reading.voltage_v), (None, None));
+}
+
+#[test]
+fn meters_of_phases_modules_and_groups_are_not_added_to_the_total() {
+    let mut lines = String::new();
+    for (module, meter, kind, watts) in [
+        (0, 0, 0, 900),
+        (0, 1, 2, 900),
+        (1, 0, 4, 900),
+        (1, 1, 6, 400),
+        (1, 2, 6, 500),
+        (1, 9, 7, 900),
+    ] {
+        lines += &format!(
+            "3.{module}.{meter} {kind}\n7.{module}.{meter} {watts}\n10.{module}.{meter} 230000\n"
+        );
+    }
+    let reading = Agent::below("1.3.6.1.4.1.55108.1.3.1.1", &lines).reading();
+    assert_eq!(reading.power_w, Some(900.0));
+    assert_eq!(reading.phases.len(), 1);
+    assert_eq!(reading.outlets.len(), 2);
+    assert_eq!(reading.voltage_v, Some(230.0), "of the one phase");
+}
+
+#[test]
+fn volt_amperes_of_all_branches_are_the_total_and_no_watts() {
+    let reading = Agent::below(
+        "1.3.6.1.4.1.30932.1.10.1",
+        "3.110.1.3.1.2.48.49 700
+         3.110.1.6.1.2.48.49 1467
+         3.110.1.3.1.2.48.50 300
+         3.110.1.6.1.2.48.50 600
+         4.10.1.6.1.2.48.49 50
+         4.10.1.11.1.2.48.49 0",
+    )
+    .reading();
+    assert_eq!(reading.apparent_va, Some(2067.0));
+    assert_eq!(reading.power_w, None);
+    assert_eq!(reading.banks.len(), 2);
+    assert_eq!(reading.outlets[0].on, Some(false));
+}
+
+#[test]
+fn a_plant_with_negative_voltage_has_negative_values() {
+    let reading = Agent::below(
+        "1.3.6.1.4.1.39145.10",
+        "6.0 \"-55.2\"
+         7.0 \"-3.1\"
+         8.1.5.0 1
+         8.1.3.0 \"-1.0\"",
+    )
+    .reading();
+    assert_eq!(
+        (reading.voltage_v, reading.current_a),
+        (Some(-55.2), Some(-3.1))
+    );
+    assert_eq!(reading.outlets[0].current_a, Some(-1.0));
+}
+
+#[test]
+fn outlets_of_a_list_end_where_the_outlets_do() {
+    let reading = Agent::below(
+        "1.3.6.1.4.1.17420.1.2.9.1",
+        "11.0 12
+         13.0 \"1,0,-1,1,1\"
+         14.1.0 \"OutletA,0,0,0,0\"
+         14.2.0 \"OutletB,0,0,0,0\"
+         17.0 230",
+    )
+    .reading();
+    let states: Vec<_> = reading.outlets.iter().map(|outlet| outlet.on).collect();
+    assert_eq!(states, [Some(true), Some(false)]);
+    assert_eq!(reading.current_a, Some(1.2));
+}
