@@ -80,7 +80,7 @@ struct Wish {
 }
 
 /// A unit (or one of its inlets) by the instance that names it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct UnitRow {
     unit: Vec<u32>,
     row: Vec<u32>,

@@ -36,8 +36,16 @@ pub(super) fn unit_rows(profile: &Profile, found: Found<'_>) -> Vec<UnitRow> {
         }
         Some(units)
     };
-    let mut units = profile.units.iter().filter_map(rows);
-    let mut found_rows = units.find(|rows| !rows.is_empty()).unwrap_or_default();
+    let mut found_rows: Vec<UnitRow> = Vec::new();
+    for row in profile.units.iter().filter_map(rows).flatten() {
+        // Each column may lack a row, but only those of one kind name the same things.
+        let is_alike = |known: &UnitRow| {
+            known.unit.len() == row.unit.len() && known.row.len() == row.row.len()
+        };
+        if found_rows.first().is_none_or(is_alike) && !found_rows.contains(&row) {
+            found_rows.push(row);
+        }
+    }
     found_rows.extend(profile.variables.iter().filter_map(of_variables).flatten());
     // A device without the column may still number its units in the tables.
     if found_rows.is_empty() && !profile.units.is_empty() {
@@ -48,8 +56,15 @@ pub(super) fn unit_rows(profile: &Profile, found: Found<'_>) -> Vec<UnitRow> {
                 .flat_map(|rows| rows.keys());
             units.extend(instances.filter_map(|at| take_apart(&table.rows.shape, at)?.0));
         }
+        // A table may name a unit without its inlet.
+        let all: Vec<Vec<u32>> = units.iter().cloned().collect();
+        let is_less = |unit: &[u32]| {
+            all.iter()
+                .any(|it| it.len() > unit.len() && it.starts_with(unit))
+        };
+        let units = units.into_iter().filter(|unit: &Vec<u32>| !is_less(unit));
         let row = |unit| UnitRow { unit, row: vec![1] };
-        found_rows.extend(units.into_iter().map(row));
+        found_rows.extend(units.map(row));
     }
     if found_rows.is_empty() {
         return vec![UnitRow {
