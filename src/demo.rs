@@ -212,6 +212,7 @@ fn pdu(name: &str, team: usize, addr: SocketAddr, limits: Limits) -> PduConfig {
         write: Some(Credentials::community("private")),
         profile: None,
         limits,
+        device_limit: false,
         team: Some(team as u32),
         unit: None,
         any_source: false,

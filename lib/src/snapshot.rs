@@ -2,7 +2,7 @@
 
 use crate::alert::{AlertState, Severity};
 use crate::chat::transport::Received;
-use crate::config::Config;
+use crate::config::{Config, Limit, Limits, PduConfig};
 use crate::pdu::profile::Head;
 use crate::pdu::{OutletReading, PhaseReading, ProbeReading};
 use crate::time::{Mono, Now, Wall};
@@ -98,6 +98,17 @@ impl PduView {
         )
     }
 
+    /// The limits that hold: those of the configuration, else the device's own.
+    pub fn limits(&self, config: &PduConfig) -> Limits {
+        match (self.device_limit_w, config.device_limit) {
+            (Some(on_w), true) => Limits {
+                soft: None,
+                hard: Some(Limit::of_device((f64::from(on_w) * 10.0).round() / 10.0)),
+            },
+            _ => config.limits,
+        }
+    }
+
     /// A value of the last reading, while that still says how it is.
     pub fn live(&self, value: Option<f64>) -> Option<f64> {
         value.filter(|_| self.is_live())
@@ -169,6 +180,10 @@ pub struct PduView {
     pub peak_is_devices: bool,
     /// Kilowatt-hours.
     pub energy_kwh: Option<f64>,
+    /// The device's own threshold in watts, where it stands for a limit.
+    pub device_limit_w: Option<f32>,
+    /// Seconds until its limit is reached at the present trend; `None` without a rising one.
+    pub limit_in_s: Option<f32>,
     /// Start and length in `Snapshot::phases`.
     pub phases: (u32, u16),
     /// Start and length in `Snapshot::outlets`.
@@ -188,6 +203,8 @@ pub struct SumView {
     pub missing: Arc<[u32]>,
     /// Highest sum, and when.
     pub peak: Option<(f64, Wall)>,
+    /// Seconds until its limit is reached at the present trend; `None` without a rising one.
+    pub limit_in_s: Option<f32>,
 }
 
 /// One alert.

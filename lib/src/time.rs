@@ -303,6 +303,19 @@ impl Now {
     }
 }
 
+/// A span that is known roughly: `40 s`, `4 min`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct About(pub Duration);
+
+impl fmt::Display for About {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_secs() {
+            0..=114 => write!(f, "{} s", (self.0.as_secs() / 10 * 10).max(10)),
+            seconds => write!(f, "{} min", (seconds + 30) / 60),
+        }
+    }
+}
+
 /// Prints a duration as people say it: `38 s`, `12 min`, `2 h 5 min`, `3 d 4 h`.
 #[derive(Clone, Copy, Debug)]
 pub struct Human(pub Duration);

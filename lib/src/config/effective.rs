@@ -135,7 +135,9 @@ fn power(writer: &mut Writer, config: &Config) {
     writer.number("retries", Some(power.retries));
     let folder = config.extra.profiles_folder.as_deref();
     writer.text("profiles", folder.and_then(|folder| folder.to_str()));
-    writer.raw("limit", &limits(&config.extra.power_limits));
+    if config.extra.has_power_limit {
+        writer.raw("limit", &limits(&config.extra.power_limits));
+    }
     writer.raw("site_limit", &limits(&power.site));
 }
 
@@ -163,7 +165,10 @@ fn pdu(writer: &mut Writer, config: &Config, index: usize, pdu: &PduConfig) {
         writer.text += lines;
     }
     writer.text("profile", Some(pdu.profile.as_deref().unwrap_or("auto")));
-    writer.raw("limit", &limits(&pdu.limits));
+    match pdu.device_limit {
+        true => writer.text("limit", Some("device")),
+        false => writer.raw("limit", &limits(&pdu.limits)),
+    }
     let team = pdu.team.and_then(|team| config.teams.get(team as usize));
     writer.text("team", team.map(|team| &*team.name));
     writer.number("unit", pdu.unit);

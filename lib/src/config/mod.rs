@@ -80,8 +80,10 @@ pub struct Extra {
     pub profiles_folder: Option<PathBuf>,
     /// `[[profile]]`, as they were written.
     pub profiles: String,
-    /// `[power] limit`, which PDUs and teams inherit.
+    /// `[power] limit`, which PDUs and teams inherit …
     pub power_limits: Limits,
+    /// … and whether it is there.
+    pub has_power_limit: bool,
     /// `[telegram] token_file`
     pub telegram_token_file: Option<PathBuf>,
     /// `[mail] password_file`
@@ -319,12 +321,24 @@ pub struct PduConfig {
     pub profile: Option<Arc<str>>,
     /// Limits, those of `[power]` when the table sets none.
     pub limits: Limits,
+    /// Nothing sets any, so the threshold that the device itself has stands for one.
+    pub device_limit: bool,
     /// Index into `Config::teams`.
     pub team: Option<u32>,
     /// A chained unit behind the address; all of them when absent.
     pub unit: Option<u16>,
     /// Accept answers from another address.
     pub any_source: bool,
+}
+
+impl Limit {
+    /// A device's own threshold, with the usual hysteresis.
+    pub fn of_device(on_w: f64) -> Limit {
+        Limit {
+            on_w,
+            off_w: on_w * 0.97,
+        }
+    }
 }
 
 /// `[[team]]`

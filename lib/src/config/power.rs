@@ -120,9 +120,18 @@ impl<'a> Builder<'a> {
             .need("address", "\"192.168.1.101\"")
             .and_then(|item| item.read(host));
         let team = reader.get("team").and_then(|item| self.team_of(&item));
-        let limits = reader
-            .get("limit")
-            .and_then(|item| limits(&item, self.clearing));
+        let limit = reader.get("limit");
+        let limits = limit
+            .as_ref()
+            .and_then(|item| pdu_limits(item, self.clearing));
+        let inherited = match self.config.extra.has_power_limit {
+            true => PduLimits::Set(self.config.extra.power_limits),
+            false => PduLimits::OfDevice,
+        };
+        let (limits, device_limit) = match limits.unwrap_or(inherited) {
+            PduLimits::Set(limits) => (limits, false),
+            PduLimits::OfDevice => (Limits::default(), true),
+        };
         let unit = reader.get("unit").and_then(|item| item.integer(1, 255));
         let profile = reader
             .get("profile")
@@ -145,7 +154,8 @@ impl<'a> Builder<'a> {
             credentials,
             write,
             profile,
-            limits: limits.unwrap_or(self.config.extra.power_limits),
+            limits,
+            device_limit,
             team: team.map(index_u32),
             unit: unit.and_then(|unit| u16::try_from(unit).ok()),
             any_source,
@@ -363,6 +373,7 @@ fn power(config: &mut Config, scope: &Scope<'_>, mut reader: Reader<'_>) -> Clea
     let clearing = clearing(limit.as_ref(), clear.as_ref());
     if let Some(limits) = limit.and_then(|item| limits(&item, clearing)) {
         config.extra.power_limits = limits;
+        config.extra.has_power_limit = true;
     }
     if let Some(site) = reader
         .get("site_limit")
@@ -445,6 +456,32 @@ fn limits(item: &Item<'_>, clearing: Clearing) -> Option<Limits> {
     }
     reader.finish();
     Some(Limits { soft, hard })
+}
+
+/// What a PDU's own `limit` says.
+enum PduLimits {
+    Set(Limits),
+    /// The threshold that the device itself has.
+    OfDevice,
+}
+
+/// The same, or `"device"`.
+fn pdu_limits(item: &Item<'_>, clearing: Clearing) -> Option<PduLimits> {
+    if item.is_table() {
+        return limits(item, clearing).map(PduLimits::Set);
+    }
+    let hard = item.read(|text| match text {
+        "device" => Ok(None),
+        text => limit_w(text).map(Some),
+    })?;
+    Some(match hard {
+        None => PduLimits::OfDevice,
+        Some(None) => PduLimits::Set(Limits::default()),
+        Some(Some(on_w)) => PduLimits::Set(Limits {
+            soft: None,
+            hard: Some(ending(item, on_w, clearing.off_w(on_w))?),
+        }),
+    })
 }
 
 fn one_limit(

@@ -131,6 +131,7 @@ pub fn power(view: &View<'_>) -> String {
                     let limit = limit_w(&team.limits);
                     json.key("limit_w").number(limit);
                     json.key("headroom_w").number(sum_headroom(sum, limit));
+                    json.key("limit_in_s").number(seconds(sum.limit_in_s));
                     json.key("state").text(sum.state.name());
                     missing(json, snapshot, sum);
                 });
@@ -298,7 +299,7 @@ fn pdu_at(json: &mut Writer, view: &View<'_>, index: usize) {
     };
     let team = snapshot.team_name(index);
     let power_w = pdu.live(pdu.power_w);
-    let limit = limit_w(&config.limits);
+    let limit = limit_w(&pdu.limits(config));
     json.object(|json| {
         json.key("name").text(&config.name);
         json.key("team").text_or_null(team);
@@ -315,7 +316,14 @@ fn pdu_at(json: &mut Writer, view: &View<'_>, index: usize) {
         json.key("current_a").number(pdu.live(pdu.current_a));
         json.key("voltage_v").number(pdu.live(pdu.voltage_v));
         json.key("limit_w").number(limit);
+        let source = match pdu.device_limit_w {
+            Some(_) if config.device_limit => "device",
+            _ => "configuration",
+        };
+        json.key("limit_source").text_or_null(limit.map(|_| source));
         json.key("headroom_w").number(difference(limit, power_w));
+        json.key("limit_in_s")
+            .number(power_w.and(seconds(pdu.limit_in_s)));
         json.key("peak_w").number(pdu.peak_w);
         json.key("peak_time").time(pdu.peak_time);
         json.key("energy_kwh").number(pdu.energy_kwh);
@@ -383,6 +391,7 @@ fn site(json: &mut Writer, snapshot: &Snapshot) {
         json.key("hard_headroom_w").number(sum_headroom(sum, hard));
         let nearest = limit_w(limits);
         json.key("headroom_w").number(sum_headroom(sum, nearest));
+        json.key("limit_in_s").number(seconds(sum.limit_in_s));
         json.key("state").text(sum.state.name());
         missing(json, snapshot, sum);
     });
@@ -407,6 +416,11 @@ pub fn limit_w(limits: &Limits) -> Option<f64> {
 /// the limit is not known; that it is above is.
 pub fn sum_headroom(sum: &SumView, limit: Option<f64>) -> Option<f64> {
     difference(limit, sum.power_w).filter(|left| sum.missing.is_empty() || *left <= 0.0)
+}
+
+/// A prediction is not exact to the millisecond.
+fn seconds(seconds: Option<f32>) -> Option<f64> {
+    seconds.map(|seconds| f64::from(seconds.round()))
 }
 
 fn difference(limit: Option<f64>, power: Option<f64>) -> Option<f64> {

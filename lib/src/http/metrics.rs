@@ -181,8 +181,8 @@ fn pdus(metrics: &mut Metrics, view: &View<'_>) {
     }
     let name = "rackwarden_pdu_limit_watts";
     metrics.family(name, "gauge", "Power limit of the PDU.");
-    for (labels, of) in labels.iter().zip(&config.pdus) {
-        metrics.line(name, labels, limit_w(&of.limits));
+    for ((labels, of), pdu) in labels.iter().zip(&config.pdus).zip(&snapshot.pdus) {
+        metrics.line(name, labels, limit_w(&pdu.limits(of)));
     }
 }
 

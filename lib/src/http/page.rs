@@ -4,6 +4,8 @@
 //! comes from here: no outside script, font or picture, and the content policy forbids them. Bars and
 //! sparklines are inline SVG. What people or devices named is escaped wherever it stands.
 
+mod words;
+
 use super::json::{VERSION, limit_w, problems, sum_headroom};
 use super::write::push_number;
 use super::{View, draw};
@@ -16,6 +18,7 @@ use crate::time::{Human, Wall};
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 use std::time::Duration;
+use words::{age_words, headroom_words, limit_in_words, members_words};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -209,6 +212,7 @@ impl Page<'_> {
         if let Some(limit) = limit_w(&limits) {
             facts.push(headroom_words(sum_headroom(site, Some(limit)), limit));
         }
+        facts.extend(site.limit_in_s.map(limit_in_words));
         if let (Some(soft), Some(_)) = (limits.soft, limits.hard) {
             facts.push(format!("warning at {} W", whole_watts(soft.on_w)));
         }
@@ -327,6 +331,7 @@ impl Page<'_> {
         let headroom = limit.map(|limit| headroom_words(sum_headroom(sum, Some(limit)), limit));
         let facts = headroom
             .into_iter()
+            .chain(sum.limit_in_s.map(limit_in_words))
             .chain([members_words(sum, team.members.len())]);
         self.text(&facts.collect::<Vec<_>>().join(" · "));
         self.raw("</small>");
@@ -347,7 +352,8 @@ impl Page<'_> {
 
     fn pdu(&mut self, index: usize, pdu: &PduView, config: &PduConfig) {
         let state = pdu.state.name();
-        let limit = limit_w(&config.limits);
+        let limits = pdu.limits(config);
+        let limit = limit_w(&limits);
         let power = pdu.live(pdu.power_w);
         self.raw(&format!(
             "<article class=\"card pdu {state}\"><div class=row><h3>"
@@ -363,10 +369,19 @@ impl Page<'_> {
         self.raw("</span><div class=half>");
         self.spark(SeriesKey::Pdu(index as u32), limit, POINTS);
         self.raw("</div></div>");
-        self.bar(power, &config.limits);
+        self.bar(power, &limits);
         self.raw("<div class=\"row base\"><small>");
         match (power, limit) {
-            (Some(watts), Some(limit)) => self.text(&headroom_words(Some(limit - watts), limit)),
+            (Some(watts), Some(limit)) => {
+                let mut words = headroom_words(Some(limit - watts), limit);
+                if config.device_limit {
+                    words += ", the device's own limit";
+                }
+                if let Some(seconds) = pdu.limit_in_s {
+                    words = format!("{words} · {}", limit_in_words(seconds));
+                }
+                self.text(&words);
+            }
             (None, _) => {
                 let last = self.last_words(pdu);
                 self.text(&last);
@@ -501,7 +516,7 @@ fn worst(view: &View<'_>) -> Vec<usize> {
             .config
             .pdus
             .get(*index)
-            .and_then(|pdu| limit_w(&pdu.limits));
+            .and_then(|config| limit_w(&pdu.limits(config)));
         let share = pdu.power_w.unwrap_or(0.0)
             / limit.filter(|limit| *limit > 0.0).unwrap_or(f64::INFINITY);
         (by_state, -(share * 1e6) as i64, *index)
@@ -524,34 +539,6 @@ fn sum_word(sum: &SumView) -> &'static str {
     match (sum.state, sum.power_w) {
         (PduState::Unknown, Some(_)) => "incomplete",
         (state, _) => word(state),
-    }
-}
-
-fn headroom_words(headroom: Option<f64>, limit: f64) -> String {
-    let limit = whole_watts(limit);
-    match headroom {
-        Some(left) if left < 0.0 => format!("{}\u{a0}W above {limit}\u{a0}W", whole_watts(-left)),
-        Some(left) => format!("{}\u{a0}W left of {limit}\u{a0}W", whole_watts(left)),
-        None => format!("limit {limit}\u{a0}W"),
-    }
-}
-
-fn members_words(sum: &SumView, members: usize) -> String {
-    let plural = if members == 1 { "" } else { "s" };
-    match sum.missing.len() {
-        0 => format!("{members} PDU{plural}"),
-        missing => format!(
-            "{} of {members} PDU{plural}",
-            members.saturating_sub(missing)
-        ),
-    }
-}
-
-fn age_words(seconds: f64) -> String {
-    if seconds < 10.0 {
-        format!("{seconds:.1} s")
-    } else {
-        Human(Duration::from_secs_f64(seconds.min(1e12))).to_string()
     }
 }
 

@@ -119,6 +119,7 @@ fn config(pdus: &[(String, f64)], sample: Sample) -> Config {
             write: None,
             profile: None,
             limits: limit(3000.0),
+            device_limit: false,
             team: team_of(index),
             unit: None,
             any_source: false,
@@ -220,6 +221,7 @@ fn sum_up(snapshot: &mut Snapshot) {
                 _ => PduState::Unknown,
             },
             missing: missing.into(),
+            limit_in_s: None,
             peak: watts.map(|watts| (watts * 1.1, TIME.wall.minus(Duration::from_secs(7200)))),
         }
     };

@@ -153,10 +153,16 @@ pub const PDU: Schema = Schema::Object(&Object {
         member("voltage_v", NUMBER, "volts of its single inlet"),
         member("limit_w", NUMBER, "power limit in watts"),
         member(
+            "limit_source",
+            Schema::OrNull(&Schema::OneOf(&["configuration", "device"])),
+            "who sets it; device: nothing is configured, and it has a threshold of its own",
+        ),
+        member(
             "headroom_w",
             NUMBER,
             "watts left to the limit, negative above it",
         ),
+        LIMIT_IN,
         member(
             "peak_w",
             NUMBER,
@@ -216,6 +222,7 @@ const TEAM: Schema = Schema::Object(&Object {
         ),
         member("limit_w", NUMBER, "power limit in watts"),
         SUM_HEADROOM,
+        LIMIT_IN,
         member("state", Schema::OneOf(SUM_STATES), "its state"),
         MISSING,
     ],
@@ -234,10 +241,17 @@ const SITE: Schema = Schema::Object(&Object {
         member("hard_limit_w", NUMBER, "limit that alarms, in watts"),
         member("hard_headroom_w", NUMBER, "watts left to it"),
         SUM_HEADROOM,
+        LIMIT_IN,
         member("state", Schema::OneOf(SUM_STATES), "its state"),
         MISSING,
     ],
 });
+
+const LIMIT_IN: Member = member(
+    "limit_in_s",
+    NUMBER,
+    "seconds until the (hard) limit is reached at the present trend; null when there is no rising one within an hour",
+);
 
 const SUM_HEADROOM: Member = member(
     "headroom_w",

@@ -53,6 +53,7 @@ pub(super) fn pdu_config(index: usize, name: &str, limit_w: f64) -> PduConfig {
         write: Some(Credentials::community("private")),
         profile: None,
         limits: hard(limit_w),
+        device_limit: false,
         team: None,
         unit: None,
         any_source: false,

@@ -1,14 +1,15 @@
 //! The commands about power: one row each and the function below it.
 
 use super::Power;
-use super::excess::{Watts, pdu_name};
+use super::excess::{Watch, Watts, pdu_name};
 use super::judge::more_than_silence;
+use super::sums::Sum;
 use crate::chat::{Answer, Arg, Command, Invocation, Role, Spec};
 use crate::config::Config;
 use crate::ctx::Ctx;
 use crate::snapshot::{PduState, PduView, SumView};
 use crate::text::Text;
-use crate::time::{Human, Wall};
+use crate::time::{About, Human, Wall};
 use std::fmt::Write as _;
 
 /// Every command of the plugin.
@@ -178,9 +179,23 @@ impl Power {
             Line::Pdu(index) => {
                 let device = &power.devices[index as usize];
                 let limit_w = device.hard.as_ref().map(|watch| watch.limit.on_w);
-                current_words(&device.view, limit_w, |at| now.since(at))
+                let words = current_words(&device.view, limit_w, |at| now.since(at));
+                let watch = device.hard.as_ref().or(device.soft.as_deref());
+                match (device.view.state, device.view.power_w) {
+                    (PduState::Ok, Some(power_w)) => {
+                        words + &left_words(power_w, watch, device.view.limit_in_s)
+                    }
+                    _ => words,
+                }
             }
-            Line::Sum(view, members) => sum_words(view, members),
+            Line::Sum(view, sum, members) => {
+                let words = sum_words(view, members);
+                let watch = sum.hard.as_ref().or(sum.soft.as_ref());
+                match view.power_w.filter(|_| view.missing.is_empty()) {
+                    Some(power_w) => words + &left_words(power_w, watch, view.limit_in_s),
+                    None => words,
+                }
+            }
         });
     }
 
@@ -198,7 +213,7 @@ impl Power {
                     };
                     (view.peak_w.map(|w| (w, view.peak_time)), whose)
                 }
-                Line::Sum(view, _) => (view.peak.map(|(w, at)| (w, Some(at))), "by the agent"),
+                Line::Sum(view, ..) => (view.peak.map(|(w, at)| (w, Some(at))), "by the agent"),
             };
             match peak {
                 Some((w, Some(at))) => format!("{}  {} ({whose})", Watts(w), at.local(&zone)),
@@ -215,7 +230,7 @@ impl Power {
                 Some(kwh) => format!("{kwh:.1} kWh"),
                 None => "the device has no meter".to_owned(),
             },
-            Line::Sum(_, members) => {
+            Line::Sum(_, _, members) => {
                 let all: Vec<f64> = members
                     .iter()
                     .filter_map(|index| power.devices.get(*index as usize)?.view.energy_kwh)
@@ -303,13 +318,13 @@ impl Power {
         }
         for index in chosen.teams.iter().take(MAX_LINES) {
             let team = &config.teams[*index as usize];
-            let view = &self.teams[*index as usize].view;
-            let line = words(self, Line::Sum(view, &team.members));
+            let sum = &self.teams[*index as usize];
+            let line = words(self, Line::Sum(&sum.view, sum, &team.members));
             rows.push((team.name.to_string(), line));
         }
         if chosen.with_site {
             let all: Vec<u32> = (0..config.pdus.len() as u32).collect();
-            let line = words(self, Line::Sum(&self.site.view, &all));
+            let line = words(self, Line::Sum(&self.site.view, &self.site, &all));
             rows.push(("all PDUs".to_owned(), line));
         }
         let text = Text::new().bold(title).pre(table(rows));
@@ -329,7 +344,27 @@ impl Power {
 /// A line of a list.
 enum Line<'a> {
     Pdu(u32),
-    Sum(&'a SumView, &'a [u32]),
+    Sum(&'a SumView, &'a Sum, &'a [u32]),
+}
+
+/// What is left to a limit, and how long it lasts.
+fn left_words(power_w: f64, watch: Option<&Watch>, limit_in_s: Option<f32>) -> String {
+    let Some(watch) = watch.filter(|watch| power_w <= watch.limit.on_w) else {
+        return String::new();
+    };
+    let mut words = format!("  {} left", Watts(watch.limit.on_w - power_w));
+    if watch.is_devices {
+        let _ = write!(
+            words,
+            " to the device's own limit of {}",
+            Watts(watch.limit.on_w)
+        );
+    }
+    if let Some(seconds) = limit_in_s {
+        let about = About(std::time::Duration::from_secs_f32(seconds));
+        let _ = write!(words, ", limit in about {about} at this trend");
+    }
+    words
 }
 
 fn current_words(

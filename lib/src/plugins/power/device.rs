@@ -3,6 +3,7 @@
 
 use super::excess::Watch;
 use super::patience::Patience;
+use super::trend::Trend;
 use crate::config::{Host, PduConfig};
 use crate::fault::Fault;
 use crate::pdu::plan::Sums;
@@ -62,6 +63,8 @@ pub(super) struct Device {
     pub(super) soft: Option<Box<Watch>>,
     /// Power and uptime at the last reading, to see what moved.
     pub(super) before: Before,
+    /// Where its power is going.
+    pub(super) trend: Trend,
     /// The agent's own peak.
     pub(super) peak: Option<(f64, Wall)>,
     /// The peak has changed since it was saved.
@@ -131,6 +134,9 @@ pub(super) struct SavedPeak {
     /// The device's own peak in watts, as last read.
     #[serde(default)]
     pub(super) device_w: Option<f64>,
+    /// The device's own threshold in watts, where it stands for a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) limit_w: Option<f32>,
 }
 
 /// The figures of one reading.
@@ -144,6 +150,7 @@ pub(super) struct Figures {
     pub(super) peak_w: Option<f64>,
     pub(super) peak_at: Option<DeviceTime>,
     pub(super) uptime_ticks: Option<u32>,
+    pub(super) limit_w: Option<f64>,
 }
 
 impl Figures {
@@ -157,6 +164,7 @@ impl Figures {
             peak_w: reading.peak_w,
             peak_at: reading.peak_at,
             uptime_ticks: reading.uptime_ticks,
+            limit_w: reading.limit_w.filter(|limit_w| *limit_w > 0.0),
         }
     }
 }
@@ -188,6 +196,7 @@ impl Device {
             hard: None,
             soft: None,
             before: Before::default(),
+            trend: Trend::default(),
             peak: None,
             is_dirty: false,
         };
@@ -201,7 +210,14 @@ impl Device {
 
     /// Takes the limits of the configuration; what is known of running excesses stays.
     pub(super) fn set_limits(&mut self, config: &PduConfig) {
-        set_watch(&mut self.hard, config.limits.hard);
+        if !config.device_limit {
+            self.view.device_limit_w = None;
+        }
+        let limits = self.view.limits(config);
+        set_watch(&mut self.hard, limits.hard);
+        if let Some(watch) = &mut self.hard {
+            watch.is_devices = config.device_limit;
+        }
         let mut soft = self.soft.take().map(|watch| *watch);
         set_watch(&mut soft, config.limits.soft);
         self.soft = soft.map(Box::new);

@@ -100,6 +100,8 @@ pub(super) fn pdu_name(config: &Config, index: u32) -> &str {
 pub(super) struct Watch {
     /// The limit.
     pub(super) limit: Limit,
+    /// It is the device's own threshold.
+    pub(super) is_devices: bool,
     /// Where its rule stands.
     pub(super) state: RuleState,
     /// The excess under way.
@@ -118,6 +120,7 @@ impl Watch {
     pub(super) fn new(limit: Limit) -> Watch {
         Watch {
             limit,
+            is_devices: false,
             state: RuleState::default(),
             excess: None,
         }

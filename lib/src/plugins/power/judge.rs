@@ -17,6 +17,7 @@ impl Power {
     pub(super) fn accept(&mut self, ctx: &mut Ctx<'_>, index: u32, figures: Figures, at: Now) {
         self.answered(ctx, index, at);
         self.detect_restart(ctx, index, &figures, at);
+        self.take_device_limit(ctx, index, &figures);
         self.judge_pdu(ctx, index, &figures, at);
         self.note_peaks(ctx, index, &figures, at);
         let Some(device) = self.devices.get_mut(index as usize) else {
@@ -53,9 +54,33 @@ impl Power {
         view.current_a = figures.current_a;
         view.voltage_v = figures.voltage_v;
         view.energy_kwh = figures.energy_kwh;
+        let watch = device.hard.as_ref().or(device.soft.as_deref());
+        view.limit_in_s = figures.power_w.and_then(|power_w| {
+            device
+                .trend
+                .note(at.mono, power_w, ctx.config.power.interval);
+            device.trend.in_seconds(watch)
+        });
         self.revision += 1;
         self.check_errands(ctx, index, &figures, at);
         self.note_end(ctx, index, figures.power_w, at);
+    }
+
+    /// A threshold of the device's own is its limit, when the configuration sets none.
+    fn take_device_limit(&mut self, ctx: &mut Ctx<'_>, index: u32, figures: &Figures) {
+        let (Some(device), Some(config)) = (
+            self.devices.get_mut(index as usize),
+            ctx.config.pdus.get(index as usize),
+        ) else {
+            return;
+        };
+        let limit_w = figures.limit_w.map(|limit_w| limit_w as f32);
+        if config.device_limit && limit_w.is_some() && limit_w != device.view.device_limit_w {
+            device.view.device_limit_w = limit_w;
+            device.set_limits(config);
+            // After a restart its alerts are known for what they are.
+            self.save_peak(ctx, index, figures.peak_w);
+        }
     }
 
     fn judge_pdu(&mut self, ctx: &mut Ctx<'_>, index: u32, figures: &Figures, at: Now) {

@@ -100,6 +100,9 @@ pub(super) fn judge_limit(
     } else if summary.is_empty() {
         summary = words_of_state(watch, sample);
     }
+    if watch.is_devices && !ended && !summary.is_empty() {
+        summary += " (the device's own limit)";
+    }
     let excess_peak = watch.excess.as_ref().map(|excess| excess.peak_w);
     ctx.report(Report {
         name: subject.alert(&config, level).into(),

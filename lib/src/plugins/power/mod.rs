@@ -23,6 +23,7 @@ mod sums;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod trend;
 
 pub use exceedings::CsvJob;
 pub use excess::Episode;
@@ -149,6 +150,8 @@ impl Power {
                     .w
                     .map(|_| saved.at)
                     .filter(|_| saved.device_w.is_none());
+                device.view.device_limit_w = saved.limit_w;
+                device.set_limits(&config.pdus[index as usize]);
             }
             let subject = Subject::Pdu(index);
             resume(ctx, subject, Level::Hard, device.hard.as_mut());
@@ -230,6 +233,7 @@ impl Power {
             w,
             at,
             device_w: device_w.or(device.before.device_peak_w),
+            limit_w: device.view.device_limit_w,
         };
         ctx.state
             .put("power.peak", pdu_name(ctx.config, index), &saved);
@@ -417,7 +421,8 @@ impl Power {
         after: &crate::config::PduConfig,
     ) {
         let subject = Subject::Pdu(index);
-        if let (Some(watch), None) = (device.hard.as_mut(), after.limits.hard) {
+        let stays = after.limits.hard.is_some() || after.device_limit;
+        if let (Some(watch), false) = (device.hard.as_mut(), stays) {
             end_removed(ctx, &mut self.episodes, old, subject, Level::Hard, watch);
         }
         if let (Some(watch), None) = (device.soft.as_deref_mut(), after.limits.soft) {
@@ -626,6 +631,7 @@ fn save_sum(ctx: &mut Ctx<'_>, sum: &mut Sum, namespace: &str, name: &str) {
             w: Some(w),
             at,
             device_w: None,
+            limit_w: None,
         };
         ctx.state.put(namespace, name, &saved);
     }

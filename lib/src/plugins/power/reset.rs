@@ -412,6 +412,7 @@ impl Power {
             w: present,
             at: ctx.now.wall,
             device_w: device.before.device_peak_w,
+            limit_w: device.view.device_limit_w,
         };
         let name = pdu_name(ctx.config, index).to_owned();
         ctx.state.put_durable("power.peak", &name, &saved);

@@ -3,6 +3,7 @@
 use super::Power;
 use super::excess::{Level, Subject, Watch};
 use super::limits::judge_limit;
+use super::trend::Trend;
 use crate::alert::{AlertState, Sample};
 use crate::config::Config;
 use crate::ctx::Ctx;
@@ -20,6 +21,8 @@ pub(super) struct Sum {
     pub(super) soft: Option<Watch>,
     /// What readers see: the last complete cycle.
     pub(super) view: SumView,
+    /// Where it is going.
+    pub(super) trend: Trend,
     /// Highest sum, and when.
     pub(super) peak: Option<(f64, Wall)>,
     /// The peak has changed since it was saved.
@@ -73,6 +76,7 @@ impl Sum {
     pub(super) fn restart(&mut self, members: usize) {
         self.members = members as u32;
         self.cycles = [Cycle::default(); 2];
+        self.trend = Trend::default();
     }
 
     /// A poll of a member in this cycle has ended, with or without power.
@@ -174,6 +178,11 @@ impl Power {
             }
             let firing = |watch: &Watch| watch.state.state == AlertState::Firing;
             sum.view.power_w = sum_w;
+            sum.view.limit_in_s = sum_w.filter(|_| is_exact).and_then(|sum_w| {
+                sum.trend.note(at.mono, sum_w, ctx.config.power.interval);
+                sum.trend
+                    .in_seconds(sum.hard.as_ref().or(sum.soft.as_ref()))
+            });
             sum.view.state = match is_exact {
                 _ if sum.watches().any(firing) => PduState::OverLimit,
                 true => PduState::Ok,

@@ -37,6 +37,7 @@ pub(super) fn named(pdus: &[(&str, &str)]) -> Config {
             write: None,
             profile: None,
             limits: Limits::default(),
+            device_limit: false,
             team,
             unit: None,
             any_source: false,
