@@ -212,6 +212,8 @@ pub enum Part {
     UnitRest,
     /// The number of the row.
     Row,
+    /// The number after that of the row; only where an instance is made.
+    RowNext,
     /// All that is left, which names the row.
     RowRest,
     /// Always this number.
@@ -548,6 +550,8 @@ pub const MAKERS: &[(&str, &str)] = &[
     ("1.3.6.1.4.1.318.1.1.32", "APC"),
     ("1.3.6.1.4.1.232.165", "HPE"),
     ("1.3.6.1.4.1.534.6.6", "Eaton"),
+    ("1.3.6.1.4.1.20677", "Eaton"),
+    ("1.3.6.1.4.1.705.2", "MGE"),
     ("1.3.6.1.4.1.674.10903.200", "Dell"),
     ("1.3.6.1.4.1.1718", "Server Technology"),
     ("1.3.6.1.4.1.3808.1.1.6", "CyberPower"),

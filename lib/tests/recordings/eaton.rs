@@ -128,3 +128,49 @@ fn the_first_generation_counts_its_outlets_from_0() {
     );
     assert_eq!(reading.power_w, None, "outlets are not the whole unit");
 }
+
+#[test]
+fn the_command_of_an_outlet_stands_behind_the_one_for_all() {
+    let agent = Agent::below(
+        "1.3.6.1.4.1.20677.1.5",
+        "1.2.1.0 \"second\"
+         3.1.0 1
+         3.2.0 2",
+    );
+    let identified = agent.identified();
+    let outlets = &identified.reading.outlets;
+    assert_eq!((outlets.len(), outlets[1].on), (2, Some(false)));
+    assert_eq!(&*outlets[1].name, "second");
+    let switch = identified.plan.switches[1].as_ref().expect("a switch");
+    assert_eq!(switch.on.oid.to_string(), "1.3.6.1.4.1.20677.1.5.2.3.0");
+    assert_eq!(switch.state.to_string(), "1.3.6.1.4.1.20677.1.5.3.2.0");
+}
+
+#[test]
+fn transformers_that_are_not_there_are_no_banks() {
+    let reading = Agent::below(
+        "1.3.6.1.4.1.17373.3.2",
+        "1.0 31
+         2.0 -1
+         3.0 0",
+    )
+    .reading();
+    let banks: Vec<_> = reading.banks.iter().map(|bank| bank.current_a).collect();
+    assert_eq!(banks, [Some(3.1), Some(0.0)]);
+    assert_eq!((reading.current_a, reading.power_w), (None, None));
+}
+
+#[test]
+fn a_card_that_shares_its_objects_with_another_maker_is_named_eaton() {
+    let identified = Agent::below(
+        "1.3.6.1.4.1.534.7.1",
+        "1.2.1.7.1 \"EMSV0001\"
+         2.1.1.5.1 1200
+         2.1.1.11.1 530",
+    )
+    .identified();
+    assert_eq!(identified.vendor.as_deref(), Some("Eaton"));
+    assert_eq!(identified.model.as_deref(), Some("EMSV0001"));
+    assert_eq!(identified.reading.power_w, Some(1200.0));
+    assert_eq!(identified.reading.current_a, Some(5.3));
+}

@@ -126,6 +126,7 @@ impl Rest<'_> {
             "{unit}" => Some(Part::Unit),
             "{unit...}" => Some(Part::UnitRest),
             "{row}" => Some(Part::Row),
+            "{row+1}" => Some(Part::RowNext),
             "{row...}" => Some(Part::RowRest),
             fixed => {
                 let number = fixed.trim_start_matches('{').trim_end_matches('}');

@@ -97,7 +97,7 @@ pub(super) fn take_apart(shape: &[Part], instance: &[u32]) -> Option<(Option<Vec
             Part::Unit => unit.get_or_insert_with(Vec::new).push(*arc),
             Part::Row => row.push(*arc),
             Part::Fixed(fixed) if fixed == arc => {}
-            Part::Fixed(_) | Part::UnitRest | Part::RowRest => return None,
+            _ => return None,
         }
     }
     rest.is_empty().then_some((unit, row))
@@ -112,6 +112,7 @@ pub(super) fn fill(shape: &[Part], row: &UnitRow) -> Vec<u32> {
             Part::Unit => instance.push(units.next().copied().unwrap_or(1)),
             Part::UnitRest => instance.extend(units.by_ref()),
             Part::Row => instance.push(rows.next().copied().unwrap_or(1)),
+            Part::RowNext => instance.push(rows.next().map_or(1, |row| row.saturating_add(1))),
             Part::RowRest => instance.extend(rows.by_ref()),
             Part::Fixed(fixed) => instance.push(*fixed),
         }
