@@ -366,3 +366,28 @@ fn the_energy_meter_is_reset_and_read_back_without_an_alert() {
         "The energy of alpha cannot be reset: no write_community or write_v3 is configured for it.",
     );
 }
+
+#[test]
+fn energy_is_told_with_its_cost_when_that_is_known() {
+    let ask = |price: Option<&str>| {
+        let mut config = config();
+        Sim::team(&mut config, "Team", 6000.0, &["alpha", "bravo"]);
+        config.power.energy_price =
+            price.map(|text| rackwarden_core::config::units::energy_price(text).expect("a price"));
+        let mut sim = sim_of(config);
+        sim.post(OWNER, OWNER, "/energy");
+        sim.run_for(seconds(2));
+        sim.transcript()
+    };
+    let told = ask(Some("0.32 EUR/kWh"));
+    has(
+        &told,
+        "Energy that the devices have counted, at 0.32 EUR/kWh",
+    );
+    has(&told, "alpha     1967.7 kWh  629.66 EUR");
+    has(&told, "Team      3935.4 kWh  1259.33 EUR");
+    has(&told, "all PDUs  3935.4 kWh  1259.33 EUR");
+    let told = ask(None);
+    has(&told, "alpha     1967.7 kWh\n");
+    assert!(!told.contains("EUR"), "{told}");
+}

@@ -139,6 +139,11 @@ fn power(writer: &mut Writer, config: &Config) {
         writer.raw("limit", &limits(&config.extra.power_limits));
     }
     writer.raw("site_limit", &limits(&power.site));
+    let price = power.energy_price.as_ref();
+    writer.text(
+        "energy_price",
+        price.map(units::EnergyPrice::written).as_deref(),
+    );
 }
 
 fn pdu(writer: &mut Writer, config: &Config, index: usize, pdu: &PduConfig) {

@@ -295,6 +295,8 @@ pub struct PowerConfig {
     pub unreachable_after: Duration,
     /// Over all PDUs.
     pub site: Limits,
+    /// What energy costs, for `/energy`.
+    pub energy_price: Option<units::EnergyPrice>,
 }
 
 /// Where a device is.
@@ -401,6 +403,7 @@ impl Config {
                 retries: 1,
                 unreachable_after: Duration::from_secs(10),
                 site: Limits::default(),
+                energy_price: None,
             },
             pdus: Vec::new(),
             teams: Vec::new(),

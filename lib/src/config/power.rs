@@ -368,6 +368,9 @@ fn power(config: &mut Config, scope: &Scope<'_>, mut reader: Reader<'_>) -> Clea
     if let Some(item) = reader.get("profiles") {
         profiles(config, scope, &item);
     }
+    config.power.energy_price = reader
+        .get("energy_price")
+        .and_then(|item| item.read(units::energy_price));
     let limit = reader.get("limit");
     let clear = reader.get("clear");
     let clearing = clearing(limit.as_ref(), clear.as_ref());

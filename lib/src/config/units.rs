@@ -131,6 +131,71 @@ pub fn temperature_celsius(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Reads a price of energy: `0.32 EUR/kWh`, `28 ct/kWh`, `0.30 €/kWh`. The currency is any short word without digits.
+///
+/// # Errors
+/// Says what is accepted.
+///
+/// # Examples
+/// ```
+/// use rackwarden_core::config::units::energy_price;
+/// let price = energy_price("0.32 EUR/kWh").expect("a price");
+/// assert_eq!(price.of_kwh(100.0), "32.00 EUR");
+/// assert!(energy_price("0.32").is_err());
+/// ```
+pub fn energy_price(text: &str) -> Result<EnergyPrice, String> {
+    const FORM: &str = r#"a price of energy, such as "0.32 EUR/kWh""#;
+    let (number, unit) = one_quantity(text, FORM)?;
+    let Some((currency, per)) = unit.split_once('/') else {
+        return match unit {
+            "" => Err(no_unit(text, " EUR/kWh")),
+            _ => Err(format!("is not {FORM}")),
+        };
+    };
+    let per_kwh = match per {
+        "kWh" | "kwh" => number,
+        "MWh" => number / 1e3,
+        _ => {
+            return Err(wrong_unit(
+                per,
+                "kWh or MWh behind the slash",
+                "0.32 EUR/kWh",
+            ));
+        }
+    };
+    let is_word = !currency.is_empty()
+        && currency.chars().count() <= 8
+        && !currency.chars().any(|ch| ch.is_control() || ch == '"');
+    match is_word {
+        true => Ok(EnergyPrice {
+            per_kwh,
+            currency: currency.into(),
+        }),
+        false => Err(format!("is not {FORM}")),
+    }
+}
+
+/// What a kilowatt-hour costs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EnergyPrice {
+    /// In the currency.
+    pub per_kwh: f64,
+    /// As it was written.
+    pub currency: Box<str>,
+}
+
+impl EnergyPrice {
+    /// What so much energy costs, with two decimals.
+    pub fn of_kwh(&self, kwh: f64) -> String {
+        format!("{:.2} {}", self.per_kwh * kwh, self.currency)
+    }
+
+    /// As `energy_price` reads it.
+    pub fn written(&self) -> String {
+        format!("{} {}/kWh", self.per_kwh, self.currency)
+    }
+}
+
 /// Writes a duration as `duration` reads it: `1h 30m`, `2s`, `1s 500ms`.
 pub fn format_duration(duration: Duration) -> String {
     let mut rest = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
@@ -250,6 +315,40 @@ mod tests {
 
     fn ms(text: &str) -> Result<u64, String> {
         duration(text).map(|duration| duration.as_millis() as u64)
+    }
+
+    #[test]
+    fn a_price_of_energy_has_a_currency_and_reads_back() {
+        for (text, want) in [
+            ("0.32 EUR/kWh", "32.00 EUR"),
+            ("0.3€/kWh", "30.00 €"),
+            ("320 CHF/MWh", "32.00 CHF"),
+            ("28 ct/kWh", "2800.00 ct"),
+            ("0 EUR/kWh", "0.00 EUR"),
+        ] {
+            let price = energy_price(text).expect("a price");
+            assert_eq!(price.of_kwh(100.0), want, "{text}");
+            assert_eq!(energy_price(&price.written()), Ok(price), "{text}");
+        }
+        for (text, want) in [
+            ("0.32", r#"needs a unit; write "0.32 EUR/kWh""#),
+            ("0,32 EUR/kWh", "has a comma; write a decimal point"),
+            (
+                "0.32 EUR",
+                r#"is not a price of energy, such as "0.32 EUR/kWh""#,
+            ),
+            (
+                "0.32 /kWh",
+                r#"is not a price of energy, such as "0.32 EUR/kWh""#,
+            ),
+            (
+                "-1 EUR/kWh",
+                r#"is negative; write a price of energy, such as "0.32 EUR/kWh""#,
+            ),
+        ] {
+            assert_eq!(energy_price(text), Err(want.to_owned()), "{text}");
+        }
+        assert!(energy_price("0.32 EUR/day").is_err());
     }
 
     #[test]

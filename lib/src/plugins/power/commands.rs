@@ -44,7 +44,7 @@ pub(super) const COMMANDS: &[Command<Power>] = &[
         spec: Spec {
             name: "energy",
             usage: "[name]",
-            help: "energy meter of each PDU",
+            help: "what each PDU, team and the site have counted, and what it costs",
             example: "/energy alpha",
             role: Role::Viewer,
             action: None,
@@ -224,10 +224,21 @@ impl Power {
     }
 
     fn energy(&mut self, ctx: &mut Ctx<'_>, invocation: &Invocation) {
-        let title = "Energy".to_owned();
+        let price = ctx.config.power.energy_price.clone();
+        let title = match &price {
+            Some(price) => format!(
+                "Energy that the devices have counted, at {}",
+                price.written()
+            ),
+            None => "Energy that the devices have counted".to_owned(),
+        };
+        let words = |kwh: f64| match &price {
+            Some(price) => format!("{kwh:.1} kWh  {}", price.of_kwh(kwh)),
+            None => format!("{kwh:.1} kWh"),
+        };
         self.list(ctx, invocation, title, |power, line| match line {
             Line::Pdu(index) => match power.devices[index as usize].view.energy_kwh {
-                Some(kwh) => format!("{kwh:.1} kWh"),
+                Some(kwh) => words(kwh),
                 None => "the device has no meter".to_owned(),
             },
             Line::Sum(_, _, members) => {
@@ -238,8 +249,8 @@ impl Power {
                 let sum: f64 = all.iter().sum();
                 match all.len() {
                     0 => "not known".to_owned(),
-                    known if known == members.len() => format!("{sum:.1} kWh"),
-                    known => format!("≥ {sum:.1} kWh ({known} of {})", members.len()),
+                    known if known == members.len() => words(sum),
+                    known => format!("≥ {} ({known} of {})", words(sum), members.len()),
                 }
             }
         });
