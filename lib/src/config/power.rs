@@ -132,7 +132,7 @@ impl<'a> Builder<'a> {
             PduLimits::Set(limits) => (limits, false),
             PduLimits::OfDevice => (Limits::default(), true),
         };
-        let unit = reader.get("unit").and_then(|item| item.integer(1, 255));
+        let unit = reader.get("unit").and_then(|item| item.integer(0, 255));
         let profile = reader
             .get("profile")
             .and_then(|item| self.profile(&item))

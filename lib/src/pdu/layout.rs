@@ -5,16 +5,16 @@ mod choose;
 mod rows;
 mod split;
 
-use super::plan::{Cell, MAX_UNITS, Plan, Target, WHOLE};
+use super::plan::{Cell, MAX_UNITS, Plan, Target, UNGUARDED, WHOLE};
 use super::profile::{
-    Each, Few, Field, Form, Keep, Object, Profile, Quantity, Reset, RowKind, Says, Scope, Shape,
-    Table, Variables,
+    Each, Few, Field, Form, Keep, Object, Profile, Quantity, Reset, RowKind, Says, Scaling, Scope,
+    Shape, Table, Variables,
 };
 use super::value::{self, is_valid};
 use crate::small::{SmallMap, SmallSet};
 use crate::snmp::{Oid, Value, VarBind};
 use rows::{Walked, fill, row_number, table_row, take_apart, unit_at, unit_rows};
-use split::split;
+use split::{Guards, split};
 use std::sync::Arc;
 
 /// sysUpTime.0 (RFC 3418).
@@ -73,6 +73,8 @@ struct Wish {
     cell: Cell,
     /// Objects that say how to read this one.
     scalings: Vec<(Oid, Says)>,
+    /// The one of them that is asked with it every time.
+    guard: Option<(Oid, Says)>,
     /// False when one of them says that it holds nothing.
     is_valid: bool,
     /// Position among the alternatives for the same target.
@@ -188,7 +190,7 @@ impl Layout {
             for (oid, says) in &wish.scalings {
                 let said = answered(oid);
                 wish.cell.form = scaled(wish.cell.form, says, said.as_ref());
-                wish.is_valid &= allows(says, said.as_ref());
+                wish.is_valid &= says.allows(said.as_ref());
             }
         }
         let has_value = |wish: &Wish| {
@@ -226,7 +228,12 @@ impl Layout {
             .into_iter()
             .chain(chosen.into_iter().map(|(key, cell)| (key.oid, cell)));
         let sums = (self.units.len(), plan.parts);
-        (plan.fast, plan.slow) = split(cells.collect(), batch.max(1), sums);
+        let guarded = self.wishes.iter();
+        let guards = guarded.filter_map(|wish| Some((wish.oid.clone(), wish.guard.clone()?)));
+        let guards: Guards = guards
+            .filter(|(_, (guard, _))| answered(guard).is_some())
+            .collect();
+        (plan.fast, plan.slow) = split(cells.collect(), &guards, batch.max(1), sums);
         plan
     }
 
@@ -239,7 +246,7 @@ impl Layout {
         target: Target,
         alternative: usize,
     ) {
-        let scalings = object.scalings.iter().map(|scaling| {
+        let beside = |scaling: &Scaling| {
             let is_scalar = scaling.oid.arcs().last() == Some(0);
             let oid = match &scaling.shape {
                 Some(shape) => scaling.oid.child(&fill(shape, place)),
@@ -247,7 +254,8 @@ impl Layout {
                 None => scaling.oid.child(instance),
             };
             (oid, scaling.says.clone())
-        });
+        };
+        let live = object.scalings.iter().find(|scaling| scaling.is_live);
         self.wishes.push(Wish {
             oid: object.oid.child(instance),
             cell: Cell {
@@ -255,8 +263,10 @@ impl Layout {
                 form: object.form,
                 absent: object.absent,
                 of: 0,
+                guard: UNGUARDED,
             },
-            scalings: scalings.collect(),
+            scalings: object.scalings.iter().map(beside).collect(),
+            guard: live.map(beside),
             is_valid: true,
             alternative,
         });
@@ -533,21 +543,6 @@ fn scaled(form: Form, says: &Says, said: Option<&Value>) -> Form {
     }
 }
 
-/// Whether the object beside it lets it hold something.
-fn allows(says: &Says, said: Option<&Value>) -> bool {
-    if let (Says::ValidIfBit(bit), Some(said)) = (says, said) {
-        return value::bit(said, *bit);
-    }
-    let Some(said) = said.and_then(value::whole) else {
-        return true;
-    };
-    match says {
-        Says::ValidIf(values) => values.contains(said),
-        Says::ValidIfNot(values) => !values.contains(said),
-        _ => true,
-    }
-}
-
 /// Stands for the table of what is found by its name.
 const NO_TABLE: usize = usize::MAX;
 
@@ -564,6 +559,7 @@ const UPTIME: Cell = Cell {
     form: Form::Number(1.0),
     absent: Few::NONE,
     of: 0,
+    guard: UNGUARDED,
 };
 
 /// Parses an OID of a table; the tests parse every one.

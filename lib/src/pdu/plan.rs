@@ -1,7 +1,7 @@
 //! What is asked of an identified device in every cycle, and where each answer goes. A plan holds nothing of
 //! the one device, so that ten thousand devices of equal shape share one.
 
-use super::profile::{Few, Field, Form, Quantity, RowKind};
+use super::profile::{Few, Field, Form, Quantity, RowKind, Says};
 use super::{BankReading, OutletReading, PhaseReading, ProbeReading, Reading, UnitReading, value};
 use crate::snmp::{Oid, Value, VarBind};
 use std::sync::Arc;
@@ -55,7 +55,21 @@ pub struct Part {
     pub oids: Arc<[Oid]>,
     /// Where the answers go. Several cells may read one object.
     pub cells: Box<[Cell]>,
+    /// What says whether cells hold something.
+    pub guards: Box<[Guard]>,
 }
+
+/// An object that says whether others hold something.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Guard {
+    /// Which object of its part it is.
+    pub of: u16,
+    /// What it means.
+    pub says: Says,
+}
+
+/// Stands for no guard.
+pub const UNGUARDED: u16 = u16::MAX;
 
 /// A row of a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,6 +91,8 @@ pub struct Cell {
     pub absent: Few,
     /// Which object of its part it reads.
     pub of: u16,
+    /// Which guard of its part it has; `UNGUARDED` means none.
+    pub guard: u16,
 }
 
 /// Where an answer goes.
@@ -118,6 +134,12 @@ impl Plan {
             let Some(value) = values.get(usize::from(cell.of)) else {
                 continue;
             };
+            let guard = part.guards.get(usize::from(cell.guard));
+            let is_void = guard.is_some_and(|guard| {
+                let said = values.get(usize::from(guard.of));
+                !guard.says.allows(said)
+            });
+            let value = if is_void { &Value::Null } else { value };
             match cell.target {
                 Target::Uptime => reading.uptime_ticks = ticks(value),
                 Target::Device { quantity, unit } => match quantity {

@@ -163,7 +163,7 @@ pub struct Object {
 /// What an instance consists of; `None` when it is that of the row.
 pub type Shape = Option<Box<[Part]>>;
 
-/// An object that says how another one is to be read. It is asked once, when the device is identified.
+/// An object that says how another one is to be read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scaling {
     /// The object; with the same instance as the other one, unless its own shape says otherwise, or it is a scalar,
@@ -173,6 +173,8 @@ pub struct Scaling {
     pub shape: Shape,
     /// What it says.
     pub says: Says,
+    /// True when it is asked together with the other one, every time, and not only when the device is identified.
+    pub is_live: bool,
 }
 
 /// What an object says about another one.
@@ -190,6 +192,23 @@ pub enum Says {
     ValidIfNot(Few),
     /// Only with this bit of its BITS (RFC 2578 section 7.1.4) the other one holds something.
     ValidIfBit(u8),
+}
+
+impl Says {
+    /// Whether this answer lets the other object hold something. Nothing is an answer too: it says nothing.
+    pub fn allows(&self, said: Option<&Value>) -> bool {
+        if let (Says::ValidIfBit(bit), Some(said)) = (self, said) {
+            return super::value::bit(said, *bit);
+        }
+        let Some(said) = said.and_then(super::value::whole) else {
+            return true;
+        };
+        match self {
+            Says::ValidIf(values) => values.contains(said),
+            Says::ValidIfNot(values) => !values.contains(said),
+            _ => true,
+        }
+    }
 }
 
 /// To what an object of the device belongs.

@@ -1,7 +1,8 @@
 //! An agent that plays a recording, or a few objects.
 
-use rackwarden_core::pdu::Reading;
 use rackwarden_core::pdu::identify::{Identified, Identify, Next, Options};
+use rackwarden_core::pdu::plan::Sums;
+use rackwarden_core::pdu::{Plan, Reading};
 use rackwarden_core::snmp::{ErrorStatus, Oid, SnmpAnswer, SnmpAsk, Value, VarBind, Version};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -60,6 +61,24 @@ impl Agent {
     /// Its first reading, without probes that are not attached.
     pub(crate) fn reading(&self) -> Reading {
         self.identified().reading.attached()
+    }
+
+    /// What it says when it is polled by this plan.
+    pub(crate) fn poll(&self, plan: &Plan) -> Reading {
+        let mut reading = Reading::default();
+        let mut sums = Sums::default();
+        plan.shape(&mut reading);
+        for part in plan.fast.iter().chain(&plan.slow) {
+            let value = |oid| self.objects.get(oid).cloned();
+            let values = part
+                .oids
+                .iter()
+                .map(|oid| value(oid).unwrap_or(Value::Null));
+            let values: Vec<Value> = values.collect();
+            Plan::decode(part, &values, &mut sums, &mut reading);
+        }
+        plan.finish(&sums, &mut reading);
+        reading
     }
 
     fn read(bytes: &[u8]) -> Agent {

@@ -55,6 +55,9 @@ fn every_value_of_every_recording_is_right() {
                 assert!(asks <= most, "{name} took {asks} requests");
             }
             compare(name, &expected, &identified, &mut wrong);
+            let parts = identified.plan.fast.iter().chain(&identified.plan.slow);
+            let mut asked = parts.flat_map(|part| part.oids.iter());
+            assert!(asked.all(|oid| agent.objects.contains_key(oid)), "{name}");
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));

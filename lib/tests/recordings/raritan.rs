@@ -1,6 +1,7 @@
 //! What is easy to get wrong with Raritan's.
 
-use crate::agent::Agent;
+use crate::agent::{Agent, oid};
+use rackwarden_core::snmp::Value;
 
 const PX2: &str = "1.3.6.1.4.1.13742.6";
 
@@ -143,4 +144,25 @@ fn an_older_dominion_is_read_by_its_unit() {
     assert_eq!(reading.voltage_v, Some(230.0));
     assert_eq!(reading.temperatures[0].value, 41.0);
     assert_eq!(reading.outlets[0].current_a, Some(1.2));
+}
+
+#[test]
+fn a_probe_that_is_pulled_reads_nothing_instead_of_0() {
+    let mut agent = Agent::below(
+        PX2,
+        "3.6.3.1.2.1.1 10
+         3.6.3.1.16.1.1 7
+         3.6.3.1.17.1.1 1
+         5.5.3.1.2.1.1 1
+         5.5.3.1.4.1.1 231
+         3.5.3.1.2.1.1 \"1\"
+         5.4.3.1.3.1.1.14 7",
+    );
+    let plan = agent.identified().plan;
+    assert_eq!(agent.poll(&plan).temperatures[0].value, 23.1);
+    for (id, value) in [("5.5.3.1.2.1.1", 2), ("5.5.3.1.4.1.1", 0)] {
+        let id = oid(&format!("{PX2}.{id}"));
+        agent.objects.insert(id, Value::Integer(value));
+    }
+    assert!(agent.poll(&plan).temperatures[0].value.is_nan());
 }

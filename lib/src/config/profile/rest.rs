@@ -217,7 +217,19 @@ impl Rest<'_> {
         let mut scalings = Vec::new();
         for (key, says) in [("digits", Says::Digits), ("ratio", Says::Ratio)] {
             let column = reader.get(key).and_then(|item| self.column_of(&item));
-            scalings.extend(column.map(|(oid, shape)| Scaling { oid, shape, says }));
+            scalings.extend(column.map(|(oid, shape)| Scaling {
+                oid,
+                shape,
+                says,
+                is_live: false,
+            }));
+        }
+        if let Some(item) = reader.get("while") {
+            let says = self.says(&item, Says::ValidIf, true);
+            scalings.extend(says.map(|says| Scaling {
+                is_live: true,
+                ..says
+            }));
         }
         if let Some(item) = reader.get("valid") {
             scalings.extend(self.says(&item, Says::ValidIf, true));
@@ -266,7 +278,12 @@ impl Rest<'_> {
         };
         table.finish();
         let says = says?;
-        column.map(|(oid, shape)| Scaling { oid, shape, says })
+        column.map(|(oid, shape)| Scaling {
+            oid,
+            shape,
+            says,
+            is_live: false,
+        })
     }
 
     fn column(&self, item: &Item<'_>, field: Field) -> Option<Object> {

@@ -1,14 +1,18 @@
 //! Divides the chosen objects into requests.
 
-use crate::pdu::plan::{Cell, Part as PlanPart, Target, WHOLE};
-use crate::pdu::profile::{Field, Quantity, RowKind};
-use crate::small::SmallSet;
+use crate::pdu::plan::{Cell, Guard, Part as PlanPart, Target, UNGUARDED, WHOLE};
+use crate::pdu::profile::{Field, Quantity, RowKind, Says};
+use crate::small::{SmallMap, SmallSet};
 use crate::snmp::Oid;
+
+/// What is asked with an object to know whether it holds something.
+pub(super) type Guards = SmallMap<Oid, (Oid, Says)>;
 
 /// Divides the cells into requests: every cycle one request with what fits, and more only for what power
 /// needs; the rest is slow.
 pub(super) fn split(
     cells: Vec<(Oid, Cell)>,
+    guards: &Guards,
     batch: usize,
     (units, sum_of): (usize, Option<RowKind>),
 ) -> (Box<[PlanPart]>, Box<[PlanPart]>) {
@@ -47,40 +51,69 @@ pub(super) fn split(
     let count = |limit: u8| cells.iter().filter(|(_, cell)| rank(cell) <= limit).count();
     let fast = count(last_needed).max(count(4).min(batch));
     let slow = cells.split_off(fast);
-    (parts(&cells, batch), parts(&slow, batch))
+    (parts(&cells, guards, batch), parts(&slow, guards, batch))
 }
 
-/// Each object is asked once, however many cells read it.
-fn parts(cells: &[(Oid, Cell)], batch: usize) -> Box<[PlanPart]> {
-    let mut parts: Vec<(Vec<Oid>, Vec<Cell>)> = Vec::new();
+/// Each object is asked once, however many cells read it, and together with its guard.
+fn parts(cells: &[(Oid, Cell)], guards: &Guards, batch: usize) -> Box<[PlanPart]> {
+    let mut parts: Vec<Asked> = Vec::new();
     for (oid, cell) in cells {
-        let (oids, of_part) = match parts.last_mut() {
-            Some(part) if part.0.len() < batch || part.0.contains(oid) => part,
-            _ => {
-                parts.push(Default::default());
-                match parts.last_mut() {
-                    Some(part) => part,
-                    None => continue,
-                }
-            }
+        let guard = guards.get(oid);
+        let is_new = |part: &Asked, oid: &Oid| usize::from(!part.oids.contains(oid));
+        let fits = |part: &Asked| {
+            let guard = guard.map_or(0, |(guard, _)| is_new(part, guard));
+            part.oids.is_empty() || part.oids.len() + is_new(part, oid) + guard <= batch
         };
-        let at = oids
-            .iter()
-            .position(|known| known == oid)
-            .unwrap_or_else(|| {
-                oids.push(oid.clone());
-                oids.len() - 1
-            });
-        of_part.push(Cell {
-            of: at as u16,
-            ..*cell
-        });
+        if !parts.last().is_some_and(fits) {
+            parts.push(Asked::default());
+        }
+        if let Some(part) = parts.last_mut() {
+            let cell = Cell {
+                of: part.ask(oid),
+                guard: guard.map_or(UNGUARDED, |(oid, says)| part.guard(oid, says)),
+                ..*cell
+            };
+            part.cells.push(cell);
+        }
     }
-    parts
-        .into_iter()
-        .map(|(oids, cells)| PlanPart {
-            oids: oids.into(),
-            cells: cells.into(),
-        })
-        .collect()
+    let part = |part: Asked| PlanPart {
+        oids: part.oids.into(),
+        cells: part.cells.into(),
+        guards: part.guards.into(),
+    };
+    parts.into_iter().map(part).collect()
+}
+
+/// A request that is being put together.
+#[derive(Default)]
+struct Asked {
+    oids: Vec<Oid>,
+    cells: Vec<Cell>,
+    guards: Vec<Guard>,
+}
+
+impl Asked {
+    /// Where this object stands in the request.
+    fn ask(&mut self, oid: &Oid) -> u16 {
+        let known = self.oids.iter().position(|known| known == oid);
+        let at = known.unwrap_or_else(|| {
+            self.oids.push(oid.clone());
+            self.oids.len() - 1
+        });
+        at as u16
+    }
+
+    /// Which guard of the request this is.
+    fn guard(&mut self, oid: &Oid, says: &Says) -> u16 {
+        let guard = Guard {
+            of: self.ask(oid),
+            says: says.clone(),
+        };
+        let known = self.guards.iter().position(|known| *known == guard);
+        let at = known.unwrap_or_else(|| {
+            self.guards.push(guard);
+            self.guards.len() - 1
+        });
+        at as u16
+    }
 }
