@@ -13,7 +13,7 @@ fn seconds(seconds: u64) -> Duration {
 
 fn api(sim: &Sim) -> Value {
     let snapshot = sim.snapshot().expect("a publication");
-    let view = View::new(&snapshot, snapshot.now);
+    let view = View::new(snapshot, snapshot.now);
     serde_json::from_str(&json::power(&view)).expect("JSON")
 }
 

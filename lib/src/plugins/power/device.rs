@@ -108,7 +108,7 @@ pub(super) struct Extra {
     /// Phases, outlets, probes.
     pub(super) reading: Reading,
     /// Of a poll of several parts.
-    pub(super) sums: Sums,
+    pub(super) sums: Option<Box<Sums>>,
     /// Cycles since the last slow part.
     pub(super) idle_cycles: u16,
     /// The slow part that comes next.

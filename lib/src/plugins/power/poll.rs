@@ -8,6 +8,7 @@ use crate::ctx::Ctx;
 use crate::effect::{Effect, Ticket};
 use crate::fault::Fault;
 use crate::pdu::identify::{Next, Options};
+use crate::pdu::plan::Sums;
 use crate::pdu::profile::Head;
 use crate::pdu::{Identified, Identify, Kind, Plan};
 use crate::snapshot::PduState;
@@ -382,9 +383,11 @@ impl Power {
         }
         let has_rows = !identified.reading.phases.is_empty() || !plan.slow.is_empty();
         let figures = Figures::of(&identified.reading);
-        device.extra = (has_rows || plan.fast.len() > 1).then(|| {
+        let has_parts = plan.fast.len() > 1;
+        device.extra = (has_rows || has_parts).then(|| {
             Box::new(Extra {
                 reading: identified.reading,
+                sums: has_parts.then(Box::default),
                 ..Extra::default()
             })
         });
@@ -439,7 +442,9 @@ impl Power {
             return;
         };
         let (reading, sums) = match device.extra.as_deref_mut() {
-            Some(extra) => (&mut extra.reading, &mut extra.sums),
+            Some(Extra { reading, sums, .. }) => {
+                (reading, sums.as_deref_mut().unwrap_or(&mut self.scratch.1))
+            }
             None => (&mut self.scratch.0, &mut self.scratch.1),
         };
         if part == 0 {
@@ -500,7 +505,8 @@ impl Power {
         else {
             return;
         };
-        Plan::decode(part, values, &mut extra.sums, &mut extra.reading);
+        // Rows have no part in the sums.
+        Plan::decode(part, values, &mut Sums::default(), &mut extra.reading);
         self.outlets_revision += 1;
         self.revision += 1;
     }
