@@ -105,9 +105,9 @@ const WRONG: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "PDU\nunit = 0\nany_source = 'yes'\ncommunity = ''\n",
+        "PDU\nunit = 256\nany_source = 'yes'\ncommunity = ''\n",
         &[
-            "f:4:8: pdu[0].unit: write a whole number from 1 to 255, without quotes",
+            "f:4:8: pdu[0].unit: write a whole number from 0 to 255, without quotes",
             "f:5:14: pdu[0].any_source: is a string; write true or false",
             "f:6:13: pdu[0].community: is empty",
         ],
