@@ -249,6 +249,7 @@ mod tests {
                 sys_descr: None,
                 kind: Kind::Full,
                 plan: Plan::default(),
+                described_by: Box::default(),
                 reading: Reading::default(),
                 note: None,
             },

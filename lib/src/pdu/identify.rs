@@ -74,6 +74,8 @@ pub struct Identified {
     pub kind: Kind,
     /// How it is polled.
     pub plan: Plan,
+    /// The objects that say what it is and what its values mean: its model, names of variables.
+    pub described_by: Box<[Oid]>,
     /// The first reading, complete.
     pub reading: Reading,
     /// Why there are no readings, in words for people.
@@ -397,6 +399,11 @@ impl Identify {
         let mut identified = self.describe(kind, head, model);
         identified.why = self.why();
         identified.plan = plan;
+        identified.described_by = self
+            .profile
+            .as_deref()
+            .map(descriptions)
+            .unwrap_or_default();
         identified.reading = reading;
         if kind == Kind::IdentifyOnly {
             identified.note =
@@ -481,10 +488,21 @@ impl Identify {
             sys_descr: self.sys_descr.clone(),
             kind,
             plan: Plan::default(),
+            described_by: Box::default(),
             reading: Reading::default(),
             note: None,
         }
     }
+}
+
+/// The columns that say what a device is and what its values mean.
+fn descriptions(profile: &Profile) -> Box<[Oid]> {
+    let models = profile.model.iter().map(|(oid, _)| oid.clone());
+    let names = profile
+        .variables
+        .iter()
+        .map(|variables| variables.names.oid.clone());
+    models.chain(names).collect()
 }
 
 /// What the trial answered, read through the plan.

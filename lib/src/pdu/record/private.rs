@@ -43,6 +43,8 @@ pub(super) struct Private {
     /// Objects that a profile reads as values, and those that it reads as names.
     values: Vec<Oid>,
     names: Vec<Oid>,
+    /// What says what the device is: read as well.
+    described_by: Box<[Oid]>,
     /// Its model is written like some serial numbers.
     model: String,
     /// Texts that are private wherever they stand.
@@ -102,6 +104,7 @@ impl Private {
         Private {
             values,
             names,
+            described_by: identified.described_by.clone(),
             known,
             model: identified.model.clone().unwrap_or_default(),
             addresses,
@@ -115,7 +118,13 @@ impl Private {
             self.leave("row of an address");
             return None;
         }
-        if self.values.binary_search(&bind.oid).is_ok() {
+        let is_read = self.values.binary_search(&bind.oid).is_ok();
+        if is_read
+            || self
+                .described_by
+                .iter()
+                .any(|oid| bind.oid.starts_with(oid))
+        {
             return Some(bind.value.clone());
         }
         Some(match &bind.value {
@@ -362,6 +371,7 @@ mod tests {
         Private {
             values: Vec::new(),
             names: Vec::new(),
+            described_by: Box::default(),
             known: vec![
                 ("secret", "hunter2".into()),
                 ("name, location or contact", "Rack 3, Basel".into()),

@@ -64,6 +64,7 @@ fn nothing() -> Identified {
         sys_descr: None,
         kind: Kind::NotAPdu,
         plan: Plan::default(),
+        described_by: Box::default(),
         reading: Reading::default(),
         note: None,
     }
