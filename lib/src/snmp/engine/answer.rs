@@ -74,7 +74,16 @@ fn read_next(asked: &[Oid], pdu: &RawPdu<'_>) -> Option<SnmpAnswer> {
     let mut found = Vec::with_capacity(asked.len());
     let mut binds = pdu.binds();
     for oid in asked {
-        found.push(successor(&binds.next()?.ok()?, oid)?);
+        let bind = binds.next()?.ok()?;
+        // Some firmware mistakes the order of objects, and where it has nothing behind one answers with one in front of it.
+        found.push(if Oid::from_bytes(bind.name).ok()? < *oid {
+            VarBind {
+                oid: oid.clone(),
+                value: Value::EndOfMibView,
+            }
+        } else {
+            successor(&bind, oid)?
+        });
     }
     if binds.next().is_some() {
         return None;
