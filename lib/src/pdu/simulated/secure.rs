@@ -130,15 +130,11 @@ pub(super) fn handle(agent: &mut Agent, now: Now, datagram: &[u8]) -> Option<Vec
             } else {
                 error(&question, ErrorStatus::AUTHORIZATION_ERROR)
             };
-            let out = send(
-                agent,
-                &message,
-                time_s,
-                message.level,
-                &keys,
-                scoped.context,
-                &answer,
-            )?;
+            let say = |agent: &mut Agent, answer: &Pdu| {
+                let (level, context) = (message.level, scoped.context);
+                send(agent, &message, time_s, level, &keys, context, answer)
+            };
+            let out = say(agent, &answer)?;
             if out.len() <= message.max_size.max(484) as usize {
                 return Some(out);
             }
@@ -146,15 +142,7 @@ pub(super) fn handle(agent: &mut Agent, now: Now, datagram: &[u8]) -> Option<Vec
                 binds: Vec::new(),
                 ..error(&question, ErrorStatus::TOO_BIG)
             };
-            send(
-                agent,
-                &message,
-                time_s,
-                message.level,
-                &keys,
-                scoped.context,
-                &answer,
-            )
+            say(agent, &answer)
         }
         Err(refusal) => {
             let scoped = open(&message, &Keys::default(), &mut room).ok();
