@@ -11,6 +11,8 @@ pub mod doctor;
 pub mod effect;
 pub mod event;
 pub mod fault;
+pub mod history;
+pub mod host;
 pub mod http;
 #[cfg(feature = "io")]
 pub mod io;

@@ -1,0 +1,60 @@
+//! What values were over time, as readers and charts see them: curves of smallest, mean and highest.
+
+use crate::time::Wall;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The unit of a series, in which it is kept and drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unit {
+    /// Real power.
+    #[default]
+    Watts,
+    /// 0 to 100.
+    Percent,
+    /// Degrees Celsius.
+    Celsius,
+    /// Bytes in each second.
+    BytesPerSecond,
+    /// A bare number, such as a load average.
+    Count,
+}
+
+impl Unit {
+    /// As it stands behind a number.
+    pub const fn symbol(self) -> &'static str {
+        match self {
+            Unit::Watts => "W",
+            Unit::Percent => "%",
+            Unit::Celsius => "°C",
+            Unit::BytesPerSecond => "B/s",
+            Unit::Count => "",
+        }
+    }
+}
+
+/// What one series was between two moments.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Curve {
+    /// `power.total`, `power.pdu/alpha`, `power.team/Team Alpha`, `host.cpu`, `host.disk//var`, `host.temperature/cpu_thermal`.
+    pub name: Arc<str>,
+    /// Of every value in it.
+    pub unit: Unit,
+    /// The beginning of the first point.
+    pub start: Wall,
+    /// What one point covers.
+    pub step: Duration,
+    /// One for each step; `None` where nothing was measured.
+    pub points: Vec<Option<Span>>,
+}
+
+/// What a value was during one step.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Span {
+    /// Smallest.
+    pub min: f32,
+    /// Mean over what was measured.
+    pub avg: f32,
+    /// Highest.
+    pub max: f32,
+}
