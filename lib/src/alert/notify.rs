@@ -82,8 +82,8 @@ pub struct Notifier {
     /// When messages about ends left lately.
     recent_ends: Vec<i64>,
     wake: Option<i64>,
-    /// When the quiet hours end that this turn lies in.
-    quiet: Option<Wall>,
+    /// When the quiet hours end that this turn lies in: those of `[notify]`, and those of the monitor's alerts.
+    quiet: (Option<Wall>, Option<Wall>),
     changed_told: SmallSet<Arc<str>>,
     changed_messages: SmallSet<u64>,
 }
@@ -205,9 +205,20 @@ impl Notifier {
         self.told.get(name).is_some_and(Told::is_aware)
     }
 
+    /// When the quiet hours end that this alert is in.
+    fn quiet_until(&self, name: &str) -> Option<Wall> {
+        match name.starts_with("monitor.") {
+            true => self.quiet.1,
+            false => self.quiet.0,
+        }
+    }
+
     /// What a turn begins with. True for the first one.
     fn look_up(&mut self, env: &mut NotifyEnv<'_>, about: Option<&str>) -> bool {
-        self.quiet = policy::quiet_until(&env.config.notify, env.now.wall);
+        let quiet_until = |config| policy::quiet_until(config, env.now.wall);
+        let general = quiet_until(&env.config.notify);
+        let own = env.config.monitor.notify.as_deref();
+        self.quiet = (general, own.map_or(general, quiet_until));
         let is_first = self.shift.is_none();
         if is_first {
             self.adopt(env, about);
@@ -339,12 +350,12 @@ impl Notifier {
             Some(_) => return Some(Cause::Mute),
             None => {}
         }
-        if severity < Severity::Critical && self.quiet.is_some() {
+        if severity < Severity::Critical && self.quiet_until(name).is_some() {
             return Some(Cause::Quiet);
         }
         let at = self.steady(env.now);
         let told = self.told.get(name)?;
-        told.budget_free_at(&env.config.notify, at)
+        told.budget_free_at(env.config.notify_of(name), at)
             .map(|_| Cause::Budget)
     }
 
@@ -368,10 +379,13 @@ impl Notifier {
         match cause {
             Cause::Mute | Cause::MuteAll => None,
             Cause::Quiet => {
-                let until = self.quiet?;
+                let until = self.quiet_until(name)?;
                 Some(at + (until.0 - env.now.wall.0).clamp(0, LOOK_AGAIN))
             }
-            Cause::Budget => self.told.get(name)?.budget_free_at(&env.config.notify, at),
+            Cause::Budget => self
+                .told
+                .get(name)?
+                .budget_free_at(env.config.notify_of(name), at),
         }
     }
 
@@ -383,11 +397,11 @@ impl Notifier {
         let told = self.told.entry(Arc::clone(name)).or_default();
         let was_untold = told.held.as_ref().is_some_and(|held| held.fired > 0);
         if queued.note != Note::Ended || was_untold {
-            told.spend(&env.config.notify, at);
+            told.spend(env.config.notify_of(name), at);
         }
         if queued.note == Note::Firing {
             told.known = Some(queued.severity);
-            let repeat = policy::repeat(&env.config.notify, queued.severity);
+            let repeat = policy::repeat(env.config.notify_of(name), queued.severity);
             told.remind_at = repeat.map(|span| at.saturating_add(span_millis(span)));
         }
         if let Some(held) = told.held.take() {
@@ -412,7 +426,7 @@ impl Notifier {
         let at = self.steady(env.now);
         let changed = &mut self.changed_told;
         self.told.retain(|name, told| {
-            let is_needed = told.is_needed(&env.config.notify, at);
+            let is_needed = told.is_needed(env.config.notify_of(name), at);
             if !is_needed {
                 changed.insert(Arc::clone(name));
             }

@@ -30,9 +30,9 @@ pub fn effective(config: &Config) -> String {
     for team in &config.teams {
         self::team(&mut writer, team);
     }
+    super::monitor::effective(&mut writer, config);
     writer.begin("history");
     writer.number("max_series", Some(config.history.max_series));
-    writer.text += &config.extra.unbuilt;
     writer.text += &config.extra.profiles;
     writer.finish()
 }
@@ -215,14 +215,6 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts with a table header.
-    pub(super) fn table(name: &str) -> Writer {
-        Writer {
-            text: format!("\n[{name}]\n"),
-            is_inline: false,
-        }
-    }
-
     /// Starts the inside of an inline table.
     pub(super) fn inline() -> Writer {
         Writer {

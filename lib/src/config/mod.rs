@@ -3,6 +3,7 @@
 pub mod effective;
 mod environment;
 mod mail;
+mod monitor;
 pub mod parse;
 mod people;
 mod power;
@@ -11,11 +12,11 @@ pub(crate) mod profile;
 mod reader;
 mod source;
 pub mod suggest;
-mod unbuilt;
 pub mod units;
 mod user;
 
 pub use environment::{Environment, ListFolder, ReadFile, SecretFile, Variable};
+pub use monitor::{Metric, MonitorConfig, Mounts, Threshold, Thresholds};
 pub use parse::is_invisible;
 pub use power::host;
 pub use problem::ConfigError;
@@ -63,6 +64,8 @@ pub struct Config {
     pub profiles: crate::pdu::Profiles,
     /// `[[team]]` and teams that only PDUs name, in the order of first mention.
     pub teams: Vec<TeamConfig>,
+    /// `[monitor]`
+    pub monitor: MonitorConfig,
     /// `[history]`
     pub history: HistoryConfig,
     /// What was accepted but has no effect in this version, one line each.
@@ -71,7 +74,7 @@ pub struct Config {
     pub extra: Extra,
 }
 
-/// Where values came from, and sections whose features are not built: enough to print the configuration again.
+/// Where values came from: enough to print the configuration again.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Extra {
     /// Whether there is a `[power]`.
@@ -90,8 +93,6 @@ pub struct Extra {
     pub mail_password_file: Option<PathBuf>,
     /// `[http] token_file`
     pub http_token_file: Option<PathBuf>,
-    /// Sections without a feature, in TOML, secrets masked.
-    pub unbuilt: String,
     /// `snmp_v3` and `write_v3` of PDUs by their index, in TOML.
     pub v3: SmallMap<usize, String>,
 }
@@ -377,6 +378,7 @@ impl Config {
             },
             telegram: None,
             access: AccessConfig::default(),
+            monitor: MonitorConfig::new(),
             notify: NotifyConfig {
                 to: Vec::new(),
                 quiet_hours: None,
@@ -412,6 +414,13 @@ impl Config {
             profiles: crate::pdu::Profiles::builtin(),
             extra: Extra::default(),
         }
+    }
+
+    /// What is said about telling of this alert: those of the monitor may differ.
+    pub fn notify_of(&self, alert: &str) -> &NotifyConfig {
+        let own = self.monitor.notify.as_deref();
+        own.filter(|_| alert.starts_with("monitor."))
+            .unwrap_or(&self.notify)
     }
 
     /// A text that somebody wrote, without the secrets of this configuration that may be in it. Those of less than

@@ -6,7 +6,7 @@ use super::problem::{ConfigError, Kind, Problems};
 use super::reader::{Item, Part, Reader};
 use super::source::{self, Source, original};
 use super::{Config, HistoryConfig, HttpConfig, Listen, LogConfig, TelegramConfig};
-use super::{mail, people, power, profile, unbuilt, units};
+use super::{mail, monitor, people, power, profile, units};
 use crate::chat::Address;
 use crate::secret::Secret;
 use log::LevelFilter;
@@ -155,10 +155,13 @@ fn general(config: &mut Config, root: &mut Reader<'_>, scope: &Scope<'_>) -> boo
         reader.warn("[history]: long history is not supported by this version; it has no effect");
         reader.finish();
     }
-    let monitor = root.table("monitor");
-    let has_monitor = monitor.is_some();
-    if let Some(reader) = monitor {
-        config.extra.unbuilt += &unbuilt::monitor(reader);
+    let monitor_table = root.table("monitor");
+    let has_monitor = monitor_table.is_some();
+    if let Some(reader) = monitor_table {
+        reader.warn(
+            "[monitor]: watching the host is not supported by this version; it has no effect",
+        );
+        monitor::monitor(config, reader);
     }
     has_monitor
 }

@@ -289,6 +289,28 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// The entries of a table whose keys are names that the user chose.
+    pub(super) fn entries(&self) -> Vec<(&'a str, Item<'a>)> {
+        let Some(table) = self.value.as_table() else {
+            self.mismatch("a table");
+            return Vec::new();
+        };
+        let entry = |(key, value): (
+            &'a toml::Spanned<Cow<'a, str>>,
+            &'a toml::Spanned<DeValue<'a>>,
+        )| {
+            let name: &str = key.get_ref();
+            let item = Item {
+                part: self.part,
+                path: format!("{}.{}", self.path, shown(&super::effective::quoted(name))),
+                at: original(self.part.origin, value.span().start),
+                value: value.get_ref(),
+            };
+            (name, item)
+        };
+        table.iter().map(entry).collect()
+    }
+
     /// The elements of an array.
     pub(super) fn items(&self) -> Vec<Item<'a>> {
         let Some(array) = self.value.as_array() else {
@@ -314,4 +336,18 @@ impl<'a> Item<'a> {
             }
         }
     }
+}
+
+/// One of a few words.
+pub(super) fn one_of<'a>(item: &Item<'a>, accepted: &[&'a str]) -> Option<&'a str> {
+    let text = item.text()?;
+    let found = accepted.iter().find(|known| **known == text).copied();
+    if found.is_none() {
+        item.unknown(
+            &format!("write {}", accepted.join(", ")),
+            text,
+            accepted.iter().copied(),
+        );
+    }
+    found
 }

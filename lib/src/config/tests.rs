@@ -1,5 +1,6 @@
 //! Whole configurations: what is wrong is said exactly, what is right means what the text says.
 
+mod monitor;
 mod profiles;
 mod wrong;
 

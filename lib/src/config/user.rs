@@ -2,8 +2,7 @@
 
 use super::effective::Writer;
 use super::environment::Scope;
-use super::reader::{Item, Reader};
-use super::unbuilt::one_of;
+use super::reader::{Item, Reader, one_of};
 use crate::secret::Secret;
 use crate::small::SmallMap;
 use crate::snmp::usm::{Auth, Level, MAX_USER, MIN_PASSWORD, Password, Privacy, Usm};

@@ -31,7 +31,7 @@ impl Notifier {
             match held.cause {
                 Cause::Quiet | Cause::MuteAll => {
                     let audience =
-                        policy::audience(&env.config.notify, &name, held.queued.severity);
+                        policy::audience(env.config.notify_of(&name), &name, held.queued.severity);
                     let line = self.release_into_summary(env, &name, &held);
                     let key = (held.cause, audience.to_vec());
                     summaries.entry(key).or_default().push(line);
@@ -90,10 +90,10 @@ impl Notifier {
         let is_acked = entry.is_some_and(|entry| entry.ack.is_some());
         if let Some(told) = self.told.get_mut(name) {
             told.held = None;
-            told.spend(&env.config.notify, at);
+            told.spend(env.config.notify_of(name), at);
             if queued.note == Note::Firing {
                 told.known = Some(queued.severity);
-                let repeat = policy::repeat(&env.config.notify, queued.severity);
+                let repeat = policy::repeat(env.config.notify_of(name), queued.severity);
                 told.remind_at = repeat
                     .filter(|_| !is_acked)
                     .map(|span| at.saturating_add(span_millis(span)));
@@ -165,7 +165,7 @@ impl Notifier {
         let severity = entry.map_or(Severity::Info, |entry| entry.severity);
         let obstacle = self.obstacle(env, name, severity);
         let look = obstacle.and_then(|cause| self.look_at(env, name, cause, at));
-        let repeat = policy::repeat(&env.config.notify, severity).map(span_millis);
+        let repeat = policy::repeat(env.config.notify_of(name), severity).map(span_millis);
         let Some(told) = self.told.get_mut(name) else {
             return;
         };
@@ -178,7 +178,7 @@ impl Notifier {
             told.remind_at = Some(look.unwrap_or(at.saturating_add(repeat)));
             return;
         }
-        told.spend(&env.config.notify, at);
+        told.spend(env.config.notify_of(name), at);
         told.remind_at = Some(at.saturating_add(repeat));
         let mut text = entry.summary.clone();
         if entry.state == AlertState::Unknown {

@@ -43,7 +43,7 @@ impl Notifier {
             }
             room -= 1;
             self.changed_told.insert(Arc::clone(name));
-            let audience = policy::audience(&env.config.notify, name, queued.severity);
+            let audience = policy::audience(env.config.notify_of(name), name, queued.severity);
             let note = queued.note.bundle();
             bundles
                 .entry((note, queued.severity, audience.to_vec()))
@@ -136,7 +136,9 @@ impl Notifier {
 
     fn send(&mut self, env: &mut NotifyEnv<'_>, audience: &[Address], mut message: Message) {
         let is_end = message.title == Title::Ended;
-        let silent = message.severity == Severity::Info || (is_end && self.quiet.is_some());
+        let is_quiet = |line: &Line| self.quiet_until(&line.name).is_some();
+        let is_quiet = message.lines.first().is_some_and(is_quiet);
+        let silent = message.severity == Severity::Info || (is_end && is_quiet);
         for to in audience {
             let draft = Draft {
                 to: to.clone(),

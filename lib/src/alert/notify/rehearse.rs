@@ -35,7 +35,7 @@ impl Notifier {
                 format!("🧪 {agent}: TEST of {name}, nothing is wrong. It would read:\n"),
             );
             text.append(message.text(env.config, env.now));
-            let audience = policy::audience(&env.config.notify, name, severity);
+            let audience = policy::audience(env.config.notify_of(name), name, severity);
             let mut topic = message.topic(&mut audience.iter());
             topic.alerts.clear();
             for address in audience {

@@ -1,8 +1,7 @@
 //! Everything behind the head of a profile: what a device with one of its bases answers.
 
 use super::{few, oid_of, too_many};
-use crate::config::reader::{Item, Reader};
-use crate::config::unbuilt::one_of;
+use crate::config::reader::{Item, Reader, one_of};
 use crate::pdu::profile::{
     Each, Few, Field, Form, Head, Keep, Model, Number, Object, Part, Profile, Quantity, Reset,
     RowKind, Rows, Says, Scaling, Scope, Set, Shape, Switch, Table, Variables,
