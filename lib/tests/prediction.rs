@@ -120,6 +120,31 @@ fn the_devices_own_threshold_is_a_limit_when_nothing_is_configured() {
 }
 
 #[test]
+fn a_test_of_an_alert_knows_the_devices_own_limit() {
+    let mut sim = Sim::with_config(without_a_limit());
+    sim.run_for(seconds(10));
+    for (line, want) in [
+        (
+            "/test-alert 3700 power.limit:alpha",
+            "above power limit: 3700 W > 3600 W (the device's own limit)",
+        ),
+        (
+            "/test-alert 3500 power.limit:alpha",
+            "power.limit:alpha does not fire at 3500",
+        ),
+        (
+            "/test-alert 3500 power.limt:alpha",
+            "did you mean `power.limit:alpha`?",
+        ),
+    ] {
+        sim.clear_transcript();
+        sim.say(line);
+        sim.run_for(seconds(5));
+        has(&sim.transcript(), want);
+    }
+}
+
+#[test]
 fn a_reload_takes_the_devices_limit_away_and_brings_it_back() {
     let mut sim = Sim::with_config(without_a_limit());
     sim.device("alpha").set_power(3700.0);

@@ -460,11 +460,11 @@ impl super::Plugin for Power {
     }
 
     fn rules(&self, config: &Config) -> Vec<String> {
-        rehearse::names(config)
+        rehearse::names(config, &self.devices)
     }
 
     fn rehearse(&mut self, ctx: &mut Ctx<'_>, rule: &str, value: f64) -> bool {
-        rehearse::rehearse(ctx, rule, value)
+        rehearse::rehearse(ctx, &self.devices, rule, value)
     }
 
     fn start(&mut self, ctx: &mut Ctx<'_>, records: &Records) {

@@ -1,6 +1,7 @@
-//! Runs a rule with a made-up value, for `rackwarden test-alert`: with limits as they are configured, and nothing of
-//! what is known of the device.
+//! Runs a rule with a made-up value, for `rackwarden test-alert`: with limits as they are configured or as the device
+//! itself has them, and nothing else of what is known of it.
 
+use super::device::Device;
 use super::excess::{Level, Subject, Watch, pdu_name};
 use super::judge::report_unreachable;
 use super::limits::{Episodes, judge_limit};
@@ -12,13 +13,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Judges `value` by the rule of this name; what it reports stands in the notices. False when there is no such rule.
-pub(super) fn rehearse(ctx: &mut Ctx<'_>, name: &str, value: f64) -> bool {
+pub(super) fn rehearse(ctx: &mut Ctx<'_>, devices: &[Device], name: &str, value: f64) -> bool {
     let config = Arc::clone(ctx.config);
-    for (subject, level, limit) in limits(&config) {
+    for (subject, level, limit) in limits(&config, devices) {
         if subject.alert(&config, level) != name {
             continue;
         }
         let mut watch = Watch::new(limit);
+        watch.is_devices = match subject {
+            Subject::Pdu(index) => config
+                .pdus
+                .get(index as usize)
+                .is_some_and(|pdu| pdu.device_limit),
+            Subject::Team(_) | Subject::Site => false,
+        };
         let (mut episodes, now) = (Episodes::default(), ctx.now);
         let sample = Sample::Value(value);
         judge_limit(ctx, &mut episodes, subject, level, &mut watch, sample, now);
@@ -48,8 +56,8 @@ pub(super) fn rehearse(ctx: &mut Ctx<'_>, name: &str, value: f64) -> bool {
 }
 
 /// The names of all rules.
-pub(super) fn names(config: &Config) -> Vec<String> {
-    let limits = limits(config).map(|(subject, level, _)| subject.alert(config, level));
+pub(super) fn names(config: &Config, devices: &[Device]) -> Vec<String> {
+    let limits = limits(config, devices).map(|(subject, level, _)| subject.alert(config, level));
     let silence = (0u32..)
         .zip(&config.pdus)
         .map(|(index, _)| unreachable(config, index));
@@ -60,10 +68,13 @@ fn unreachable(config: &Config, index: u32) -> String {
     format!("power.unreachable:{}", pdu_name(config, index))
 }
 
-fn limits(config: &Config) -> impl Iterator<Item = (Subject, Level, Limit)> + '_ {
-    let pdus = (0u32..).map(Subject::Pdu).zip(&config.pdus);
+fn limits<'a>(
+    config: &'a Config,
+    devices: &'a [Device],
+) -> impl Iterator<Item = (Subject, Level, Limit)> + 'a {
+    let pdus = (0u32..).map(Subject::Pdu).zip(config.pdus.iter().zip(devices));
     let teams = (0u32..).map(Subject::Team).zip(&config.teams);
-    let pdus = pdus.map(|(subject, pdu)| (subject, pdu.limits));
+    let pdus = pdus.map(|(subject, (pdu, device))| (subject, device.view.limits(pdu)));
     let teams = teams.map(|(subject, team)| (subject, team.limits));
     let site = [(Subject::Site, config.power.site)];
     pdus.chain(teams).chain(site).flat_map(of_both_levels)
