@@ -181,6 +181,22 @@ impl Wall {
         self.timestamp().to_zoned(zone.0.clone())
     }
 
+    /// This many minutes after midnight, on the local day that lies `days` after this moment's. A time that a clock
+    /// change skips is the moment after the gap, one that comes twice is the first.
+    pub fn local_day(self, zone: &Zone, days: i64, minutes: u16) -> Option<Wall> {
+        let mut date = self.zoned(zone).date();
+        for _ in 0..days.unsigned_abs() {
+            date = if days > 0 {
+                date.tomorrow().ok()?
+            } else {
+                date.yesterday().ok()?
+            };
+        }
+        let (hour, minute) = ((minutes / 60 % 24) as i8, (minutes % 60) as i8);
+        let zoned = date.at(hour, minute, 0, 0).to_zoned(zone.0.clone());
+        Some(Wall(zoned.ok()?.timestamp().as_millisecond()))
+    }
+
     fn timestamp(self) -> jiff::Timestamp {
         jiff::Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 {
             jiff::Timestamp::MIN

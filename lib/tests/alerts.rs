@@ -127,6 +127,28 @@ fn a_mute_by_button_survives_a_restart_and_its_end_is_told() {
 }
 
 #[test]
+fn a_mute_until_tomorrow_ends_at_eight_in_the_morning() {
+    let mut config = Sim::config(&[("alpha", 3000.0)]);
+    config.notify.repeat.critical = None;
+    let mut sim = settled(Sim::with_config(config));
+    sim.device("alpha").set_power(3120.0);
+    sim.run_for(seconds(10));
+    sim.press(OWNER, GROUP, "Until tomorrow 08:00");
+    sim.run_for(seconds(10));
+    assert_eq!(
+        news(&sim, "until 2026-11-21 08:00:00"),
+        1,
+        "{}",
+        sim.transcript()
+    );
+    sim.clear_transcript();
+    sim.run_for(seconds(12 * 3600 - 60));
+    assert_eq!(sim.transcript(), "");
+    sim.run_for(seconds(60));
+    assert_eq!(news(&sim, "no longer muted"), 1, "{}", sim.transcript());
+}
+
+#[test]
 fn a_dead_rack_is_one_message_and_one_about_its_return() {
     let names: Vec<String> = (0..20).map(|number| format!("p{number:02}")).collect();
     let pdus: Vec<(&str, f64)> = names.iter().map(|name| (name.as_str(), 3000.0)).collect();

@@ -7,7 +7,7 @@ use crate::chat::{Answer, Arg, Caller, Invocation, Role, Spec};
 use crate::config::{Config, units};
 use crate::state::Pending;
 use crate::text::Text;
-use crate::time::{Human, Now};
+use crate::time::{Human, Now, RELEASED, Wall};
 use std::cmp::Reverse;
 use std::time::Duration;
 
@@ -15,6 +15,8 @@ use std::time::Duration;
 const MAX_LINES: usize = 60;
 /// A longer mute is a change of the configuration.
 const LONGEST_MUTE: Duration = Duration::from_secs(366 * 86_400);
+/// When tomorrow begins for somebody who does not want to be disturbed before: minutes after midnight.
+const MORNING: u16 = 8 * 60;
 
 /// The rows.
 pub const SPECS: &[Spec] = &[
@@ -40,7 +42,7 @@ pub const SPECS: &[Spec] = &[
     },
     Spec {
         name: "mute",
-        usage: "<alert|all> <duration> [reason]",
+        usage: "<alert|all> <duration|tomorrow|08:00> [reason]",
         help: "hold back messages for a while",
         example: "/mute power.limit:alpha 2h new servers",
         role: Role::Operator,
@@ -91,7 +93,7 @@ pub fn run(desk: &mut Desk<'_>, invocation: &Invocation) -> bool {
             desk.audit(invocation, action(invocation, name), &outcome);
             Text::from(outcome)
         }
-        ("mute", Some(name)) => match span_and_reason(&invocation.args[1..]) {
+        ("mute", Some(name)) => match span_and_reason(config, now, &invocation.args[1..]) {
             Ok((span, reason)) => {
                 let by = called(&invocation.caller);
                 let order = Order {
@@ -263,11 +265,28 @@ fn unmute(book: &mut AlertBook, now: Now, name: &str, state: &mut Pending) -> St
     }
 }
 
-/// `2h new servers`, also written as `2 h new servers`.
-fn span_and_reason(args: &[String]) -> Result<(Duration, String), String> {
+/// `2h new servers`, also written as `2 h new servers`; `tomorrow` is the next day's morning, and `06:30` or `until 06:30`
+/// the next moment with that local time.
+fn span_and_reason(
+    config: &Config,
+    now: Now,
+    args: &[String],
+) -> Result<(Duration, String), String> {
+    let args = match args {
+        [until, rest @ ..] if until == "until" && !rest.is_empty() => rest,
+        args => args,
+    };
     let Some(first) = args.first() else {
         return Err("for how long?".to_owned());
     };
+    if let Some(until) = moment(config, now, first) {
+        if now.wall < RELEASED {
+            return Err(format!(
+                "{first}: the clock of this machine is not set; give a duration"
+            ));
+        }
+        return Ok((until.since(now.wall), args[1..].join(" ")));
+    }
     let spaced = args
         .get(1)
         .map(|unit| units::duration(&format!("{first} {unit}")));
@@ -280,6 +299,22 @@ fn span_and_reason(args: &[String]) -> Result<(Duration, String), String> {
         return Err(format!("{first}: a mute lasts from a second to a year"));
     }
     Ok((span, args[used..].join(" ")))
+}
+
+/// The moment that a word or a time of day means.
+fn moment(config: &Config, now: Now, word: &str) -> Option<Wall> {
+    let zone = &config.notify.timezone;
+    if word == "tomorrow" {
+        return now.wall.local_day(zone, 1, MORNING);
+    }
+    let (hour, minute) = word.split_once(':')?;
+    let (hour, minute) = (hour.parse::<u16>().ok()?, minute.parse::<u16>().ok()?);
+    let minutes = (hour < 24 && minute < 60).then_some(hour * 60 + minute)?;
+    let today = now.wall.local_day(zone, 0, minutes)?;
+    if today > now.wall {
+        return Some(today);
+    }
+    now.wall.local_day(zone, 1, minutes)
 }
 
 fn why(book: &AlertBook, notifier: &Notifier, config: &Config, now: Now, name: &str) -> Text {
@@ -344,7 +379,7 @@ fn quantity(value: f64, unit: &str) -> String {
 mod tests {
     use super::*;
     use crate::alert::{Report, ReportKind, Rule, Severity};
-    use crate::time::{Mono, Wall};
+    use crate::time::{Mono, Zone};
     use std::sync::Arc;
 
     const NAME: &str = "power.limit:alpha";
@@ -392,12 +427,17 @@ mod tests {
             ("2h new servers", Ok((7200, "new servers"))),
             ("2 h new servers", Ok((7200, "new servers"))),
             ("30m", Ok((1800, ""))),
+            ("22:00", Ok((6298, ""))),
+            ("until 6:30 night shift", Ok((36_898, "night shift"))),
+            ("tomorrow", Ok((42_298, ""))),
+            ("until", Err("until: ")),
+            ("25:00", Err("25:00: ")),
             ("", Err("for how long?")),
             ("soon", Err("soon: ")),
             ("0s", Err("0s: a mute lasts")),
             ("800d", Err("800d: a mute lasts")),
         ] {
-            match (span_and_reason(&words(line)), want) {
+            match (span_and_reason(&Config::empty(), at(0), &words(line)), want) {
                 (Ok((span, reason)), Ok(want)) => {
                     assert_eq!((span.as_secs(), reason.as_str()), want, "{line}");
                 }
@@ -405,6 +445,48 @@ mod tests {
                 (got, _) => panic!("{line}: {got:?}"),
             }
         }
+    }
+
+    #[test]
+    fn tomorrow_is_eight_in_the_morning_whatever_the_clock_does_that_night() {
+        let mut config = Config::empty();
+        config.notify.timezone = Zone::named("Europe/Berlin").expect("zone data");
+        for (rule, now, want) in [
+            (
+                "in the evening",
+                "2026-11-20T20:15:02Z",
+                "2026-11-21T07:00:00Z",
+            ),
+            (
+                "after midnight",
+                "2026-11-20T23:30:00Z",
+                "2026-11-22T07:00:00Z",
+            ),
+            (
+                "an hour is skipped",
+                "2027-03-27T20:00:00Z",
+                "2027-03-28T06:00:00Z",
+            ),
+            (
+                "an hour comes twice",
+                "2027-10-30T20:00:00Z",
+                "2027-10-31T07:00:00Z",
+            ),
+        ] {
+            let wall = |text| Wall::parse(text, &Zone::UTC).expect(text);
+            let mut moment = at(0);
+            moment.wall = wall(now);
+            let got = span_and_reason(&config, moment, &words("tomorrow"));
+            assert_eq!(
+                got,
+                Ok((wall(want).since(wall(now)), String::new())),
+                "{rule}"
+            );
+        }
+        let mut unset = at(0);
+        unset.wall = Wall(5000);
+        let wrong = span_and_reason(&config, unset, &words("tomorrow"));
+        assert!(wrong.is_err_and(|why| why.contains("is not set")));
     }
 
     #[test]

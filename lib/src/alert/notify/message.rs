@@ -334,8 +334,11 @@ fn single_buttons(line: &Line) -> Vec<Vec<Button>> {
     if line.status == Status::Firing {
         first.insert(0, Button::open("Ack", format!("/ack {name}")));
     }
-    first.push(Button::open("Why", format!("/why {name}")));
-    vec![first]
+    let second = vec![
+        Button::open("Until tomorrow 08:00", format!("/mute {name} tomorrow")),
+        Button::open("Why", format!("/why {name}")),
+    ];
+    vec![first, second]
 }
 
 fn row(line: &Line) -> Vec<Button> {

@@ -35,24 +35,13 @@ pub(super) fn repeat(config: &NotifyConfig, severity: Severity) -> Option<Durati
 /// skipped is the moment after the gap, one that comes twice is the first.
 pub(super) fn quiet_until(config: &NotifyConfig, wall: Wall) -> Option<Wall> {
     let (start, end) = config.quiet_hours.filter(|(start, end)| start != end)?;
-    let zone = config.timezone.inner();
-    let today = wall.zoned(&config.timezone).date();
-    let moment = |date: jiff::civil::Date, minutes: u16| {
-        let (hour, minute) = ((minutes / 60 % 24) as i8, (minutes % 60) as i8);
-        let zoned = date.at(hour, minute, 0, 0).to_zoned(zone.clone()).ok()?;
-        Some(Wall(zoned.timestamp().as_millisecond()))
-    };
-    let night = |first: jiff::civil::Date| {
-        let last = if end > start {
-            first
-        } else {
-            first.tomorrow().ok()?
-        };
+    let moment = |days, minutes| wall.local_day(&config.timezone, days, minutes);
+    let night = |first: i64| {
+        let last = first + i64::from(end < start);
         let (from, until) = (moment(first, start)?, moment(last, end)?);
         (from <= wall && wall < until).then_some(until)
     };
-    let yesterday = today.yesterday().ok();
-    night(today).or_else(|| yesterday.and_then(night))
+    night(0).or_else(|| night(-1))
 }
 
 #[cfg(test)]

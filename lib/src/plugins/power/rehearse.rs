@@ -72,7 +72,9 @@ fn limits<'a>(
     config: &'a Config,
     devices: &'a [Device],
 ) -> impl Iterator<Item = (Subject, Level, Limit)> + 'a {
-    let pdus = (0u32..).map(Subject::Pdu).zip(config.pdus.iter().zip(devices));
+    let pdus = (0u32..)
+        .map(Subject::Pdu)
+        .zip(config.pdus.iter().zip(devices));
     let teams = (0u32..).map(Subject::Team).zip(&config.teams);
     let pdus = pdus.map(|(subject, (pdu, device))| (subject, device.view.limits(pdu)));
     let teams = teams.map(|(subject, team)| (subject, team.limits));
