@@ -8,6 +8,7 @@ use rackwarden_core::effect::{Effect, Effects};
 use rackwarden_core::event::Event;
 use rackwarden_core::fault::{Fault, FaultKind};
 use rackwarden_core::io::clock::Clock;
+use rackwarden_core::io::host::HostHandle;
 use rackwarden_core::io::http_client::HttpHandle;
 use rackwarden_core::io::inbox::Inbox;
 use rackwarden_core::io::jobs::Jobs;
@@ -70,6 +71,7 @@ struct Workers {
     terminal: Option<Terminal>,
     mail: MailHandle,
     jobs: Jobs,
+    host: HostHandle,
     inbox: Inbox,
 }
 
@@ -129,6 +131,7 @@ impl Agent {
             terminal,
             mail: MailHandle::new(inbox.clone()),
             jobs: Jobs::new(inbox.clone()),
+            host: HostHandle::new(clock, inbox.clone()),
             inbox: inbox.clone(),
         };
         if let Some(supervisor) = &mut supervisor {
@@ -217,7 +220,7 @@ impl Workers {
             },
             Effect::Mail(request) => self.mail.send(request),
             Effect::Resolve { ticket, host, port } => self.jobs.resolve(ticket, host, port),
-            Effect::Host(ticket) => self.jobs.host(ticket),
+            Effect::Host { ticket, look } => self.host.look(ticket, look),
             Effect::Work { ticket, job } => self.jobs.work(ticket, job),
             Effect::Store(turn) => match &self.store {
                 Some(store) => store.send(StoreTask::Turn(turn)),

@@ -8,7 +8,7 @@ use rackwarden_core::chat::{Address, Role, Subject};
 use rackwarden_core::config::{Config, GrantConfig, TelegramConfig};
 use rackwarden_core::core::{Core, Past, Start};
 use rackwarden_core::effect::{Effect, Effects};
-use rackwarden_core::event::{Event, HostOverview};
+use rackwarden_core::event::Event;
 use rackwarden_core::io::clock::Clock;
 use rackwarden_core::io::http_client::{HttpHandle, HttpSettings};
 use rackwarden_core::io::inbox::Inbox;
@@ -87,9 +87,9 @@ fn run(config: Config, mut records: Records, inbox: &Inbox, http: &HttpHandle) -
                     records.apply(&turn);
                     inbox.send(Event::Stored { seq, result });
                 }
-                Effect::Host(ticket) => {
-                    let overview = HostOverview::default();
-                    inbox.send(Event::Host { ticket, overview });
+                Effect::Host { ticket, .. } => {
+                    let result = Ok(Box::default());
+                    inbox.send(Event::Host { ticket, result });
                 }
                 _ => {}
             }

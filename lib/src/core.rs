@@ -17,8 +17,9 @@ use crate::chat::{Answer, Asked, Chat, ChatEnv, Invocation, Resumed, Spec};
 use crate::config::Config;
 use crate::ctx::{Ctx, Notice, Tickets};
 use crate::effect::{Effect, Effects, Ticket, earlier};
-use crate::event::{Event, HostOverview};
+use crate::event::Event;
 use crate::fault::Fault;
+use crate::host::{HostSample, Look};
 use crate::plugins::{Make, PLUGINS, Plugin, PluginReply};
 use crate::rng::Rng;
 use crate::small::SmallMap;
@@ -41,8 +42,8 @@ const OWNER_PLUGINS: u8 = 2;
 
 /// Snapshots are published at most this often.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
-/// An overview of the host that is older than this is read anew for `/status`.
-const HOST_OVERVIEW_AGE: Duration = Duration::from_secs(5);
+/// A look at the host that is older than this is taken anew for `/status`.
+const HOST_AGE: Duration = Duration::from_secs(5);
 
 /// All state of the agent.
 pub struct Core {
@@ -65,7 +66,7 @@ pub struct Core {
     replies: Replies,
     /// Lines that wait for the first complete cycle.
     held: Option<Vec<Asked>>,
-    host: Option<(Mono, HostOverview)>,
+    host: Option<(Mono, Box<HostSample>)>,
     waiting_for_host: Vec<Invocation>,
     storage_fault: Option<Fault>,
     log_fault: Option<Fault>,
@@ -223,8 +224,14 @@ impl Core {
             Event::Worked { ticket, product } => {
                 self.hand_on(now, ticket, PluginReply::Worked(ticket, product), effects)
             }
-            Event::Host { overview, .. } => {
-                self.host = Some((now.mono, overview));
+            Event::Host { ticket, result } if ticket.owner() != OWNER_CORE => {
+                self.hand_on(now, ticket, PluginReply::Host(ticket, result), effects);
+            }
+            Event::Processes { ticket, result } => {
+                self.hand_on(now, ticket, PluginReply::Processes(ticket, result), effects);
+            }
+            Event::Host { result, .. } => {
+                self.host = Some((now.mono, result.unwrap_or_default()));
                 let invocations = std::mem::take(&mut self.waiting_for_host);
                 self.run_all(now, invocations, effects);
             }
@@ -496,10 +503,11 @@ impl Core {
             && self
                 .host
                 .as_ref()
-                .is_none_or(|(at, _)| now.mono.since(*at) >= HOST_OVERVIEW_AGE)
+                .is_none_or(|(at, _)| now.mono.since(*at) >= HOST_AGE)
         {
             let ticket = Tickets::new(OWNER_CORE, &mut self.next_ticket).issue();
-            effects.push(Effect::Host(ticket));
+            let look = Look::Sample;
+            effects.push(Effect::Host { ticket, look });
             self.waiting_for_host.push(invocation);
             return;
         }

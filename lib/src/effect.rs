@@ -4,6 +4,7 @@
 
 use crate::chat::SessionId;
 use crate::config::MailConfig;
+use crate::host::Look;
 use crate::secret::Secret;
 use crate::snmp::SnmpRequest;
 use crate::time::Mono;
@@ -32,8 +33,13 @@ pub enum Effect {
         /// UDP port to put into the address.
         port: u16,
     },
-    /// Read an overview of this machine.
-    Host(Ticket),
+    /// Look at this machine.
+    Host {
+        /// To be named in the answer.
+        ticket: Ticket,
+        /// What to look at: decides between `Event::Host` and `Event::Processes`.
+        look: Look,
+    },
     /// Write one atomic record to the journal.
     Store(crate::state::Turn),
     /// Append a line to a log file in the state directory.

@@ -4,6 +4,7 @@ use crate::chat::Asked;
 use crate::config::Config;
 use crate::effect::Ticket;
 use crate::fault::Fault;
+use crate::host::{HostSample, Processes};
 use crate::snmp::SnmpReply;
 use std::net::SocketAddr;
 
@@ -44,12 +45,19 @@ pub enum Event {
         /// The address to use.
         result: Result<SocketAddr, Fault>,
     },
-    /// An overview of the host was read.
+    /// This machine was looked at, or could not be.
     Host {
         /// The question it answers.
         ticket: Ticket,
-        /// The figures.
-        overview: HostOverview,
+        /// A fault means that nothing at all could be read, or not in time.
+        result: Result<Box<HostSample>, Fault>,
+    },
+    /// The programs that use the most were found.
+    Processes {
+        /// The question it answers.
+        ticket: Ticket,
+        /// What was found.
+        result: Result<Box<Processes>, Fault>,
     },
     /// A CPU job has ended.
     Worked {
@@ -75,17 +83,4 @@ pub struct HttpResponse {
     pub body: Vec<u8>,
     /// The server's `Date` header in seconds since the epoch, if it sent one.
     pub date_unix_seconds: Option<i64>,
-}
-
-/// A few figures about the machine the agent runs on.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct HostOverview {
-    /// Load averages over 1, 5 and 15 minutes.
-    pub load: [f64; 3],
-    /// Memory in bytes.
-    pub memory_total_bytes: u64,
-    /// Memory in use in bytes (total less available).
-    pub memory_used_bytes: u64,
-    /// Time since boot in seconds.
-    pub uptime_s: u64,
 }

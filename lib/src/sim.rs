@@ -14,6 +14,7 @@
 
 mod device;
 mod disk;
+pub mod machine;
 pub mod mail;
 pub mod telegram;
 
@@ -21,7 +22,7 @@ use crate::chat::{Address, Asked, SessionId, Subject};
 use crate::config::{Config, Host, TeamConfig};
 use crate::core::{Core, Past, Start};
 use crate::effect::{Effect, Effects, HttpLane, HttpRequest, LogFile, Ticket, earlier};
-use crate::event::{Event, HostOverview, HttpResponse};
+use crate::event::{Event, HttpResponse};
 use crate::fault::{Fault, FaultKind};
 use crate::journal::{Broken, MemoryStorage};
 use crate::pdu::simulated::Agent;
@@ -72,6 +73,7 @@ pub struct Sim {
     queued: u64,
     service: Service,
     post_office: mail::PostOffice,
+    machine: machine::Machine,
     heartbeats: u64,
     heartbeat_status: u16,
     answers_snmp: bool,
@@ -181,6 +183,7 @@ impl Sim {
             queued: 0,
             service: Service::default(),
             post_office: mail::PostOffice::default(),
+            machine: machine::Machine::default(),
             heartbeats: 0,
             heartbeat_status: 200,
             answers_snmp: true,
@@ -206,6 +209,11 @@ impl Sim {
     pub fn device(&mut self, name: &str) -> &mut Device {
         let addr = self.addresses.get(name).expect("a PDU of this world");
         self.devices.get_mut(addr).expect("a device for each PDU")
+    }
+
+    /// The machine that the agent runs on, to change what is found there from now on.
+    pub fn machine(&mut self) -> &mut machine::Machine {
+        &mut self.machine
     }
 
     /// Both clocks.
@@ -545,17 +553,10 @@ impl Sim {
                         Delivery::Event(Event::Resolved { ticket, result }),
                     );
                 }
-                Effect::Host(ticket) => {
-                    let overview = HostOverview {
-                        load: [0.1, 0.2, 0.3],
-                        memory_total_bytes: 4 << 30,
-                        memory_used_bytes: 1 << 30,
-                        uptime_s: 3600,
-                    };
-                    self.enqueue(
-                        Duration::from_millis(1),
-                        Delivery::Event(Event::Host { ticket, overview }),
-                    );
+                Effect::Host { ticket, look } => {
+                    if let Some((delay, event)) = self.machine.look(self.now.mono, ticket, look) {
+                        self.enqueue(delay, Delivery::Event(event));
+                    }
                 }
                 Effect::Store(turn) => self.disk.push(self.now.mono, &turn),
                 Effect::Append { file, line } => self.logs.entry(file).or_default().push(line),

@@ -6,7 +6,7 @@ use super::{Answer, ChatEnv, Invocation};
 use crate::alert::AlertBook;
 use crate::alert::notify::Notifier;
 use crate::ctx::Notice;
-use crate::event::HostOverview;
+use crate::host::HostSample;
 use crate::snapshot::Snapshot;
 use crate::time::Now;
 
@@ -29,7 +29,7 @@ pub struct Desk<'a> {
     /// Recent audit lines.
     pub audit: &'a AuditTail,
     /// The machine's figures, asked for before `/status` runs.
-    pub host: Option<&'a HostOverview>,
+    pub host: Option<&'a HostSample>,
 }
 
 impl Desk<'_> {

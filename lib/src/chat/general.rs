@@ -3,11 +3,10 @@
 use super::desk::Desk;
 use super::{Address, Answer, Arg, Invocation, Role, Spec, Subject};
 use crate::alert::AlertState;
-use crate::event::HostOverview;
+use crate::host::HostSample;
 use crate::snapshot::{PduState, Snapshot, SumView};
 use crate::text::Text;
 use crate::time::Human;
-use std::time::Duration;
 
 /// The rows.
 pub(super) const SPECS: &[Spec] = &[
@@ -218,20 +217,25 @@ fn status(desk: &Desk<'_>) -> Text {
     }
 }
 
-fn host_line(host: &HostOverview) -> String {
+fn host_line(host: &HostSample) -> String {
     const MIB: u64 = 1 << 20;
-    let share = (host.memory_used_bytes * 100)
-        .checked_div(host.memory_total_bytes)
-        .unwrap_or(0);
-    format!(
-        "Host: load {:.2} {:.2} {:.2}, memory {} of {} MiB ({share} %), up {}\n",
-        host.load[0],
-        host.load[1],
-        host.load[2],
-        host.memory_used_bytes / MIB,
-        host.memory_total_bytes / MIB,
-        Human(Duration::from_secs(host.uptime_s))
-    )
+    let mut parts = Vec::new();
+    if let Some([one, five, fifteen]) = host.load {
+        parts.push(format!("load {one:.2} {five:.2} {fifteen:.2}"));
+    }
+    if let Some(memory) = &host.memory {
+        let (total, used) = (memory.total_bytes, memory.used_bytes());
+        let share = (used * 100).checked_div(total).unwrap_or(0);
+        let (used, total) = (used / MIB, total / MIB);
+        parts.push(format!("memory {used} of {total} MiB ({share} %)"));
+    }
+    if let Some(uptime) = host.uptime {
+        parts.push(format!("up {}", Human(uptime)));
+    }
+    if parts.is_empty() {
+        parts.push("cannot be read".to_owned());
+    }
+    format!("Host: {}\n", parts.join(", "))
 }
 
 fn power(mut text: Text, snapshot: &Snapshot) -> Text {

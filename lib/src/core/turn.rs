@@ -96,7 +96,7 @@ impl Core {
             plugins: &self.plugin_names,
             started: self.started,
             audit: &self.audit,
-            host: self.host.as_ref().map(|(_, overview)| overview),
+            host: self.host.as_ref().map(|(_, sample)| &**sample),
         };
         if !crate::chat::run_builtin(&mut desk, invocation) {
             log::error!(

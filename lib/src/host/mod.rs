@@ -7,6 +7,15 @@ use crate::time::Mono;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// What to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Everything that a `HostSample` holds; answered at once.
+    Sample,
+    /// The programs that use the most, so many of each list; answered within a second, since shares need two looks.
+    Processes(usize),
+}
+
 /// One look at the machine.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HostSample {
@@ -74,6 +83,13 @@ pub struct Memory {
     pub swap_free_bytes: u64,
 }
 
+impl Memory {
+    /// What is not available.
+    pub fn used_bytes(&self) -> u64 {
+        self.total_bytes.saturating_sub(self.available_bytes)
+    }
+}
+
 /// Counters of one interface since it came up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Network {
@@ -133,6 +149,9 @@ pub struct Temperature {
     pub name: Arc<str>,
     /// What it sits on.
     pub kind: SensorKind,
+    /// True for the one of a device's sensors that limits are meant for: `Package id 0` but not `Core 3`, `Composite`
+    /// but not `Sensor 2`, `edge` but not `junction`.
+    pub is_main: bool,
     /// Degrees Celsius; `None` when it could not be read or the value is impossible.
     pub celsius: Option<f64>,
     /// The device's own critical temperature (`temp*_crit`), degrees Celsius.
@@ -189,4 +208,28 @@ pub enum ThrottledSource {
     Hwmon,
     /// The firmware's own word (`get_throttled`).
     Firmware,
+}
+
+/// The programs that use the most.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Processes {
+    /// How many there are in all, threads not counted.
+    pub count: usize,
+    /// Those that compute the most, the busiest first; idle ones are left out.
+    pub by_cpu: Vec<Process>,
+    /// Those that hold the most memory, the largest first; those of the kernel hold none and are left out.
+    pub by_memory: Vec<Process>,
+}
+
+/// One program.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// Its name without path and arguments, which may hold secrets: `postgres`.
+    pub name: Arc<str>,
+    /// Share of one core over the time between the looks: 250 % keeps two and a half cores busy.
+    pub cpu_percent: f64,
+    /// Resident memory in bytes, with what it shares with others.
+    pub memory_bytes: u64,
 }

@@ -1,8 +1,8 @@
-//! Small jobs off the core thread: name look-ups, an overview of the host, CPU work. Two threads, started at
+//! Small jobs off the core thread: name look-ups and CPU work. Two threads, started at
 //! the first use, so that a resolver that hangs delays no chart and an idle agent has neither.
 
 use crate::effect::{Job, Product, Ticket};
-use crate::event::{Event, HostOverview};
+use crate::event::Event;
 use crate::fault::{Fault, FaultKind};
 use crate::io::inbox::Inbox;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -26,9 +26,9 @@ struct Lookup {
     port: u16,
 }
 
-enum Task {
-    Host(Ticket),
-    Work(Ticket, Job),
+struct Task {
+    ticket: Ticket,
+    job: Job,
 }
 
 impl Jobs {
@@ -54,19 +54,9 @@ impl Jobs {
         }
     }
 
-    /// Reads an overview of the host.
-    pub fn host(&self, ticket: Ticket) {
-        if self.worker().try_send(Task::Host(ticket)).is_err() {
-            self.inbox.send(Event::Host {
-                ticket,
-                overview: HostOverview::default(),
-            });
-        }
-    }
-
     /// Does a CPU job.
     pub fn work(&self, ticket: Ticket, job: Job) {
-        if let Err(err) = self.worker().try_send(Task::Work(ticket, job)) {
+        if let Err(err) = self.worker().try_send(Task { ticket, job }) {
             self.inbox.send(Event::Worked {
                 ticket,
                 product: Product::Failed(overload(&err)),
@@ -115,29 +105,9 @@ fn look_up(lookup: Lookup) -> Event {
 }
 
 fn do_task(task: Task) -> Event {
-    match task {
-        Task::Host(ticket) => Event::Host {
-            ticket,
-            overview: overview(),
-        },
-        Task::Work(ticket, job) => Event::Worked {
-            ticket,
-            product: job.run(),
-        },
-    }
-}
-
-fn overview() -> HostOverview {
-    let mut system = sysinfo::System::new();
-    system.refresh_memory();
-    let load = sysinfo::System::load_average();
-    HostOverview {
-        load: [load.one, load.five, load.fifteen],
-        memory_total_bytes: system.total_memory(),
-        memory_used_bytes: system
-            .total_memory()
-            .saturating_sub(system.available_memory()),
-        uptime_s: sysinfo::System::uptime(),
+    Event::Worked {
+        ticket: task.ticket,
+        product: task.job.run(),
     }
 }
 
@@ -160,26 +130,11 @@ mod tests {
         let inbox = Inbox::new();
         let jobs = Jobs::new(inbox.clone());
         jobs.resolve(Ticket(1), "127.0.0.1".into(), 161);
-        jobs.host(Ticket(2));
-        let mut seen = Vec::new();
-        while seen.len() < 2 {
-            match inbox
-                .receive(Some(Duration::from_secs(20)))
-                .expect("an answer")
-            {
-                Event::Resolved { ticket, result } => {
-                    assert_eq!(
-                        result.expect("address"),
-                        SocketAddr::from(([127, 0, 0, 1], 161))
-                    );
-                    seen.push(ticket);
-                }
-                Event::Host { ticket, overview } => {
-                    assert!(overview.memory_total_bytes > 0);
-                    seen.push(ticket);
-                }
-                other => panic!("{other:?}"),
-            }
-        }
+        let answer = inbox.receive(Some(Duration::from_secs(20)));
+        let Some(Event::Resolved { ticket, result }) = answer else {
+            panic!("{answer:?}");
+        };
+        let address = SocketAddr::from(([127, 0, 0, 1], 161));
+        assert_eq!((ticket, result.expect("address")), (Ticket(1), address));
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod environment;
+pub mod host;
 pub mod http_client;
 pub mod http_server;
 pub mod inbox;

@@ -8,6 +8,7 @@ use crate::ctx::Ctx;
 use crate::effect::{Product, Ticket};
 use crate::event::HttpResponse;
 use crate::fault::Fault;
+use crate::host::{HostSample, Processes};
 use crate::snapshot::Snapshot;
 use crate::snmp::SnmpReply;
 use crate::state::Records;
@@ -95,6 +96,10 @@ pub enum PluginReply {
     Resolved(Ticket, Result<SocketAddr, Fault>),
     /// A job has ended.
     Worked(Ticket, Product),
+    /// This machine was looked at.
+    Host(Ticket, Result<Box<HostSample>, Fault>),
+    /// The programs that use the most were found.
+    Processes(Ticket, Result<Box<Processes>, Fault>),
 }
 
 /// Makes a plugin.

@@ -523,7 +523,7 @@ impl super::Plugin for Power {
                     exceedings::answer_csv(ctx, &to, product);
                 }
             }
-            PluginReply::Http(..) => {}
+            PluginReply::Http(..) | PluginReply::Host(..) | PluginReply::Processes(..) => {}
         }
     }
 
