@@ -162,6 +162,8 @@ pub(crate) struct SimulateOptions {
 pub(crate) enum ImportSource {
     /// `iscbot accesslist.conf ips.csv`
     Iscbot,
+    /// `pytmbot pytmbot.yaml`
+    Pytmbot,
 }
 
 /// `import`
@@ -630,18 +632,21 @@ fn user(words: &Words) -> Result<Option<UserOptions>, Failure> {
 }
 
 fn import(sub: &Sub, words: &Words) -> Result<Command, Failure> {
-    match words.positional.as_slice() {
-        [what, files @ ..] if what == "iscbot" && files.len() == 2 => {
-            Ok(Command::Import(ImportOptions {
-                source: ImportSource::Iscbot,
-                files: files.iter().map(PathBuf::from).collect(),
-            }))
+    let Some((what, files)) = words.positional.split_first() else {
+        return Err(wrong_arguments(sub));
+    };
+    let source = match (what.as_str(), files.len()) {
+        ("iscbot", 2) => ImportSource::Iscbot,
+        ("pytmbot", 1) => ImportSource::Pytmbot,
+        ("server-status-bot", _) => {
+            return Err(Failure::usage(
+                "import server-status-bot: not in this version; `iscbot` and `pytmbot` are",
+            ));
         }
-        [what, ..] if ["pytmbot", "server-status-bot"].contains(&what.as_str()) => Err(
-            Failure::usage(format!("import {what}: not in this version; `iscbot` is")),
-        ),
-        _ => Err(wrong_arguments(sub)),
-    }
+        _ => return Err(wrong_arguments(sub)),
+    };
+    let files = files.iter().map(PathBuf::from).collect();
+    Ok(Command::Import(ImportOptions { source, files }))
 }
 
 #[cfg(test)]

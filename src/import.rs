@@ -1,5 +1,8 @@
-//! `import iscbot`: turns `accesslist.conf` and `ips.csv` into our configuration. Every line that cannot be read is
-//! reported with file and line; comments are kept as notes.
+//! `import`: turns configurations of predecessors into ours. Here `iscbot` with `accesslist.conf` and `ips.csv`, and below it
+//! `pytmbot`. Every line that cannot be read is reported with file and line; comments of ISCBot are kept as notes.
+
+mod pytmbot;
+mod yaml;
 
 use crate::args::{ImportOptions, ImportSource};
 use crate::failure::{Failure, Outcome, print, report};
@@ -10,13 +13,19 @@ use std::path::Path;
 
 /// Runs the subcommand.
 pub(crate) fn run(options: &ImportOptions) -> Outcome {
-    let [access, pdus] = options.files.as_slice() else {
-        return Err(Failure::usage(
-            "import: wrong number of files; write `rackwarden import iscbot accesslist.conf ips.csv`",
-        ));
-    };
-    match options.source {
-        ImportSource::Iscbot => iscbot(access, pdus),
+    match (options.source, options.files.as_slice()) {
+        (ImportSource::Iscbot, [access, pdus]) => iscbot(access, pdus),
+        (ImportSource::Pytmbot, [file]) => pytmbot(file),
+        (ImportSource::Iscbot | ImportSource::Pytmbot, _) => Err(Failure::usage(
+            "import: wrong number of files; write `rackwarden import pytmbot pytmbot.yaml`, or `rackwarden import iscbot accesslist.conf ips.csv`",
+        )),
+    }
+}
+
+fn pytmbot(path: &Path) -> Outcome {
+    match pytmbot::import(&read(path)?, &name(path)) {
+        Ok(text) => print(&text),
+        Err(problems) => refuse("pytmbot", &problems),
     }
 }
 
@@ -24,15 +33,23 @@ fn iscbot(access_path: &Path, pdus_path: &Path) -> Outcome {
     let mut problems = Vec::new();
     let access = access_list(&read(access_path)?, &name(access_path), &mut problems);
     let pdus = pdus(&read(pdus_path)?, &name(pdus_path), &mut problems);
-    for problem in &problems {
+    match problems.is_empty() {
+        true => print(&toml(&access, &pdus)),
+        false => refuse("iscbot", &problems),
+    }
+}
+
+fn refuse(what: &str, problems: &[String]) -> Outcome {
+    for problem in problems {
         report(&Failure::operation(problem.clone()));
     }
-    match problems.len() {
-        0 => print(&toml(&access, &pdus)),
-        count => Err(Failure::operation(format!(
-            "import iscbot: {count} lines cannot be read; correct them and run it again"
-        ))),
-    }
+    let lines = match problems.len() {
+        1 => "1 line cannot be read; correct it".to_owned(),
+        count => format!("{count} lines cannot be read; correct them"),
+    };
+    Err(Failure::operation(format!(
+        "import {what}: {lines} and run it again"
+    )))
 }
 
 fn name(path: &Path) -> String {

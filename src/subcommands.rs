@@ -225,12 +225,15 @@ pub(crate) const SUBS: &[Sub] = &[
     },
     Sub {
         name: "import",
-        usage: "iscbot ACCESSLIST IPS",
+        usage: "iscbot ACCESSLIST IPS | pytmbot FILE",
         help: "turn a predecessor's configuration into ours",
         about: "Prints a configuration on standard output. Lines that cannot be read are reported with file and line and end it with 1.",
         options: &[],
-        words: &["iscbot"],
-        examples: &["rackwarden import iscbot accesslist.conf ips.csv > rackwarden.toml"],
+        words: &["iscbot", "pytmbot"],
+        examples: &[
+            "rackwarden import iscbot accesslist.conf ips.csv > rackwarden.toml",
+            "rackwarden import pytmbot pytmbot.yaml > rackwarden.toml",
+        ],
     },
     Sub {
         name: "ask",

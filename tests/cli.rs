@@ -304,6 +304,33 @@ fn an_iscbot_line_that_cannot_be_read_is_named() {
 }
 
 #[test]
+fn a_pytmbot_configuration_is_taken_over() {
+    let yaml = "tests/fixtures/import/pytmbot-0.1.yaml";
+    let (code, out, err) = run(&["import", "pytmbot", yaml]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(!out.contains("s3cr3t"), "{out}");
+    let folder = Folder::new("pytmbot");
+    folder.file("token", "12345:abc\n");
+    let filled = out
+        .replace("/etc/rackwarden/telegram.token", "token")
+        .replace("#[telegram]", "[telegram]")
+        .replace("#token_file", "token_file");
+    let path = folder.file("r.toml", &filled);
+    let (code, _, err) = run(&["check", "--config", &path]);
+    assert_eq!(code, Some(0), "{err}");
+    let broken = folder.file(
+        "broken.yaml",
+        "plugins_config:\n  monitor:\n    max_notifications: [0]\n",
+    );
+    let (code, out, err) = run(&["import", "pytmbot", &broken]);
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert!(
+        err.contains(&format!("{broken}:3: is out of range")),
+        "{err}"
+    );
+}
+
+#[test]
 fn completions_and_the_manual_page_are_printed() {
     for (args, want) in [
         (&["completions", "bash"][..], "complete -F"),

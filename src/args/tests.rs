@@ -115,12 +115,12 @@ fn wrong_lines_name_the_nearest_right_one() {
             "--count 0: not a number from 1 to 100000",
         ),
         (
-            "import pytmbot x",
-            "import pytmbot: not in this version; `iscbot` is",
+            "import server-status-bot x",
+            "import server-status-bot: not in this version; `iscbot` and `pytmbot` are",
         ),
         (
             "import iscbot x",
-            "import: wrong arguments; write `rackwarden import iscbot ACCESSLIST IPS`",
+            "import: wrong arguments; write `rackwarden import iscbot ACCESSLIST IPS | pytmbot FILE`",
         ),
         (
             "completions tcsh",
