@@ -9,7 +9,7 @@ use rackwarden_core::http::json::{Probed, reading_object};
 use rackwarden_core::io::clock::Clock;
 use rackwarden_core::io::session::Session;
 use rackwarden_core::pdu::identify::Options;
-use rackwarden_core::pdu::{Identified, Kind, OutletReading, Profiles, Reading};
+use rackwarden_core::pdu::{Electric, Identified, Kind, OutletReading, Profiles, Reading};
 use rackwarden_core::secret::Secret;
 use rackwarden_core::snmp::{Credentials, SnmpTarget, Version};
 use rackwarden_core::time::{Wall, Zone};
@@ -153,37 +153,20 @@ fn text(address: &str, identified: &Identified) -> String {
     row("profile", profile_and_why(identified));
     row("power", quantity(reading.power_w, "W"));
     row("apparent", quantity(reading.apparent_va, "VA"));
+    let factor = reading.power_factor.map(|factor| factor.to_string());
+    row("power factor", factor.unwrap_or_default());
     row("current", quantity(reading.current_a, "A"));
     row("voltage", quantity(reading.voltage_v, "V"));
     row("peak", peak(reading));
     row("energy", quantity(reading.energy_kwh, "kWh"));
     for unit in &reading.units {
-        let values = [
-            quantity(unit.power_w, "W"),
-            quantity(unit.apparent_va, "VA"),
-            quantity(unit.current_a, "A"),
-            quantity(unit.voltage_v, "V"),
-            quantity(unit.energy_kwh, "kWh"),
-        ];
-        row(&format!("unit {}", unit.index), join(&values));
+        row(&format!("unit {}", unit.index), measured(&unit.electric));
     }
     for phase in &reading.phases {
-        let values = [
-            quantity(phase.power_w, "W"),
-            quantity(phase.apparent_va, "VA"),
-            quantity(phase.current_a, "A"),
-            quantity(phase.voltage_v, "V"),
-        ];
-        row(&format!("phase {}", phase.index), join(&values));
+        row(&format!("phase {}", phase.index), measured(&phase.electric));
     }
     for bank in &reading.banks {
-        let values = [
-            quantity(bank.power_w, "W"),
-            quantity(bank.apparent_va, "VA"),
-            quantity(bank.current_a, "A"),
-            quantity(bank.voltage_v, "V"),
-            bank.name.to_string(),
-        ];
+        let values = [measured(&bank.electric), bank.name.to_string()];
         row(&format!("bank {}", bank.index), join(&values));
     }
     row("outlets", outlets(&reading.outlets));
@@ -239,6 +222,20 @@ fn quantity(value: Option<f64>, unit: &str) -> String {
     value.map_or_else(String::new, |value| format!("{value} {unit}"))
 }
 
+fn measured(electric: &Electric) -> String {
+    join(&[
+        quantity(electric.power_w, "W"),
+        quantity(electric.apparent_va, "VA"),
+        quantity(electric.current_a, "A"),
+        quantity(electric.voltage_v, "V"),
+        quantity(electric.energy_kwh, "kWh"),
+        match electric.power_factor {
+            Some(factor) => format!("power factor {factor}"),
+            None => String::new(),
+        },
+    ])
+}
+
 fn join(values: &[String]) -> String {
     let there: Vec<&str> = values
         .iter()
@@ -271,7 +268,7 @@ fn outlets(outlets: &[OutletReading]) -> String {
     let known = outlets.iter().any(|outlet| outlet.on.is_some());
     let metered = outlets
         .iter()
-        .filter(|outlet| outlet.power_w.is_some())
+        .filter(|outlet| outlet.electric.power_w.is_some())
         .count();
     let mut text = outlets.len().to_string();
     if known {

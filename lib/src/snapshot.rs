@@ -168,6 +168,8 @@ pub struct PduView {
     pub power_w: Option<f64>,
     /// Volt-amperes.
     pub apparent_va: Option<f64>,
+    /// Real by apparent power, as the device tells it.
+    pub power_factor: Option<f32>,
     /// Amperes of the single inlet.
     pub current_a: Option<f64>,
     /// Volts of the single inlet.

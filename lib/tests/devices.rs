@@ -15,7 +15,7 @@ What a device answers decides what is read of it: a model without a meter has no
 proven by recordings of real devices, which the tests play; the others are written from their MIB alone. Other devices can be described in a
 [profile](profiles.md) of your own, and one that only says `identify-only` can be told about with the output of `rackwarden probe`.
 
-W watts, VA volt-amperes, A amperes, V volts, kWh energy, peak the highest watts since a reset with its time, limit the device's own threshold of
+W watts, VA volt-amperes, A amperes, V volts, kWh energy, PF power factor, peak the highest watts since a reset with its time, limit the device's own threshold of
 overload, °C and % what its sensors say. Outlets are switched on, off or, where it says *cycle*, off and on again by the device.
 
 | family | maker | models | device | phases | banks | outlets | sensors | switched | reset | evidence |
@@ -108,6 +108,7 @@ fn device(profile: &Profile) -> String {
         (Quantity::Current, "A"),
         (Quantity::Voltage, "V"),
         (Quantity::Energy, "kWh"),
+        (Quantity::Factor, "PF"),
         (Quantity::Peak, "peak"),
         (Quantity::Limit, "limit"),
     ];
@@ -138,6 +139,7 @@ fn rows(profile: &Profile, kind: RowKind) -> String {
             Field::Current => "A",
             Field::Voltage => "V",
             Field::Energy => "kWh",
+            Field::Factor => "PF",
             Field::On => "on/off",
             Field::Temperature => "°C",
             Field::Humidity => "%",

@@ -233,6 +233,7 @@ pub fn reading_object(probed: &Probed<'_>) -> String {
         json.key("restarted_at").time(probed.restarted_at);
         json.key("power_w").number(reading.power_w);
         json.key("apparent_va").number(reading.apparent_va);
+        factor(json, reading.power_factor);
         json.key("current_a").number(reading.current_a);
         json.key("voltage_v").number(reading.voltage_v);
         json.key("peak_w").number(reading.peak_w);
@@ -276,19 +277,21 @@ fn bank_members(json: &mut Writer, bank: &BankReading) {
     json.key("index").integer(u64::from(bank.index));
     let name = Some(&*bank.name).filter(|name| !name.is_empty());
     json.key("name").text_or_null(name);
-    json.key("current_a").number(bank.current_a);
-    json.key("voltage_v").number(bank.voltage_v);
-    json.key("power_w").number(bank.power_w);
-    json.key("apparent_va").number(bank.apparent_va);
+    json.key("current_a").number(bank.electric.current_a);
+    json.key("voltage_v").number(bank.electric.voltage_v);
+    json.key("power_w").number(bank.electric.power_w);
+    json.key("apparent_va").number(bank.electric.apparent_va);
+    factor(json, bank.electric.power_factor);
 }
 
 fn unit_members(json: &mut Writer, unit: &UnitReading) {
     json.key("index").integer(u64::from(unit.index));
-    json.key("power_w").number(unit.power_w);
-    json.key("apparent_va").number(unit.apparent_va);
-    json.key("energy_kwh").number(unit.energy_kwh);
-    json.key("current_a").number(unit.current_a);
-    json.key("voltage_v").number(unit.voltage_v);
+    json.key("power_w").number(unit.electric.power_w);
+    json.key("apparent_va").number(unit.electric.apparent_va);
+    factor(json, unit.electric.power_factor);
+    json.key("energy_kwh").number(unit.electric.energy_kwh);
+    json.key("current_a").number(unit.electric.current_a);
+    json.key("voltage_v").number(unit.electric.voltage_v);
 }
 
 fn pdu_at(json: &mut Writer, view: &View<'_>, index: usize) {
@@ -313,6 +316,7 @@ fn pdu_at(json: &mut Writer, view: &View<'_>, index: usize) {
         json.key("restarted_at").time(pdu.restarted_at);
         json.key("power_w").number(power_w);
         json.key("apparent_va").number(pdu.live(pdu.apparent_va));
+        factor(json, pdu.power_factor.filter(|_| pdu.is_live()));
         json.key("current_a").number(pdu.live(pdu.current_a));
         json.key("voltage_v").number(pdu.live(pdu.voltage_v));
         json.key("limit_w").number(limit);
@@ -346,10 +350,11 @@ fn parts(
         for phase in phases {
             json.object(|json| {
                 json.key("index").integer(u64::from(phase.index));
-                json.key("power_w").number(phase.power_w);
-                json.key("current_a").number(phase.current_a);
-                json.key("voltage_v").number(phase.voltage_v);
-                json.key("apparent_va").number(phase.apparent_va);
+                json.key("power_w").number(phase.electric.power_w);
+                json.key("current_a").number(phase.electric.current_a);
+                json.key("voltage_v").number(phase.electric.voltage_v);
+                json.key("apparent_va").number(phase.electric.apparent_va);
+                factor(json, phase.electric.power_factor);
             });
         }
     });
@@ -361,9 +366,10 @@ fn parts(
                 json.key("name").text_or_null(name);
                 let state = outlet.on.map(|on| if on { "on" } else { "off" });
                 json.key("state").text_or_null(state);
-                json.key("power_w").number(outlet.power_w);
-                json.key("current_a").number(outlet.current_a);
-                json.key("energy_kwh").number(outlet.energy_kwh);
+                json.key("power_w").number(outlet.electric.power_w);
+                json.key("current_a").number(outlet.electric.current_a);
+                factor(json, outlet.electric.power_factor);
+                json.key("energy_kwh").number(outlet.electric.energy_kwh);
             });
         }
     });
@@ -375,6 +381,10 @@ fn parts(
             });
         }
     });
+}
+
+fn factor(json: &mut Writer, factor: Option<f32>) {
+    json.key("power_factor").number(factor.map(f64::from));
 }
 
 fn site(json: &mut Writer, snapshot: &Snapshot) {
@@ -444,6 +454,7 @@ mod tests {
     use super::super::schema::mismatch;
     use super::super::shapes::{ALERTS, FAILING, HEALTH, PDU, POWER, STATUS};
     use super::*;
+    use crate::pdu::Electric;
     use serde_json::Value;
 
     fn parsed(text: String) -> Value {
@@ -523,19 +534,26 @@ mod tests {
             power_w: Some(270.0),
             phases: vec![PhaseReading {
                 index: 1,
-                power_w: Some(270.0),
-                ..PhaseReading::default()
+                electric: Electric {
+                    power_w: Some(270.0),
+                    power_factor: Some(0.98),
+                    ..Electric::default()
+                },
             }],
             banks: vec![BankReading {
                 index: 2,
                 name: "B2".into(),
-                voltage_v: Some(229.7),
-                ..BankReading::default()
+                electric: Electric {
+                    voltage_v: Some(229.7),
+                    ..Electric::default()
+                },
             }],
             units: vec![UnitReading {
                 index: 1,
-                energy_kwh: Some(7.5),
-                ..UnitReading::default()
+                electric: Electric {
+                    energy_kwh: Some(7.5),
+                    ..Electric::default()
+                },
             }],
             humidities: vec![ProbeReading {
                 name: "rack".into(),
@@ -563,6 +581,8 @@ mod tests {
         assert_eq!(object["kind"], "full");
         assert_eq!(object["phases"][0]["current_a"], Value::Null);
         assert_eq!(object["phases"][0]["apparent_va"], Value::Null);
+        assert_eq!(object["phases"][0]["power_factor"].to_string(), "0.98");
+        assert_eq!(object["power_factor"], Value::Null);
         assert_eq!(object["banks"][0]["name"], "B2");
         assert_eq!(object["banks"][0]["voltage_v"].to_string(), "229.7");
         assert_eq!(object["units"][0]["energy_kwh"].to_string(), "7.5");

@@ -127,6 +127,12 @@ const PDU_FAMILIES: &[(&str, &str, &str, Get)] = &[
         |_, pdu| pdu.live(pdu.apparent_va),
     ),
     (
+        "rackwarden_pdu_power_factor_ratio",
+        "gauge",
+        "Real by apparent power of the whole PDU, as it tells it.",
+        |_, pdu| pdu.live(pdu.power_factor.map(f64::from)),
+    ),
+    (
         "rackwarden_pdu_current_amperes",
         "gauge",
         "Current of the single inlet.",
@@ -188,7 +194,7 @@ fn pdus(metrics: &mut Metrics, view: &View<'_>) {
 
 /// Families with several samples a PDU: phases, outlets, temperature probes.
 fn parts(metrics: &mut Metrics, view: &View<'_>) {
-    let mut rows: [Vec<(String, Option<f64>)>; 6] = Default::default();
+    let mut rows: [Vec<(String, Option<f64>)>; 8] = Default::default();
     for (index, pdu) in view.snapshot.pdus.iter().enumerate() {
         if !pdu.is_live() || (pdu.phases.1, pdu.outlets.1, pdu.temperatures.1) == (0, 0, 0) {
             continue;
@@ -198,7 +204,9 @@ fn parts(metrics: &mut Metrics, view: &View<'_>) {
         for phase in phases {
             let mut labels = of_pdu.clone();
             push_label(&mut labels, "phase", &phase.index.to_string());
-            let values = [phase.power_w, phase.current_a, phase.voltage_v];
+            let of = &phase.electric;
+            let factor = of.power_factor.map(f64::from);
+            let values = [of.power_w, of.current_a, of.voltage_v, factor];
             for (row, value) in rows.iter_mut().zip(values) {
                 row.push((labels.clone(), value));
             }
@@ -208,14 +216,16 @@ fn parts(metrics: &mut Metrics, view: &View<'_>) {
             push_label(&mut labels, "outlet", &outlet.index.to_string());
             push_label(&mut labels, "name", &outlet.name);
             let is_on = outlet.on.map(|on| f64::from(u8::from(on)));
-            rows[3].push((labels.clone(), is_on));
-            rows[4].push((labels, outlet.power_w));
+            let factor = outlet.electric.power_factor.map(f64::from);
+            rows[4].push((labels.clone(), is_on));
+            rows[5].push((labels.clone(), outlet.electric.power_w));
+            rows[6].push((labels, factor));
         }
         for (number, probe) in temperatures.iter().enumerate() {
             let mut labels = of_pdu.clone();
             push_label(&mut labels, "probe", &(number + 1).to_string());
             push_label(&mut labels, "name", &probe.name);
-            rows[5].push((labels, Some(probe.value)));
+            rows[7].push((labels, Some(probe.value)));
         }
     }
     let families = [
@@ -226,12 +236,20 @@ fn parts(metrics: &mut Metrics, view: &View<'_>) {
         ),
         ("rackwarden_pdu_phase_voltage_volts", "Voltage of a phase."),
         (
+            "rackwarden_pdu_phase_power_factor_ratio",
+            "Real by apparent power of a phase.",
+        ),
+        (
             "rackwarden_pdu_outlet_on",
             "1 while the outlet is switched on, else 0.",
         ),
         (
             "rackwarden_pdu_outlet_power_watts",
             "Real power of an outlet.",
+        ),
+        (
+            "rackwarden_pdu_outlet_power_factor_ratio",
+            "Real by apparent power of an outlet.",
         ),
         (
             "rackwarden_pdu_temperature_celsius",
@@ -426,6 +444,7 @@ mod tests {
     fn lint(text: &str) -> Vec<String> {
         const UNITS: &[&str] = &[
             "watts",
+            "ratio",
             "voltamperes",
             "amperes",
             "volts",

@@ -2,7 +2,7 @@
 
 use crate::alert::{AlertState, Severity};
 use crate::config::{Config, Host, Limit, Limits, PduConfig, TeamConfig};
-use crate::pdu::{PhaseReading, Profiles};
+use crate::pdu::{Electric, PhaseReading, Profiles};
 use crate::snapshot::{AlertView, PduState, PduView, Series, SeriesKey, Snapshot, SumView};
 use crate::snmp::Credentials;
 use crate::time::{Mono, Now, Wall};
@@ -78,10 +78,12 @@ pub fn snapshot(sample: Sample) -> Snapshot {
         snapshot.pdus[index] = pdu(*watts, index);
         snapshot.phases.push(PhaseReading {
             index: 1,
-            power_w: Some(*watts),
-            current_a: Some((watts / 2.3).round() / 100.0),
-            voltage_v: Some(230.0),
-            ..PhaseReading::default()
+            electric: Electric {
+                power_w: Some(*watts),
+                current_a: Some((watts / 2.3).round() / 100.0),
+                voltage_v: Some(230.0),
+                ..Electric::default()
+            },
         });
     }
     match sample {

@@ -149,6 +149,7 @@ pub const PDU: Schema = Schema::Object(&Object {
             "watts; like all current values null while it does not answer",
         ),
         member("apparent_va", NUMBER, "volt-amperes"),
+        FACTOR,
         member("current_a", NUMBER, "amperes of its single inlet"),
         member("voltage_v", NUMBER, "volts of its single inlet"),
         member("limit_w", NUMBER, "power limit in watts"),
@@ -184,6 +185,7 @@ const PHASE: Schema = Schema::Object(&Object {
         member("current_a", NUMBER, "amperes"),
         member("voltage_v", NUMBER, "volts"),
         member("apparent_va", NUMBER, "volt-amperes"),
+        FACTOR,
     ],
 });
 
@@ -199,6 +201,7 @@ const OUTLET: Schema = Schema::Object(&Object {
         ),
         member("power_w", NUMBER, "watts"),
         member("current_a", NUMBER, "amperes"),
+        FACTOR,
         member("energy_kwh", NUMBER, "kilowatt-hours"),
     ],
 });
@@ -246,6 +249,12 @@ const SITE: Schema = Schema::Object(&Object {
         MISSING,
     ],
 });
+
+const FACTOR: Member = member(
+    "power_factor",
+    NUMBER,
+    "real by apparent power, above 0 and at most 1; null unless the device tells it",
+);
 
 const LIMIT_IN: Member = member(
     "limit_in_s",

@@ -7,7 +7,7 @@ use super::plan::{Plan, Sums};
 use super::profile::{Head, MAKERS, Model, Profile, absolute, is_under};
 use super::profiles::{Profiles, Source};
 use super::value;
-use super::{Kind, Reading};
+use super::{Electric, Kind, Reading};
 use crate::fault::Fault;
 use crate::small::SmallSet;
 use crate::snmp::{Oid, SnmpAsk, Value, Version};
@@ -529,21 +529,15 @@ fn kind_of(reading: &Reading) -> Kind {
         reading.energy_kwh,
         reading.current_a,
     ];
-    let phases = reading
-        .phases
-        .iter()
-        .any(|p| p.current_a.or(p.power_w).is_some());
-    let banks = reading
-        .banks
-        .iter()
-        .any(|b| b.current_a.or(b.power_w).is_some());
+    let is_metered = |electric: &Electric| electric.current_a.or(electric.power_w).is_some();
+    let phases = reading.phases.iter().any(|it| is_metered(&it.electric));
+    let banks = reading.banks.iter().any(|it| is_metered(&it.electric));
     if of_device.iter().any(Option::is_some) || phases || banks {
         return Kind::Full;
     }
-    let metered = |outlet: &super::OutletReading| outlet.power_w.or(outlet.current_a).is_some();
     match reading.outlets.as_slice() {
         [] => Kind::IdentifyOnly,
-        outlets if outlets.iter().any(metered) => Kind::Partial,
+        outlets if outlets.iter().any(|it| is_metered(&it.electric)) => Kind::Partial,
         _ => Kind::OutletsOnly,
     }
 }

@@ -25,6 +25,8 @@ pub struct Reading {
     pub power_w: Option<f64>,
     /// Apparent power of the whole device in volt-amperes.
     pub apparent_va: Option<f64>,
+    /// Real by apparent power of the whole device, above 0 and at most 1; `None` with several units or inlets.
+    pub power_factor: Option<f32>,
     /// Current of the single inlet in amperes; `None` with several phases or inlets.
     pub current_a: Option<f64>,
     /// Voltage of the single inlet in volts; `None` with several phases or inlets.
@@ -65,21 +67,53 @@ impl Reading {
     }
 }
 
+/// What is measured of one thing that carries current.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Electric {
+    /// Real power in watts.
+    pub power_w: Option<f64>,
+    /// Apparent power in volt-amperes.
+    pub apparent_va: Option<f64>,
+    /// Real by apparent power as the device tells it, above 0 and at most 1.
+    pub power_factor: Option<f32>,
+    /// Current in amperes.
+    pub current_a: Option<f64>,
+    /// Voltage in volts.
+    pub voltage_v: Option<f64>,
+    /// Energy in kilowatt-hours.
+    pub energy_kwh: Option<f64>,
+}
+
+impl Electric {
+    /// Takes what a column of a table holds; columns of other things are none of these.
+    fn set(&mut self, field: profile::Field, value: Option<f64>) {
+        use profile::Field;
+        match field {
+            Field::Power => self.power_w = value,
+            Field::Apparent => self.apparent_va = value,
+            Field::Factor => self.power_factor = value.and_then(power_factor),
+            Field::Current => self.current_a = value,
+            Field::Voltage => self.voltage_v = value,
+            Field::Energy => self.energy_kwh = value,
+            Field::On | Field::Temperature | Field::Humidity | Field::Name => {}
+        }
+    }
+}
+
+/// A power factor that can be one; below 0 the load is capacitive. What tells none says 0 or -1, and without a load
+/// there is none.
+fn power_factor(told: f64) -> Option<f32> {
+    let told = told.abs();
+    (told > 0.01 && told <= 1.0).then_some(told as f32)
+}
+
 /// One of several units (or inlets) behind an agent.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct UnitReading {
     /// Counted from 1.
     pub index: u16,
-    /// Real power in watts.
-    pub power_w: Option<f64>,
-    /// Apparent power in volt-amperes.
-    pub apparent_va: Option<f64>,
-    /// Energy in kilowatt-hours.
-    pub energy_kwh: Option<f64>,
-    /// Current in amperes.
-    pub current_a: Option<f64>,
-    /// Voltage in volts.
-    pub voltage_v: Option<f64>,
+    /// What is measured of it.
+    pub electric: Electric,
 }
 
 /// One phase.
@@ -87,16 +121,8 @@ pub struct UnitReading {
 pub struct PhaseReading {
     /// Counted from 1.
     pub index: u16,
-    /// Real power in watts.
-    pub power_w: Option<f64>,
-    /// Current in amperes.
-    pub current_a: Option<f64>,
-    /// Voltage in volts.
-    pub voltage_v: Option<f64>,
-    /// Apparent power in volt-amperes.
-    pub apparent_va: Option<f64>,
-    /// Energy in kilowatt-hours.
-    pub energy_kwh: Option<f64>,
+    /// What is measured of it.
+    pub electric: Electric,
 }
 
 /// One bank or breaker.
@@ -106,16 +132,8 @@ pub struct BankReading {
     pub index: u16,
     /// Its name on the device, empty when it has none.
     pub name: Box<str>,
-    /// Current in amperes.
-    pub current_a: Option<f64>,
-    /// Voltage in volts.
-    pub voltage_v: Option<f64>,
-    /// Real power in watts.
-    pub power_w: Option<f64>,
-    /// Apparent power in volt-amperes.
-    pub apparent_va: Option<f64>,
-    /// Energy in kilowatt-hours.
-    pub energy_kwh: Option<f64>,
+    /// What is measured of it.
+    pub electric: Electric,
 }
 
 /// One outlet.
@@ -127,16 +145,8 @@ pub struct OutletReading {
     pub name: Box<str>,
     /// Switched on.
     pub on: Option<bool>,
-    /// Real power in watts.
-    pub power_w: Option<f64>,
-    /// Current in amperes.
-    pub current_a: Option<f64>,
-    /// Voltage in volts.
-    pub voltage_v: Option<f64>,
-    /// Apparent power in volt-amperes.
-    pub apparent_va: Option<f64>,
-    /// Energy in kilowatt-hours.
-    pub energy_kwh: Option<f64>,
+    /// What is measured of it.
+    pub electric: Electric,
 }
 
 /// One probe.

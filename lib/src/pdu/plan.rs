@@ -2,7 +2,10 @@
 //! the one device, so that ten thousand devices of equal shape share one.
 
 use super::profile::{Few, Field, Form, Quantity, RowKind, Says};
-use super::{BankReading, OutletReading, PhaseReading, ProbeReading, Reading, UnitReading, value};
+use super::{
+    BankReading, Electric, OutletReading, PhaseReading, ProbeReading, Reading, UnitReading,
+    power_factor, value,
+};
 use crate::snmp::{Oid, Value, VarBind};
 use std::sync::Arc;
 
@@ -205,15 +208,16 @@ impl Plan {
         reading.units.clear();
         if !is_single {
             for unit in 0..self.units {
-                let told = UnitReading {
-                    index: unit + 1,
+                let electric = Electric {
                     power_w: self.of_unit(sums, Quantity::Power, unit, reading),
                     apparent_va: self.of_unit(sums, Quantity::Apparent, unit, reading),
+                    power_factor: sums.unit(Quantity::Factor, unit).and_then(power_factor),
                     energy_kwh: self.of_unit(sums, Quantity::Energy, unit, reading),
                     current_a: sums.unit(Quantity::Current, unit),
                     voltage_v: sums.unit(Quantity::Voltage, unit),
                 };
-                reading.units.push(told);
+                let index = unit + 1;
+                reading.units.push(UnitReading { index, electric });
             }
         }
         reading.peak_w = self.total(sums, Quantity::Peak).filter(|_| is_single);
@@ -221,15 +225,15 @@ impl Plan {
             (reading.peak_at, reading.peak_since) = (None, None);
         }
         let single_phase = match reading.phases.as_slice() {
-            [phase] if is_single => Some(*phase),
-            _ => None,
+            [phase] if is_single => phase.electric,
+            _ => Electric::default(),
         };
-        let inlet = |quantity, of_phase: fn(&PhaseReading) -> Option<f64>| {
-            let own = self.total(sums, quantity).filter(|_| is_single);
-            own.or_else(|| single_phase.as_ref().and_then(of_phase))
-        };
-        reading.current_a = inlet(Quantity::Current, |phase| phase.current_a);
-        reading.voltage_v = inlet(Quantity::Voltage, |phase| phase.voltage_v);
+        let inlet = |quantity| self.total(sums, quantity).filter(|_| is_single);
+        reading.current_a = inlet(Quantity::Current).or(single_phase.current_a);
+        reading.voltage_v = inlet(Quantity::Voltage).or(single_phase.voltage_v);
+        let whole = sums.whole(Quantity::Factor);
+        let factor = whole.or_else(|| inlet(Quantity::Factor));
+        reading.power_factor = factor.and_then(power_factor).or(single_phase.power_factor);
     }
 
     /// True when a device with this plan can tell power.
@@ -276,19 +280,19 @@ impl Plan {
     ) -> Option<f64> {
         let is_power = quantity == Quantity::Power;
         let phase = |phase: &PhaseReading| match quantity {
-            Quantity::Apparent => phase.apparent_va,
-            Quantity::Energy => phase.energy_kwh,
-            _ => phase.power_w,
+            Quantity::Apparent => phase.electric.apparent_va,
+            Quantity::Energy => phase.electric.energy_kwh,
+            _ => phase.electric.power_w,
         };
         sums.unit(quantity, unit)
             .or_else(|| sum_of(&self.phases, reading.phases.iter().map(phase), unit))
             .or_else(|| match self.parts.filter(|_| is_power)? {
                 RowKind::Bank => {
-                    let banks = reading.banks.iter().map(|bank| bank.power_w);
+                    let banks = reading.banks.iter().map(|bank| bank.electric.power_w);
                     sum_of(&self.banks, banks, unit)
                 }
                 RowKind::Outlet => {
-                    let outlets = reading.outlets.iter().map(|outlet| outlet.power_w);
+                    let outlets = reading.outlets.iter().map(|outlet| outlet.electric.power_w);
                     sum_of(&self.outlets, outlets, unit)
                 }
                 RowKind::Phase | RowKind::Probe => None,
@@ -409,47 +413,21 @@ fn put(reading: &mut Reading, kind: RowKind, field: Field, row: usize, cell: &Ce
     let number = || value::number(value, cell.form, cell.absent);
     match kind {
         RowKind::Phase => {
-            let Some(phase) = reading.phases.get_mut(row) else {
-                return;
-            };
-            match field {
-                Field::Power => phase.power_w = number(),
-                Field::Current => phase.current_a = number(),
-                Field::Voltage => phase.voltage_v = number(),
-                Field::Apparent => phase.apparent_va = number(),
-                Field::Energy => phase.energy_kwh = number(),
-                _ => {}
+            if let Some(phase) = reading.phases.get_mut(row) {
+                phase.electric.set(field, number());
             }
         }
-        RowKind::Bank => {
-            let Some(bank) = reading.banks.get_mut(row) else {
-                return;
-            };
-            match field {
-                Field::Power => bank.power_w = number(),
-                Field::Current => bank.current_a = number(),
-                Field::Voltage => bank.voltage_v = number(),
-                Field::Apparent => bank.apparent_va = number(),
-                Field::Energy => bank.energy_kwh = number(),
-                Field::Name => set_name(&mut bank.name, value),
-                _ => {}
-            }
-        }
-        RowKind::Outlet => {
-            let Some(outlet) = reading.outlets.get_mut(row) else {
-                return;
-            };
-            match field {
-                Field::Power => outlet.power_w = number(),
-                Field::Current => outlet.current_a = number(),
-                Field::Voltage => outlet.voltage_v = number(),
-                Field::Apparent => outlet.apparent_va = number(),
-                Field::Energy => outlet.energy_kwh = number(),
-                Field::On => outlet.on = value::switch(value, cell.form),
-                Field::Name => set_name(&mut outlet.name, value),
-                _ => {}
-            }
-        }
+        RowKind::Bank => match (reading.banks.get_mut(row), field) {
+            (Some(bank), Field::Name) => set_name(&mut bank.name, value),
+            (Some(bank), _) => bank.electric.set(field, number()),
+            (None, _) => {}
+        },
+        RowKind::Outlet => match (reading.outlets.get_mut(row), field) {
+            (Some(outlet), Field::Name) => set_name(&mut outlet.name, value),
+            (Some(outlet), Field::On) => outlet.on = value::switch(value, cell.form),
+            (Some(outlet), _) => outlet.electric.set(field, number()),
+            (None, _) => {}
+        },
         RowKind::Probe => put_probe(reading, field, row, number(), value),
     }
 }

@@ -91,6 +91,8 @@ pub enum Quantity {
     Voltage,
     /// Power in watts above which the device itself warns of an overload.
     Limit,
+    /// Real by apparent power.
+    Factor,
 }
 
 impl Quantity {
@@ -105,6 +107,7 @@ impl Quantity {
         ("current_a", Quantity::Current),
         ("voltage_v", Quantity::Voltage),
         ("limit_w", Quantity::Limit),
+        ("power_factor", Quantity::Factor),
     ];
 }
 
@@ -396,6 +399,8 @@ pub enum Field {
     Apparent,
     /// Energy in kilowatt-hours.
     Energy,
+    /// Real by apparent power.
+    Factor,
     /// Switched on.
     On,
     /// Degrees Celsius.
@@ -407,6 +412,11 @@ pub enum Field {
 }
 
 impl Field {
+    /// True when a row that has it is there. Rows that are none have names, and power factors of 0.
+    pub const fn tells(self) -> bool {
+        !matches!(self, Field::Name | Field::Factor)
+    }
+
     /// Every one, with its key in a profile.
     pub const NAMED: &[(&str, Field)] = &[
         ("power_w", Field::Power),
@@ -414,6 +424,7 @@ impl Field {
         ("voltage_v", Field::Voltage),
         ("apparent_va", Field::Apparent),
         ("energy_kwh", Field::Energy),
+        ("power_factor", Field::Factor),
         ("on", Field::On),
         ("temperature_c", Field::Temperature),
         ("humidity_pct", Field::Humidity),

@@ -61,17 +61,33 @@ pub(crate) fn compare(name: &str, expected: &Json, got: &Identified, wrong: &mut
             .as_array()
             .into_iter()
             .flatten()
-            .any(|also| is_near(also, &number(have.power_w)))
+            .any(|also| is_near(also, &number(have.electric.power_w)))
         {
-            differs("phase W", &want["power_w"], number(have.power_w));
+            differs("phase W", &want["power_w"], number(have.electric.power_w));
         }
-        differs("phase A", &want["current_a"], number(have.current_a));
-        differs("phase V", &want["voltage_v"], number(have.voltage_v));
+        differs(
+            "phase A",
+            &want["current_a"],
+            number(have.electric.current_a),
+        );
+        differs(
+            "phase V",
+            &want["voltage_v"],
+            number(have.electric.voltage_v),
+        );
         if !want["apparent_va"].is_null() {
-            differs("phase VA", &want["apparent_va"], number(have.apparent_va));
+            differs(
+                "phase VA",
+                &want["apparent_va"],
+                number(have.electric.apparent_va),
+            );
         }
         if !want["energy_kwh"].is_null() {
-            differs("phase kWh", &want["energy_kwh"], number(have.energy_kwh));
+            differs(
+                "phase kWh",
+                &want["energy_kwh"],
+                number(have.electric.energy_kwh),
+            );
         }
     }
     let banks = expected["banks"].as_array().expect("a list");
@@ -81,10 +97,18 @@ pub(crate) fn compare(name: &str, expected: &Json, got: &Identified, wrong: &mut
         reading.banks.len().to_string(),
     );
     for (want, have) in banks.iter().zip(&reading.banks) {
-        differs("bank W", &want["power_w"], number(have.power_w));
-        differs("bank A", &want["current_a"], number(have.current_a));
+        differs("bank W", &want["power_w"], number(have.electric.power_w));
+        differs(
+            "bank A",
+            &want["current_a"],
+            number(have.electric.current_a),
+        );
         if !want["voltage_v"].is_null() {
-            differs("bank V", &want["voltage_v"], number(have.voltage_v));
+            differs(
+                "bank V",
+                &want["voltage_v"],
+                number(have.electric.voltage_v),
+            );
         }
     }
     let units = expected["units"].as_array().expect("a list");
@@ -94,12 +118,20 @@ pub(crate) fn compare(name: &str, expected: &Json, got: &Identified, wrong: &mut
         reading.units.len().to_string(),
     );
     for (want, have) in units.iter().zip(&reading.units) {
-        differs("unit W", &want["power_w"], number(have.power_w));
+        differs("unit W", &want["power_w"], number(have.electric.power_w));
         if !want["apparent_va"].is_null() {
-            differs("unit VA", &want["apparent_va"], number(have.apparent_va));
+            differs(
+                "unit VA",
+                &want["apparent_va"],
+                number(have.electric.apparent_va),
+            );
         }
         if !want["energy_kwh"].is_null() {
-            differs("unit kWh", &want["energy_kwh"], number(have.energy_kwh));
+            differs(
+                "unit kWh",
+                &want["energy_kwh"],
+                number(have.electric.energy_kwh),
+            );
         }
     }
     // Its outlets were not looked at when it was written down what to expect.
@@ -146,9 +178,9 @@ fn compare_outlets(
             differs("outlet index", &want["index"], have.index.to_string());
         }
         for (field, have) in [
-            ("power_w", have.power_w),
-            ("current_a", have.current_a),
-            ("energy_kwh", have.energy_kwh),
+            ("power_w", have.electric.power_w),
+            ("current_a", have.electric.current_a),
+            ("energy_kwh", have.electric.energy_kwh),
         ] {
             if !want[field].is_null() {
                 differs(&format!("outlet {field}"), &want[field], number(have));

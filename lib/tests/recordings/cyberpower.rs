@@ -41,8 +41,8 @@ fn banks_repeat_the_watts_of_their_phase() {
     assert_eq!(reading.power_w, Some(6006.0));
     assert_eq!(reading.energy_kwh, Some(4.5));
     assert_eq!((reading.phases.len(), reading.banks.len()), (3, 6));
-    assert_eq!(reading.phases[2].current_a, Some(10.3));
-    assert_eq!(reading.banks[5].power_w, Some(1006.0));
+    assert_eq!(reading.phases[2].electric.current_a, Some(10.3));
+    assert_eq!(reading.banks[5].electric.power_w, Some(1006.0));
     assert_eq!((reading.current_a, reading.voltage_v), (None, None));
 }
 
@@ -75,7 +75,11 @@ fn units_of_a_chain_add_up_and_have_their_own_rows() {
     assert_eq!(reading.power_w, Some(1000.0));
     assert_eq!(reading.energy_kwh, Some(2.0));
     assert_eq!(reading.peak_w, None, "peaks of two units have no sum");
-    let of_units: Vec<_> = reading.units.iter().map(|unit| unit.power_w).collect();
+    let of_units: Vec<_> = reading
+        .units
+        .iter()
+        .map(|unit| unit.electric.power_w)
+        .collect();
     assert_eq!(of_units, [Some(400.0), Some(600.0)]);
     let on: Vec<_> = reading.outlets.iter().map(|outlet| outlet.on).collect();
     assert_eq!(on, [Some(true), Some(false), Some(true), Some(false)]);

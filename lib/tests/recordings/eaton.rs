@@ -26,7 +26,11 @@ fn strapped_units_are_numbered_from_0_and_summed() {
     assert_eq!(reading.power_w, Some(2200.0));
     assert_eq!(reading.energy_kwh, Some(2.5));
     assert_eq!(reading.current_a, None);
-    let of_units: Vec<_> = reading.units.iter().map(|unit| unit.power_w).collect();
+    let of_units: Vec<_> = reading
+        .units
+        .iter()
+        .map(|unit| unit.electric.power_w)
+        .collect();
     assert_eq!(of_units, [Some(1500.0), Some(700.0)]);
     let states: Vec<_> = reading.outlets.iter().map(|outlet| outlet.on).collect();
     assert_eq!(states, [Some(true), Some(false)], "waiting to go on is off");
@@ -68,7 +72,13 @@ fn a_neutral_in_front_moves_no_phase() {
     let phases: Vec<_> = reading
         .phases
         .iter()
-        .map(|phase| (phase.index, phase.current_a, phase.voltage_v))
+        .map(|phase| {
+            (
+                phase.index,
+                phase.electric.current_a,
+                phase.electric.voltage_v,
+            )
+        })
         .collect();
     assert_eq!(
         phases,
@@ -120,7 +130,7 @@ fn the_first_generation_counts_its_outlets_from_0() {
     let outlets: Vec<_> = reading
         .outlets
         .iter()
-        .map(|outlet| (outlet.index, outlet.on, outlet.power_w))
+        .map(|outlet| (outlet.index, outlet.on, outlet.electric.power_w))
         .collect();
     assert_eq!(
         outlets,
@@ -155,7 +165,11 @@ fn transformers_that_are_not_there_are_no_banks() {
          3.0 0",
     )
     .reading();
-    let banks: Vec<_> = reading.banks.iter().map(|bank| bank.current_a).collect();
+    let banks: Vec<_> = reading
+        .banks
+        .iter()
+        .map(|bank| bank.electric.current_a)
+        .collect();
     assert_eq!(banks, [Some(3.1), Some(0.0)]);
     assert_eq!((reading.current_a, reading.power_w), (None, None));
 }

@@ -44,21 +44,26 @@ impl Truth {
             peak_w: listed("peak_w"),
         };
         truth.power_w.extend(whole.power_w);
-        truth
-            .power_w
-            .extend(sum(&mut whole.phases.iter().map(|phase| phase.power_w)));
-        truth
-            .power_w
-            .extend(sum(&mut whole.banks.iter().map(|bank| bank.power_w)));
-        truth
-            .power_w
-            .extend(sum(&mut whole.outlets.iter().map(|outlet| outlet.power_w)));
-        truth
-            .apparent_va
-            .extend(sum(&mut whole.phases.iter().map(|phase| phase.apparent_va)));
-        truth
-            .energy_kwh
-            .extend(sum(&mut whole.phases.iter().map(|phase| phase.energy_kwh)));
+        truth.power_w.extend(sum(&mut whole
+            .phases
+            .iter()
+            .map(|phase| phase.electric.power_w)));
+        truth.power_w.extend(sum(&mut whole
+            .banks
+            .iter()
+            .map(|bank| bank.electric.power_w)));
+        truth.power_w.extend(sum(&mut whole
+            .outlets
+            .iter()
+            .map(|outlet| outlet.electric.power_w)));
+        truth.apparent_va.extend(sum(&mut whole
+            .phases
+            .iter()
+            .map(|phase| phase.electric.apparent_va)));
+        truth.energy_kwh.extend(sum(&mut whole
+            .phases
+            .iter()
+            .map(|phase| phase.electric.energy_kwh)));
         truth
             .energy_kwh
             .extend(expected["energy_resettable_kwh"].as_f64());

@@ -18,7 +18,7 @@ fn a_floor_pdu_tells_kilowatts() {
     let floor = "5.2.2.1.8.1 131\n5.2.3.1.5.1.1 118\n5.2.3.1.6.1.1 389\n5.2.3.1.5.1.2 118\n5.2.3.1.6.1.2 390";
     let identified = agent(floor).identified();
     assert_eq!(identified.reading.power_w, Some(131_000.0));
-    assert_eq!(identified.reading.phases[1].current_a, Some(390.0));
+    assert_eq!(identified.reading.phases[1].electric.current_a, Some(390.0));
     assert_eq!(identified.reading.current_a, None);
 }
 
@@ -53,7 +53,13 @@ fn sources_are_units_and_lines_without_a_neutral_are_read_between_lines() {
     let phases: Vec<_> = reading
         .phases
         .iter()
-        .map(|phase| (phase.voltage_v, phase.current_a, phase.power_w))
+        .map(|phase| {
+            (
+                phase.electric.voltage_v,
+                phase.electric.current_a,
+                phase.electric.power_w,
+            )
+        })
         .collect();
     assert_eq!(
         phases,

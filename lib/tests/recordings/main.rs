@@ -11,6 +11,7 @@ mod apc;
 mod compare;
 mod cyberpower;
 mod eaton;
+mod factors;
 mod holes;
 mod liebert;
 mod oem;

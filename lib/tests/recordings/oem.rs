@@ -125,9 +125,13 @@ fn of_sensors_without_a_family_none_is_the_total() {
     let reading = identified.reading.attached();
     assert_eq!(identified.vendor, None);
     assert_eq!(reading.power_w, None);
-    let watts: Vec<_> = reading.banks.iter().map(|bank| bank.power_w).collect();
+    let watts: Vec<_> = reading
+        .banks
+        .iter()
+        .map(|bank| bank.electric.power_w)
+        .collect();
     assert_eq!(watts, [Some(400.0), Some(1250.0), None]);
-    assert_eq!(reading.banks[2].current_a, Some(1.7));
+    assert_eq!(reading.banks[2].electric.current_a, Some(1.7));
     assert_eq!(reading.temperatures[0].value, 23.5);
 }
 
@@ -174,6 +178,10 @@ fn what_a_transfer_switch_calls_power_is_apparent() {
     let reading = Agent::below("1.3.6.1.4.1.318.1.1.8", &lines).reading();
     assert_eq!((reading.power_w, reading.apparent_va), (None, Some(2300.0)));
     assert_eq!(reading.phases.len(), 2, "the neutral is none");
-    let banks: Vec<_> = reading.banks.iter().map(|bank| bank.current_a).collect();
+    let banks: Vec<_> = reading
+        .banks
+        .iter()
+        .map(|bank| bank.electric.current_a)
+        .collect();
     assert_eq!(banks, [Some(6.0), Some(4.0)], "the first row is the total");
 }

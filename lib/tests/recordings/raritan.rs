@@ -24,9 +24,13 @@ fn two_inlets_are_two_units_whose_voltages_and_peaks_have_no_sum() {
     assert_eq!(reading.power_w, Some(1500.0));
     assert_eq!((reading.current_a, reading.voltage_v), (None, None));
     assert_eq!(reading.peak_w, None);
-    let of_units: Vec<_> = reading.units.iter().map(|unit| unit.power_w).collect();
+    let of_units: Vec<_> = reading
+        .units
+        .iter()
+        .map(|unit| unit.electric.power_w)
+        .collect();
     assert_eq!(of_units, [Some(1200.0), Some(300.0)]);
-    assert_eq!(reading.units[1].voltage_v, Some(230.0));
+    assert_eq!(reading.units[1].electric.voltage_v, Some(230.0));
     assert_eq!(reading.phases.len(), 2);
 }
 
@@ -58,7 +62,13 @@ fn poles_are_phases_and_the_neutral_is_none() {
     let phases: Vec<_> = reading
         .phases
         .iter()
-        .map(|phase| (phase.current_a, phase.voltage_v, phase.power_w))
+        .map(|phase| {
+            (
+                phase.electric.current_a,
+                phase.electric.voltage_v,
+                phase.electric.power_w,
+            )
+        })
         .collect();
     assert_eq!(phases, [(Some(6.5), Some(231.0), Some(1500.0)); 3]);
 }
@@ -88,7 +98,7 @@ fn a_sensor_that_is_not_available_reads_nothing() {
     );
     let reading = agent.reading();
     assert_eq!((reading.power_w, reading.peak_w), (None, None));
-    assert_eq!(reading.outlets[0].power_w, None);
+    assert_eq!(reading.outlets[0].electric.power_w, None);
     assert_eq!(reading.outlets[0].on, Some(false));
     let temperatures: Vec<f64> = reading
         .temperatures
@@ -143,7 +153,7 @@ fn an_older_dominion_is_read_by_its_unit() {
     assert_eq!(reading.current_a, Some(2.5));
     assert_eq!(reading.voltage_v, Some(230.0));
     assert_eq!(reading.temperatures[0].value, 41.0);
-    assert_eq!(reading.outlets[0].current_a, Some(1.2));
+    assert_eq!(reading.outlets[0].electric.current_a, Some(1.2));
 }
 
 #[test]

@@ -22,7 +22,13 @@ fn a_device_with_three_inputs_among_others_has_no_current_of_its_own() {
     let units: Vec<_> = reading
         .units
         .iter()
-        .map(|unit| (unit.power_w, unit.current_a, unit.voltage_v))
+        .map(|unit| {
+            (
+                unit.electric.power_w,
+                unit.electric.current_a,
+                unit.electric.voltage_v,
+            )
+        })
         .collect();
     assert_eq!(
         units,
@@ -63,9 +69,12 @@ fn values_are_found_by_their_names_wherever_they_stand() {
     let reading = Agent::below("1.3.6.1.4.1.2606.7.4", &lines).reading();
     assert_eq!(reading.power_w, Some(2000.0));
     assert_eq!(reading.energy_kwh, Some(7671.5));
-    assert_eq!(reading.phases[0].current_a, Some(4.45));
+    assert_eq!(reading.phases[0].electric.current_a, Some(4.45));
     let outlet = &reading.outlets[0];
-    assert_eq!((outlet.current_a, outlet.on), (Some(0.44), Some(false)));
+    assert_eq!(
+        (outlet.electric.current_a, outlet.on),
+        (Some(0.44), Some(false))
+    );
     assert_eq!(reading.units.len(), 2);
 }
 
@@ -163,7 +172,7 @@ fn a_plant_with_negative_voltage_has_negative_values() {
         (reading.voltage_v, reading.current_a),
         (Some(-55.2), Some(-3.1))
     );
-    assert_eq!(reading.outlets[0].current_a, Some(-1.0));
+    assert_eq!(reading.outlets[0].electric.current_a, Some(-1.0));
 }
 
 #[test]

@@ -28,12 +28,12 @@ impl Layout {
             let is_served = served.contains(&WHOLE)
                 || served.contains(&unit)
                 || is_whole && served.len() == self.units.len();
-            // The peaks of several inlets or units have no sum, nor have currents and voltages of inlets.
+            // The peaks of several inlets or units have no sum, nor have currents, voltages and power factors of inlets.
             let has_no_sum = match quantity {
                 Quantity::Peak | Quantity::PeakAt | Quantity::PeakSince => {
                     !is_whole && (self.units.len() > 1 || wishes.len() > 1)
                 }
-                Quantity::Current | Quantity::Voltage => wishes.len() > 1,
+                Quantity::Current | Quantity::Voltage | Quantity::Factor => wishes.len() > 1,
                 _ => false,
             };
             if is_served || has_no_sum || !wishes.iter().all(|wish| has_value(wish)) {
@@ -75,7 +75,7 @@ impl Layout {
                 }
             }
         }
-        let told = best.keys().filter(|(_, _, field)| *field != Field::Name);
+        let told = best.keys().filter(|(_, _, field)| field.tells());
         let counted = self.counted.iter().copied();
         let speaking: SmallSet<(RowKind, u16)> = told
             .map(|(kind, row, _)| (*kind, *row))
@@ -122,7 +122,7 @@ impl Layout {
             let Target::Row { kind, field, row } = wish.cell.target else {
                 return None;
             };
-            let says = field != Field::Name && has_value(wish);
+            let says = field.tells() && has_value(wish);
             says.then(|| (kind, self.unit_of(kind, row), wish.alternative))
         });
         let counted = self

@@ -8,6 +8,9 @@ use crate::snmp::Oid;
 /// What is asked with an object to know whether it holds something.
 pub(super) type Guards = SmallMap<Oid, (Oid, Says)>;
 
+/// Up to this rank it is asked in every cycle, as far as one request holds it.
+const LAST_WISHED: u8 = 5;
+
 /// Divides the cells into requests: every cycle one request with what fits, and more only for what power
 /// needs; the rest is slow.
 pub(super) fn split(
@@ -27,12 +30,22 @@ pub(super) fn split(
             field: Field::Power,
             ..
         } if kind == RowKind::Phase || Some(kind) == sum_of => 2,
+        // What power factors say, the others say too.
+        Target::Device {
+            quantity: Quantity::Factor,
+            ..
+        }
+        | Target::Row {
+            kind: RowKind::Phase,
+            field: Field::Factor,
+            ..
+        } => LAST_WISHED,
         Target::Device { .. } => 3,
         Target::Row {
             kind: RowKind::Phase,
             ..
         } => 4,
-        Target::Row { .. } => 5,
+        Target::Row { .. } => LAST_WISHED + 1,
     };
     let mut cells = cells;
     crate::small::sort_by_key(&mut cells, |(_, cell)| rank(cell));
@@ -49,7 +62,7 @@ pub(super) fn split(
     let is_total_told = told.contains(&WHOLE) || told.len() == units;
     let last_needed = if is_total_told { 1 } else { 2 };
     let count = |limit: u8| cells.iter().filter(|(_, cell)| rank(cell) <= limit).count();
-    let fast = count(last_needed).max(count(4).min(batch));
+    let fast = count(last_needed).max(count(LAST_WISHED).min(batch));
     let slow = cells.split_off(fast);
     (parts(&cells, guards, batch), parts(&slow, guards, batch))
 }

@@ -281,10 +281,10 @@ impl Power {
                 None => "-",
             };
             let mut words = format!("{state:<3}");
-            if let Some(w) = outlet.power_w {
+            if let Some(w) = outlet.electric.power_w {
                 let _ = write!(words, "  {}", Watts(w));
             }
-            if let Some(a) = outlet.current_a {
+            if let Some(a) = outlet.electric.current_a {
                 let _ = write!(words, "  {a} A");
             }
             (format!("{} {}", outlet.index, outlet.name), words)

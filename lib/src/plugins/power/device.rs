@@ -144,6 +144,7 @@ pub(super) struct SavedPeak {
 pub(super) struct Figures {
     pub(super) power_w: Option<f64>,
     pub(super) apparent_va: Option<f64>,
+    pub(super) power_factor: Option<f32>,
     pub(super) current_a: Option<f64>,
     pub(super) voltage_v: Option<f64>,
     pub(super) energy_kwh: Option<f64>,
@@ -158,6 +159,7 @@ impl Figures {
         Figures {
             power_w: reading.power_w,
             apparent_va: reading.apparent_va,
+            power_factor: reading.power_factor,
             current_a: reading.current_a,
             voltage_v: reading.voltage_v,
             energy_kwh: reading.energy_kwh,

@@ -51,6 +51,7 @@ impl Power {
         view.read = Some((at.mono, at.wall));
         view.power_w = figures.power_w;
         view.apparent_va = figures.apparent_va;
+        view.power_factor = figures.power_factor;
         view.current_a = figures.current_a;
         view.voltage_v = figures.voltage_v;
         view.energy_kwh = figures.energy_kwh;

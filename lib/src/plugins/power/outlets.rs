@@ -139,7 +139,7 @@ impl Power {
                     row,
                     called,
                     was_on: outlet.on,
-                    drew_w: outlet.power_w,
+                    drew_w: outlet.electric.power_w,
                     outcome: String::new(),
                 }),
             }
@@ -562,7 +562,7 @@ fn now_words(outlet: &OutletReading) -> String {
         Some(on) => format!("is {}", state(on)),
         None => "does not tell its state".to_owned(),
     };
-    match (outlet.power_w, outlet.current_a) {
+    match (outlet.electric.power_w, outlet.electric.current_a) {
         (Some(power_w), _) => drop(write!(words, " and draws {}", Watts(power_w))),
         (None, Some(current_a)) => drop(write!(words, " and draws {current_a} A")),
         (None, None) => {}
@@ -581,7 +581,10 @@ fn shown(name: &str, order: &Order, chosen: &[&OutletReading]) -> Text {
     for outlet in chosen {
         let _ = writeln!(list, "{} {}", called(outlet), now_words(outlet));
     }
-    let known: Vec<f64> = chosen.iter().filter_map(|outlet| outlet.power_w).collect();
+    let known: Vec<f64> = chosen
+        .iter()
+        .filter_map(|outlet| outlet.electric.power_w)
+        .collect();
     let together = match known.is_empty() {
         true => String::new(),
         false => format!(" Together they draw {}.", Watts(known.iter().sum())),
