@@ -234,6 +234,8 @@ pub struct AlertView {
     pub muted_until: Option<Wall>,
     /// Who acknowledged it.
     pub acknowledged_by: Option<String>,
+    /// The alert that hides this one, or because of which nothing is known of it.
+    pub inhibited_by: Option<Arc<str>>,
 }
 
 /// Recent values of one thing, oldest first, one each `step`.

@@ -7,7 +7,8 @@ mod entry;
 
 pub use entry::{Ack, AlertEntry, Change, ChangeKind, Mute, Unit};
 
-use super::{AlertState, Report, ReportKind, Severity};
+use super::{AlertState, Report, ReportKind, Severity, inhibit};
+use crate::config::Config;
 use crate::effect::earlier;
 use crate::small::{SmallMap, SmallSet};
 use crate::snapshot::AlertView;
@@ -176,6 +177,7 @@ impl AlertBook {
                 worst: None,
                 unit: report.unit,
                 ack: None,
+                stands_alone: false,
                 rule: None,
                 reason: "",
                 samples: VecDeque::new(),
@@ -335,11 +337,11 @@ impl AlertBook {
     }
 
     /// Every alert for readers: what fires first, the worst of it on top.
-    pub fn views(&self) -> Vec<AlertView> {
+    pub fn views(&self, config: &Config) -> Vec<AlertView> {
         let mut views: Vec<AlertView> = self
             .entries
             .values()
-            .map(|entry| self.view(entry))
+            .map(|entry| self.view(config, entry))
             .collect();
         crate::small::sort_by_key(&mut views, |view| {
             (
@@ -351,7 +353,7 @@ impl AlertBook {
         views
     }
 
-    fn view(&self, entry: &AlertEntry) -> AlertView {
+    fn view(&self, config: &Config, entry: &AlertEntry) -> AlertView {
         AlertView {
             number: entry.number,
             name: Arc::clone(&entry.name),
@@ -364,6 +366,16 @@ impl AlertBook {
             unit: entry.unit,
             muted_until: self.muted(&entry.name).map(|(_, mute)| mute.until),
             acknowledged_by: entry.ack.as_ref().map(|ack| ack.by.clone()),
+            inhibited_by: inhibit::because(self, config, entry),
+        }
+    }
+
+    /// Notes that an alert is to be told although another one would explain it.
+    pub(super) fn set_stands_alone(&mut self, name: &str, state: &mut Pending) {
+        if let Some(entry) = self.entries.get_mut(name) {
+            entry.stands_alone = true;
+            state.put("alert", name, entry);
+            self.revision += 1;
         }
     }
 

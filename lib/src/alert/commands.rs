@@ -1,7 +1,7 @@
 //! The commands about alerts: `/alerts /ack /mute /unmute /why`. The buttons under a message run the same lines.
 
 use super::notify::{Notifier, clock};
-use super::{AlertBook, AlertEntry, AlertState, Mute, book};
+use super::{AlertBook, AlertEntry, AlertState, Mute, book, inhibit};
 use crate::chat::desk::Desk;
 use crate::chat::{Answer, Arg, Caller, Invocation, Role, Spec};
 use crate::config::{Config, units};
@@ -174,6 +174,9 @@ fn line(book: &AlertBook, config: &Config, now: Now, entry: &AlertEntry) -> Stri
     if let Some(ack) = &entry.ack {
         out.push_str(&format!(", seen by {}", ack.by));
     }
+    if let Some(source) = inhibit::because(book, config, entry) {
+        out.push_str(&format!(", inhibited by {source}"));
+    }
     if let Some((name, mute)) = book.muted(&entry.name) {
         if name != book::ALL {
             out.push_str(&format!(", {}", muted(config, now, mute)));
@@ -342,6 +345,11 @@ fn why(book: &AlertBook, notifier: &Notifier, config: &Config, now: Now, name: &
             "it is"
         };
         out.push(format!("{which} {}", muted(config, now, mute)));
+    }
+    if let Some(source) = inhibit::because(book, config, entry).and_then(|source| book.get(&source))
+    {
+        let (name, what) = (&source.name, &source.summary);
+        out.push(format!("inhibited by {name}: {}: {what}", source.subject));
     }
     if let Some(because) = notifier.held_because(name) {
         out.push(format!("not told: {because}"));

@@ -5,6 +5,7 @@
 
 pub mod book;
 pub mod commands;
+pub mod inhibit;
 pub mod notify;
 pub mod rule;
 

@@ -11,7 +11,7 @@ mod policy;
 mod rehearse;
 mod told;
 
-use super::{AlertBook, Change, ChangeKind, Severity, book};
+use super::{AlertBook, Change, ChangeKind, Severity, book, inhibit};
 use crate::chat::outbox::{Draft, ItemId, Outbox};
 use crate::config::Config;
 use crate::small::{SmallMap, SmallSet};
@@ -37,6 +37,9 @@ const LINES_AT_ONCE: usize = 300;
 const EDITS_AT_ONCE: usize = 10;
 /// Messages that can still be edited; beyond that the oldest stay as they are.
 const MAX_MESSAGES: usize = 300;
+/// What another alert explains waits for so long before anything is made of it: others of its network may follow, or
+/// answer again.
+const SETTLE: i64 = 30_000;
 /// Quiet hours hang on the wall clock, which may jump.
 const LOOK_AGAIN: i64 = 60_000;
 
@@ -136,6 +139,10 @@ impl Notifier {
             ChangeKind::Resolved | ChangeKind::Removed => self.conclude(env, change),
             ChangeKind::Acknowledged => self.acknowledge(env, change),
             ChangeKind::MuteEnded => self.end_mute(env, &change.name),
+        }
+        let is_over = matches!(change.kind, ChangeKind::Resolved | ChangeKind::Removed);
+        if is_over && inhibit::is_source(&change.name) {
+            self.end_inhibition(env);
         }
         self.save(env);
     }
@@ -301,7 +308,14 @@ impl Notifier {
         let queued = Queued::of(change, Note::Ended);
         let obstacle = self
             .obstacle(env, &change.name, change.severity)
-            .filter(|cause| *cause != Cause::Budget);
+            .filter(|cause| !matches!(cause, Cause::Budget | Cause::Inhibited));
+        if !knew && cause == Some(Cause::Inhibited) {
+            // It came and went with what explains it: nobody has to hear of it.
+            if let Some(told) = self.told.get_mut(&change.name) {
+                told.held = None;
+            }
+            return;
+        }
         match (knew, obstacle.or(cause.filter(|_| !knew))) {
             (_, Some(cause)) => self.hold(env, &change.name, queued, cause),
             (true, None) => self.enqueue(env, &change.name, queued),
@@ -350,6 +364,9 @@ impl Notifier {
             Some(_) => return Some(Cause::Mute),
             None => {}
         }
+        if inhibit::inhibitor(env.book, name).is_some() {
+            return Some(Cause::Inhibited);
+        }
         if severity < Severity::Critical && self.quiet_until(name).is_some() {
             return Some(Cause::Quiet);
         }
@@ -361,13 +378,16 @@ impl Notifier {
 
     fn hold(&mut self, env: &NotifyEnv<'_>, name: &Arc<str>, queued: Queued, cause: Cause) {
         log::debug!("alert {name}: not told: {}", cause.words());
+        let at = self.steady(env.now);
         let told = self.told.entry(Arc::clone(name)).or_default();
         match &mut told.held {
             Some(held) => held.add(queued, cause),
             None => told.held = Some(Held::new(queued, cause)),
         }
+        if let (Some(held), Cause::Inhibited) = (&mut told.held, cause) {
+            held.not_before = at + SETTLE;
+        }
         self.changed_told.insert(Arc::clone(name));
-        let at = self.steady(env.now);
         let look = self.look_at(env, name, cause, at);
         if let Some(look) = look {
             self.wake_at(look);
@@ -378,6 +398,11 @@ impl Notifier {
     fn look_at(&self, env: &NotifyEnv<'_>, name: &str, cause: Cause, at: i64) -> Option<i64> {
         match cause {
             Cause::Mute | Cause::MuteAll => None,
+            // The end of the other alert comes as a change; meanwhile others of the network may begin to answer.
+            Cause::Inhibited => {
+                let due = self.told.get(name)?.held.as_ref()?.not_before;
+                Some(if due > at { due } else { at + SETTLE })
+            }
             Cause::Quiet => {
                 let until = self.quiet_until(name)?;
                 Some(at + (until.0 - env.now.wall.0).clamp(0, LOOK_AGAIN))

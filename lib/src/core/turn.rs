@@ -183,7 +183,7 @@ impl Core {
         snapshot.alerts = if self.published_alerts == revision {
             Arc::clone(&self.snapshot.alerts)
         } else {
-            Arc::new(self.book.views())
+            Arc::new(self.book.views(&self.config))
         };
         self.published_alerts = revision;
         for plugin in &mut self.plugins {

@@ -271,6 +271,9 @@ impl Page<'_> {
         if let Some(by) = &alert.acknowledged_by {
             facts.push(format!("acknowledged by {by}"));
         }
+        if let Some(source) = &alert.inhibited_by {
+            facts.push(format!("inhibited by {source}"));
+        }
         if let Some(until) = alert.muted_until {
             facts.push(format!("muted until {}", self.clock(until)));
         }

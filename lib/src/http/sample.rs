@@ -249,6 +249,7 @@ fn alerts(snapshot: &Snapshot) -> Vec<AlertView> {
         unit,
         muted_until: None,
         acknowledged_by: None,
+        inhibited_by: None,
     };
     let names = snapshot.config.pdus.iter().map(|pdu| &pdu.name);
     let mut alerts = Vec::new();

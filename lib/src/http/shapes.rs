@@ -317,5 +317,10 @@ const ALERT: Schema = Schema::Object(&Object {
         member("unit", Schema::Text, "unit of both"),
         member("muted_until", TIME, "end of its mute"),
         member("acknowledged_by", TEXT, "who acknowledged it"),
+        member(
+            "inhibited_by",
+            TEXT,
+            "the alert that hides this one, or because of which nothing is known of it",
+        ),
     ],
 });

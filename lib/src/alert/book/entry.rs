@@ -37,6 +37,9 @@ pub struct AlertEntry {
     pub unit: Unit,
     /// Who has seen it.
     pub ack: Option<Ack>,
+    /// The alert that would explain it does not: it is told although that one fires.
+    #[serde(default)]
+    pub stands_alone: bool,
     /// The rule, once its plugin has reported since the start.
     #[serde(skip)]
     pub rule: Option<Rule>,

@@ -2,8 +2,8 @@
 
 use super::message::{Line, Title};
 use super::told::{Cause, Held, Note, Queued};
-use super::{Notifier, NotifyEnv, WINDOW, book, policy, span_millis};
-use crate::alert::{AlertState, Change, ChangeKind, Severity};
+use super::{Notifier, NotifyEnv, SETTLE, WINDOW, book, policy, span_millis};
+use crate::alert::{AlertState, Change, ChangeKind, Severity, inhibit};
 use crate::chat::Address;
 use crate::small::SmallMap;
 use std::sync::Arc;
@@ -18,11 +18,22 @@ impl Notifier {
             .filter(|(_, told)| told.held.is_some())
             .map(|(name, _)| Arc::clone(name))
             .collect();
+        let at = self.steady(env.now);
+        let mut alone = None;
         let mut summaries: SmallMap<(Cause, Vec<Address>), Vec<Line>> = SmallMap::new();
         for name in held {
             let Some(held) = self.told.get(&name).and_then(|told| told.held.clone()) else {
                 continue;
             };
+            if held.cause == Cause::Inhibited {
+                if held.not_before > at {
+                    continue;
+                }
+                let alone = alone.get_or_insert_with(|| inhibit::alone(env.book, env.config));
+                if alone.contains(&name) {
+                    env.book.set_stands_alone(&name, env.state);
+                }
+            }
             let obstacle = self.obstacle(env, &name, held.queued.severity);
             if let Some(cause) = obstacle {
                 self.still_held(&name, cause);
@@ -36,7 +47,9 @@ impl Notifier {
                     let key = (held.cause, audience.to_vec());
                     summaries.entry(key).or_default().push(line);
                 }
-                Cause::Mute | Cause::Budget => self.release_alone(env, &name, &held),
+                Cause::Mute | Cause::Inhibited | Cause::Budget => {
+                    self.release_alone(env, &name, &held)
+                }
             }
         }
         for ((cause, audience), lines) in summaries {
@@ -51,10 +64,11 @@ impl Notifier {
     fn still_held(&mut self, name: &Arc<str>, cause: Cause) {
         if let Some(held) = self.told.get_mut(name).and_then(|told| told.held.as_mut()) {
             // What a night or a mute of all held back keeps its place in that summary.
-            if !matches!(
+            let keeps = matches!(
                 (held.cause, cause),
-                (Cause::Quiet | Cause::MuteAll, Cause::Budget)
-            ) {
+                (Cause::Quiet | Cause::MuteAll, Cause::Budget) | (_, Cause::Inhibited)
+            );
+            if !keeps {
                 held.cause = cause;
             }
         }
@@ -101,6 +115,26 @@ impl Notifier {
         }
         self.changed_told.insert(Arc::clone(name));
         queued.line(name)
+    }
+
+    /// An alert is over that explained others: they are told if they go on for a while, in which what can be reached again
+    /// answers.
+    pub(super) fn end_inhibition(&mut self, env: &NotifyEnv<'_>) {
+        let due = self.steady(env.now) + SETTLE + span_millis(env.config.power.interval);
+        let mut is_any = false;
+        for (name, told) in &mut self.told {
+            let Some(held) = &mut told.held else {
+                continue;
+            };
+            is_any = true;
+            if held.cause == Cause::Inhibited && inhibit::inhibitor(env.book, name).is_none() {
+                held.not_before = due;
+                self.changed_told.insert(Arc::clone(name));
+            }
+        }
+        if is_any {
+            self.wake_at(due);
+        }
     }
 
     /// A mute has ended: what fires is told even if nothing happened meanwhile.

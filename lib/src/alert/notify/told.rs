@@ -37,6 +37,8 @@ pub(super) enum Cause {
     Mute,
     /// All alerts are.
     MuteAll,
+    /// It follows from another alert.
+    Inhibited,
     /// It is night.
     Quiet,
     /// There were enough messages about it lately.
@@ -48,6 +50,7 @@ impl Cause {
         match self {
             Cause::Mute => "it is muted",
             Cause::MuteAll => "all alerts are muted",
+            Cause::Inhibited => "another alert explains it",
             Cause::Quiet => "quiet hours",
             Cause::Budget => "as many messages as max_notifications allows were sent",
         }
@@ -99,6 +102,9 @@ pub(super) struct Held {
     pub(super) fired: u32,
     /// The last of the news, with the highest severity of all.
     pub(super) queued: Queued,
+    /// What another alert explains is not told before this, in steady milliseconds.
+    #[serde(default)]
+    pub(super) not_before: i64,
 }
 
 impl Held {
@@ -107,6 +113,7 @@ impl Held {
             cause,
             fired: u32::from(queued.note != Note::Ended),
             queued,
+            not_before: 0,
         }
     }
 
@@ -116,11 +123,15 @@ impl Held {
             cause,
             fired: 0,
             queued,
+            not_before: 0,
         }
     }
 
     pub(super) fn add(&mut self, queued: Queued, cause: Cause) {
-        self.cause = cause;
+        // What has another reason as well is told when that one is gone.
+        if cause != Cause::Inhibited {
+            self.cause = cause;
+        }
         self.fired += u32::from(queued.note != Note::Ended);
         let severity = self.queued.severity.max(queued.severity);
         self.queued = Queued { severity, ..queued };
@@ -151,6 +162,7 @@ impl Cause {
         match self {
             Cause::Mute => "muted",
             Cause::MuteAll => "all alerts were muted",
+            Cause::Inhibited => "another alert explained it",
             Cause::Quiet => "it was quiet",
             Cause::Budget => "messages were held back",
         }
@@ -210,6 +222,9 @@ impl Told {
     pub(super) fn correct_times(&mut self, by_ms: i64) {
         for at in self.sent.iter_mut().chain(&mut self.remind_at) {
             *at += by_ms;
+        }
+        if let Some(held) = &mut self.held {
+            held.not_before += by_ms;
         }
         let held = self.held.as_mut().map(|held| &mut held.queued);
         for queued in self.queue.iter_mut().chain(held) {
