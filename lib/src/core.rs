@@ -19,6 +19,7 @@ use crate::ctx::{Ctx, Notice, Tickets};
 use crate::effect::{Effect, Effects, Ticket, earlier};
 use crate::event::Event;
 use crate::fault::Fault;
+use crate::history::History;
 use crate::host::{HostSample, Look};
 use crate::plugins::{Make, PLUGINS, Plugin, PluginReply};
 use crate::rng::Rng;
@@ -62,6 +63,7 @@ pub struct Core {
     heartbeat: Option<Heartbeat>,
     rehearsals: Vec<Rehearsal>,
     audit: AuditTail,
+    history: History,
     notices: Vec<Notice>,
     replies: Replies,
     /// Lines that wait for the first complete cycle.
@@ -148,6 +150,7 @@ impl Core {
             heartbeat: None,
             rehearsals: Vec::new(),
             audit: AuditTail::restore(&records),
+            history: History::new(now.mono),
             notices: Vec::new(),
             replies: Replies::default(),
             held: holds_lines.then(Vec::new),
@@ -198,6 +201,7 @@ impl Core {
         if self.unset_clock.is_some() {
             self.watch_clock(now);
         }
+        self.history.advance(now.mono);
         if let Some(heartbeat) = &mut self.heartbeat {
             heartbeat.note_event(now.mono, &event);
         }
@@ -220,6 +224,9 @@ impl Core {
             }
             Event::Resolved { ticket, result } => {
                 self.hand_on(now, ticket, PluginReply::Resolved(ticket, result), effects);
+            }
+            Event::Recalled { ticket, result } => {
+                self.hand_on(now, ticket, PluginReply::History(ticket, result), effects);
             }
             Event::Worked { ticket, product } => {
                 self.hand_on(now, ticket, PluginReply::Worked(ticket, product), effects)
@@ -553,7 +560,8 @@ impl Core {
 
     fn current_revision(&self) -> u64 {
         let parts: u64 = self.plugins.iter().map(|plugin| plugin.revision()).sum();
-        parts + self.book.revision() + self.chat.access().revision() + self.revision
+        let parts = parts + self.book.revision() + self.history.revision();
+        parts + self.chat.access().revision() + self.revision
     }
 
     fn health(&self) -> Health {

@@ -5,6 +5,7 @@ use crate::chat::access::Access;
 use crate::chat::{Answer, Invocation, ReplyTo};
 use crate::config::Config;
 use crate::effect::{Effect, Effects, LogFile, Ticket};
+use crate::history::{Found, History, Query};
 use crate::rng::Rng;
 use crate::state::Pending;
 use crate::time::Now;
@@ -26,6 +27,8 @@ pub struct Ctx<'a> {
     pub access: &'a Access,
     /// The alerts, to read.
     pub alerts: &'a AlertBook,
+    /// What was measured: series to note values in, and to ask.
+    pub history: &'a mut History,
     /// What stays inside: reports, answers, audit lines. The core hands it on at the end of the turn.
     pub notices: &'a mut Vec<Notice>,
     /// Seeded random numbers.
@@ -78,6 +81,11 @@ impl Ctx<'_> {
             line.push_str(&format!(" — for example {}", spec.example));
         }
         self.answer(&invocation.reply_to, Answer::text(line));
+    }
+
+    /// What a series was. What is not in memory is read, and comes as `PluginReply::History`.
+    pub fn recall(&mut self, query: &Query) -> Found {
+        Found::Now(self.history.recall(self.now, query))
     }
 
     /// Reports to the alert book.

@@ -4,6 +4,7 @@ use crate::chat::Asked;
 use crate::config::Config;
 use crate::effect::Ticket;
 use crate::fault::Fault;
+use crate::history::Curve;
 use crate::host::{HostSample, Processes};
 use crate::snmp::SnmpReply;
 use std::net::SocketAddr;
@@ -44,6 +45,13 @@ pub enum Event {
         ticket: Ticket,
         /// The address to use.
         result: Result<SocketAddr, Fault>,
+    },
+    /// A question about what was has been answered from disk.
+    Recalled {
+        /// The question it answers.
+        ticket: Ticket,
+        /// The curves; none when there is no such series.
+        result: Result<Vec<Curve>, Fault>,
     },
     /// This machine was looked at, or could not be.
     Host {

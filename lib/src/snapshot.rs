@@ -3,6 +3,7 @@
 use crate::alert::{AlertState, Severity};
 use crate::chat::transport::Received;
 use crate::config::{Config, Limit, Limits, PduConfig};
+use crate::history::Unit;
 use crate::pdu::profile::Head;
 use crate::pdu::{OutletReading, PhaseReading, ProbeReading};
 use crate::time::{Mono, Now, Wall};
@@ -33,7 +34,7 @@ pub struct Snapshot {
     pub site: Option<SumView>,
     /// Every alert that is not `ok`.
     pub alerts: Arc<Vec<AlertView>>,
-    /// Recent power, for sparklines.
+    /// The last ten minutes of every series, for sparklines; by name.
     pub history: Arc<Vec<Series>>,
     /// Names of the plugins that run.
     pub plugins: Vec<&'static str>,
@@ -238,27 +239,17 @@ pub struct AlertView {
     pub inhibited_by: Option<Arc<str>>,
 }
 
-/// Recent values of one thing, oldest first, one each `step`.
+/// Recent values of one series, oldest first, one each `step_s`.
 #[derive(Clone, Debug, Default)]
 pub struct Series {
-    /// Which.
-    pub key: SeriesKey,
-    /// Watts; NaN where there was no reading.
+    /// As in `history::Curve`: `power.total`, `power.pdu/alpha`, `host.cpu`.
+    pub name: Arc<str>,
+    /// Of the values.
+    pub unit: Unit,
+    /// NaN where there was no reading.
     pub values: Vec<f32>,
     /// Seconds from one value to the next.
     pub step_s: u32,
-}
-
-/// What a series is about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SeriesKey {
-    /// All PDUs.
-    #[default]
-    Site,
-    /// A team, by index.
-    Team(u32),
-    /// A PDU, by index.
-    Pdu(u32),
 }
 
 /// The agent's own condition.

@@ -105,6 +105,7 @@ impl Core {
                 state: &mut Pending::new(0),
                 access: self.chat.access(),
                 alerts: &self.book,
+                history: &mut self.history,
                 notices: &mut notices,
                 rng: &mut self.rng,
             };

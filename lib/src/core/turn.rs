@@ -18,6 +18,7 @@ impl Core {
             state: &mut self.pending,
             access: self.chat.access(),
             alerts: &self.book,
+            history: &mut self.history,
             notices: &mut self.notices,
             rng: &mut self.rng,
         };
@@ -186,6 +187,7 @@ impl Core {
             Arc::new(self.book.views(&self.config))
         };
         self.published_alerts = revision;
+        snapshot.history = self.history.sparks();
         for plugin in &mut self.plugins {
             plugin.publish(snapshot);
         }

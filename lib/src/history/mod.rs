@@ -1,8 +1,27 @@
-//! What values were over time, as readers and charts see them: curves of smallest, mean and highest.
+//! What values were over time: noted by plugins as they measure, kept in three levels (docs/history.md), and read as
+//! curves of smallest, mean and highest. Files are behind a trait; how a curve is drawn is not known here.
+
+mod bins;
+mod recent;
+
+pub use recent::{Found, History, Query, SeriesId};
 
 use crate::time::Wall;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The series of the power of all PDUs.
+pub const TOTAL: &str = "power.total";
+
+/// The name of the series of a team's power.
+pub fn of_team(name: &str) -> String {
+    format!("power.team/{name}")
+}
+
+/// The name of the series of a PDU's power.
+pub fn of_pdu(name: &str) -> String {
+    format!("power.pdu/{name}")
+}
 
 /// The unit of a series, in which it is kept and drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

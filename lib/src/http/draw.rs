@@ -117,14 +117,12 @@ fn runs(values: &[f64]) -> Vec<std::ops::Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::snapshot::SeriesKey;
-
     #[test]
     fn a_sparkline_has_gaps_where_there_was_no_reading() {
         let mut series = Series {
-            key: SeriesKey::Site,
             values: vec![1.0, 2.0, f32::NAN, 3.0, 4.0],
             step_s: 2,
+            ..Series::default()
         };
         let svg = sparkline(&series, None, 60).expect("four readings");
         assert_eq!(

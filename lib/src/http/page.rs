@@ -12,7 +12,8 @@ use super::{View, draw};
 use crate::digest;
 
 use crate::config::{Limits, PduConfig, TeamConfig};
-use crate::snapshot::{AlertView, PduState, PduView, SeriesKey, SumView};
+use crate::history;
+use crate::snapshot::{AlertView, PduState, PduView, Series, SumView};
 use crate::text::escape_html;
 use crate::time::{Human, Wall};
 use std::fmt::Write as _;
@@ -226,8 +227,8 @@ impl Page<'_> {
         }
         self.text(&facts.join(" · "));
         self.raw("</div></div><div>");
-        self.spark(SeriesKey::Site, limit_w(&limits), 2 * POINTS);
-        self.span_of(SeriesKey::Site);
+        self.spark(history::TOTAL, limit_w(&limits), 2 * POINTS);
+        self.span_of(history::TOTAL);
         self.raw("</div></section>");
     }
 
@@ -327,7 +328,7 @@ impl Page<'_> {
         self.raw("</div><div class=row><span class=watts>");
         self.sum_watts(sum);
         self.raw("</span><div class=half>");
-        self.spark(SeriesKey::Team(index as u32), limit, POINTS);
+        self.spark(&history::of_team(&team.name), limit, POINTS);
         self.raw("</div></div>");
         self.bar(sum.power_w, &team.limits);
         self.raw("<small>");
@@ -347,13 +348,13 @@ impl Page<'_> {
             if let (Some(pdu), Some(config)) =
                 (snapshot.pdus.get(index), snapshot.config.pdus.get(index))
             {
-                self.pdu(index, pdu, config);
+                self.pdu(pdu, config);
             }
         }
         self.raw("</div>");
     }
 
-    fn pdu(&mut self, index: usize, pdu: &PduView, config: &PduConfig) {
+    fn pdu(&mut self, pdu: &PduView, config: &PduConfig) {
         let state = pdu.state.name();
         let limits = pdu.limits(config);
         let limit = limit_w(&limits);
@@ -370,7 +371,7 @@ impl Page<'_> {
             None => self.raw("<span class=none>–</span>"),
         }
         self.raw("</span><div class=half>");
-        self.spark(SeriesKey::Pdu(index as u32), limit, POINTS);
+        self.spark(&history::of_pdu(&config.name), limit, POINTS);
         self.raw("</div></div>");
         self.bar(power, &limits);
         self.raw("<div class=\"row base\"><small>");
@@ -450,26 +451,28 @@ impl Page<'_> {
         self.raw(&svg);
     }
 
-    fn spark(&mut self, key: SeriesKey, limit: Option<f64>, points: usize) {
-        let history = &self.view.snapshot.history;
-        let Some(series) = history.iter().find(|series| series.key == key) else {
-            return;
-        };
-        if let Some(svg) = draw::sparkline(series, limit, points) {
+    fn spark(&mut self, name: &str, limit: Option<f64>, points: usize) {
+        let svg = self
+            .series(name)
+            .and_then(|series| draw::sparkline(series, limit, points));
+        if let Some(svg) = svg {
             self.raw(&svg);
         }
     }
 
     /// Says how far back a sparkline goes.
-    fn span_of(&mut self, key: SeriesKey) {
-        let history = &self.view.snapshot.history;
-        let series = history.iter().find(|series| series.key == key);
-        if let Some(series) = series.filter(|series| series.values.len() > 1) {
-            let span = draw::covered(series);
+    fn span_of(&mut self, name: &str) {
+        let series = self.series(name).filter(|series| series.values.len() > 1);
+        if let Some(span) = series.map(draw::covered) {
             self.raw("<div class=row><small>");
             self.text(&format!("{span} ago"));
             self.raw("</small><small>now</small></div>");
         }
+    }
+
+    fn series(&self, name: &str) -> Option<&Series> {
+        let mut history = self.view.snapshot.history.iter();
+        history.find(|series| &*series.name == name)
     }
 
     fn pill(&mut self, class: &str, word: &str) {

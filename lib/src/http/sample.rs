@@ -2,8 +2,9 @@
 
 use crate::alert::{AlertState, Severity};
 use crate::config::{Config, Host, Limit, Limits, PduConfig, TeamConfig};
+use crate::history;
 use crate::pdu::{Electric, PhaseReading, Profiles};
-use crate::snapshot::{AlertView, PduState, PduView, Series, SeriesKey, Snapshot, SumView};
+use crate::snapshot::{AlertView, PduState, PduView, Series, Snapshot, SumView};
 use crate::snmp::Credentials;
 use crate::time::{Mono, Now, Wall};
 use std::net::SocketAddr;
@@ -94,7 +95,7 @@ pub fn snapshot(sample: Sample) -> Snapshot {
     sum_up(&mut snapshot);
     let alerts: Vec<AlertView> = alerts(&snapshot);
     snapshot.alerts = Arc::new(alerts);
-    snapshot.history = Arc::new(history(&snapshot));
+    snapshot.history = Arc::new(recent(&snapshot));
     snapshot
 }
 
@@ -282,7 +283,7 @@ fn alerts(snapshot: &Snapshot) -> Vec<AlertView> {
     alerts
 }
 
-fn history(snapshot: &Snapshot) -> Vec<Series> {
+fn recent(snapshot: &Snapshot) -> Vec<Series> {
     let wave = |watts: f64, seed: usize, gap: bool| -> Vec<f32> {
         (0..150usize)
             .map(|t| {
@@ -297,19 +298,20 @@ fn history(snapshot: &Snapshot) -> Vec<Series> {
             })
             .collect()
     };
-    let series = |key, values| Series {
-        key,
+    let series = |name: &str, values| Series {
+        name: name.into(),
         values,
         step_s: 4,
+        ..Series::default()
     };
     let mut all = Vec::new();
     if let Some(watts) = snapshot.site.as_ref().and_then(|site| site.power_w) {
-        all.push(series(SeriesKey::Site, wave(watts, 1, false)));
+        all.push(series(history::TOTAL, wave(watts, 1, false)));
     }
     for (index, team) in snapshot.teams.iter().enumerate() {
         let watts = team.power_w.unwrap_or_default();
         all.push(series(
-            SeriesKey::Team(index as u32),
+            &history::of_team(&snapshot.config.teams[index].name),
             wave(watts, index + 2, false),
         ));
     }
@@ -317,7 +319,7 @@ fn history(snapshot: &Snapshot) -> Vec<Series> {
         let gap = pdu.state == PduState::Unreachable;
         if let Some(watts) = pdu.power_w {
             all.push(series(
-                SeriesKey::Pdu(index as u32),
+                &history::of_pdu(&snapshot.config.pdus[index].name),
                 wave(watts, index, gap),
             ));
         }

@@ -8,6 +8,7 @@ use crate::ctx::Ctx;
 use crate::effect::{Product, Ticket};
 use crate::event::HttpResponse;
 use crate::fault::Fault;
+use crate::history::Curve;
 use crate::host::{HostSample, Processes};
 use crate::snapshot::Snapshot;
 use crate::snmp::SnmpReply;
@@ -94,6 +95,8 @@ pub enum PluginReply {
     Http(Ticket, Result<HttpResponse, Fault>),
     /// A name was looked up.
     Resolved(Ticket, Result<SocketAddr, Fault>),
+    /// A question about what was has been answered.
+    History(Ticket, Result<Vec<Curve>, Fault>),
     /// A job has ended.
     Worked(Ticket, Product),
     /// This machine was looked at.

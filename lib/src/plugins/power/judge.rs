@@ -347,6 +347,9 @@ impl Power {
                 ctx.notices.push(crate::ctx::Notice::FirstCycleDone);
             }
         }
+        if let Some(power_w) = power_w {
+            self.tracks.note_pdu(ctx, index, power_w);
+        }
         if !is_counted {
             self.note_cycle(ctx, index, device_cycle, power_w, at);
         }

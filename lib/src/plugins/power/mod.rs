@@ -73,7 +73,7 @@ pub struct Power {
     jobs: SmallMap<Ticket, Purpose>,
     errands: Vec<errand::Errand>,
     episodes: Episodes,
-    history: history::History,
+    tracks: history::Tracks,
     published: publish::Published,
     scratch: (Reading, Sums),
     slot_devices: Vec<u32>,
@@ -473,10 +473,7 @@ impl super::Plugin for Power {
         self.clean_up(ctx, records);
         self.schedule = Schedule::new(ctx.config, ctx.now.mono, 0);
         self.save_at = Some(ctx.now.mono + SAVE_EVERY);
-        let max_series = ctx.config.history.max_series;
-        self.history
-            .reset(self.teams.len(), self.devices.len(), max_series);
-        self.history.start(ctx.now.mono);
+        self.open_tracks(ctx);
         self.untried = self
             .devices
             .iter()
@@ -523,21 +520,22 @@ impl super::Plugin for Power {
                     exceedings::answer_csv(ctx, &to, product);
                 }
             }
-            PluginReply::Http(..) | PluginReply::Host(..) | PluginReply::Processes(..) => {}
+            PluginReply::Http(..)
+            | PluginReply::History(..)
+            | PluginReply::Host(..)
+            | PluginReply::Processes(..) => {}
         }
     }
 
     fn poll_timeout(&self) -> Option<Mono> {
         let saving = self.save_at.filter(|_| !self.devices.is_empty());
-        let slots = earlier(self.next_slot(), self.history.next());
-        earlier(earlier(slots, self.next_errand()), saving)
+        earlier(earlier(self.next_slot(), self.next_errand()), saving)
     }
 
     fn handle_timeout(&mut self, ctx: &mut Ctx<'_>) {
         self.notice_sleep(ctx);
         self.fire_due(ctx);
         self.advance_errands(ctx);
-        self.note_history(ctx.now.mono);
         self.save_some(ctx);
     }
 
@@ -548,9 +546,7 @@ impl super::Plugin for Power {
         let is_same_rate = old.power.interval == ctx.config.power.interval;
         let origin = if is_same_rate { next } else { ctx.now.mono };
         self.schedule = Schedule::new(ctx.config, origin, cycle);
-        let max_series = ctx.config.history.max_series;
-        self.history
-            .reset(self.teams.len(), self.devices.len(), max_series);
+        self.open_tracks(ctx);
         self.save_from = 0;
         self.outlets_revision += 1;
         self.revision += 1;

@@ -17,8 +17,6 @@ pub(super) struct Published {
     temperatures: Arc<Vec<ProbeReading>>,
     rows_revision: u64,
     rows_at: Option<Mono>,
-    history: Arc<Vec<crate::snapshot::Series>>,
-    history_revision: u64,
 }
 
 impl Power {
@@ -45,11 +43,6 @@ impl Power {
             .teams
             .extend(self.teams.iter().map(|team| team.view.clone()));
         snapshot.site = (!self.devices.is_empty()).then(|| self.site.view.clone());
-        if self.published.history_revision != self.history.revision {
-            self.published.history_revision = self.history.revision;
-            self.published.history = self.history.series();
-        }
-        snapshot.history = Arc::clone(&self.published.history);
         snapshot.counters.polls_ok = self.polls_ok;
         snapshot.counters.polls_failed = self.polls_failed;
         snapshot.counters.polls_overrun = self.polls_overrun;

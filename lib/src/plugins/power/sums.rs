@@ -174,6 +174,10 @@ impl Power {
         }
         if let Known::Whole { sum_w, is_exact } = known {
             if let Some(sum_w) = sum_w {
+                match subject {
+                    Subject::Team(team) => self.tracks.note_team(ctx, team, sum_w),
+                    _ => self.tracks.note_site(ctx, sum_w),
+                }
                 sum.raise_peak(sum_w, at.wall);
             }
             let firing = |watch: &Watch| watch.state.state == AlertState::Firing;
