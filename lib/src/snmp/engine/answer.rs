@@ -77,6 +77,7 @@ fn read_next(asked: &[Oid], pdu: &RawPdu<'_>) -> Option<SnmpAnswer> {
         let bind = binds.next()?.ok()?;
         // Some firmware mistakes the order of objects, and where it has nothing behind one answers with one in front of it.
         found.push(if Oid::from_bytes(bind.name).ok()? < *oid {
+            bind.value().ok()?;
             VarBind {
                 oid: oid.clone(),
                 value: Value::EndOfMibView,

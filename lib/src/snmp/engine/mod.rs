@@ -445,7 +445,9 @@ impl Engine {
 
     /// The replies so far, each to be had once. Every question gets exactly one.
     pub fn take_replies(&mut self) -> Vec<SnmpReply> {
-        std::mem::take(&mut self.replies)
+        // The next batch is about as large.
+        let room = Vec::with_capacity(self.replies.len());
+        std::mem::replace(&mut self.replies, room)
     }
 
     /// True when there are replies to be taken.

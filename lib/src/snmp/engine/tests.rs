@@ -421,6 +421,19 @@ fn an_object_in_front_of_what_was_asked_says_that_nothing_is_behind_it() {
 }
 
 #[test]
+fn an_object_in_front_of_what_was_asked_must_have_a_readable_value() {
+    let mut world = World::asking(question(1, SnmpAsk::GetNext(oids(&["1.3.6.1.5"]))));
+    let mut answer = world.answer(0);
+    answer.pdu.binds = vec![bind("1.3.6.1.4.9", Value::IpAddress([192, 0, 2, 1]))];
+    let mut datagram = Vec::new();
+    answer.encode(&mut datagram);
+    // The tag of the value becomes one that SNMP does not have.
+    let tag = datagram.len() - 6;
+    datagram[tag] = 0x7e;
+    assert!(!world.engine.handle_datagram(at(5), device(), &datagram));
+}
+
+#[test]
 fn a_bulk_answer_increases_column_by_column() {
     let bulk = || SnmpAsk::GetBulk {
         non_repeaters: 1,
