@@ -6,6 +6,8 @@
     reason = "each fuzz program uses one of the functions"
 )]
 
+#[path = "host.rs"]
+pub mod host;
 #[path = "usm.rs"]
 pub mod usm;
 
@@ -54,6 +56,7 @@ pub const TARGETS: &[Target] = &[
     ("journal", journal, journal_seeds),
     ("audit_log", audit_log, audit_log_seeds),
     ("profile", profile, profile_seeds),
+    ("host", host::host, host::host_seeds),
 ];
 
 // --- SNMP -------------------------------------------------------------------------------------------------------------

@@ -146,6 +146,11 @@ fn profiles_never_panic() {
 }
 
 #[test]
+fn files_of_a_machine_never_panic() {
+    drive("host");
+}
+
+#[test]
 fn every_target_has_a_program_and_a_test() {
     let this = include_str!("fuzz.rs");
     let manifest = include_str!("../fuzz/Cargo.toml");

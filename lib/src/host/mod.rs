@@ -1,7 +1,14 @@
 //! What one look at this machine finds, as values: counters as the kernel counts them, capacities, temperatures.
 //!
-//! Reading files is `io::host`; shares and rates, which need two looks, are made in `plugins::monitor`. What could not be
+//! `procfs`, `mounts`, `sensors` and `throttled` make them of bytes. Reading files is `io::host`; shares and rates, which need two looks, are made in `plugins::monitor`. What could not be
 //! read is `None` or absent, never 0.
+
+#[cfg(test)]
+pub(crate) mod machines;
+pub mod mounts;
+pub mod procfs;
+pub mod sensors;
+pub mod throttled;
 
 use crate::time::Mono;
 use std::sync::Arc;
@@ -161,7 +168,7 @@ pub struct Temperature {
 /// One mounted file system.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FileSystem {
-    /// Where it is mounted; of several places, the shortest.
+    /// Where it is mounted; of several places the shortest that shows the whole of it.
     pub mount: Arc<str>,
     /// `/dev/mmcblk0p2`, `nas:/export`.
     pub device: Arc<str>,
