@@ -2,6 +2,7 @@
 #![doc = "Decisions are pure: an event and a time go in, effects come out. Sockets, files and clocks are in [`io`] alone."]
 
 pub mod alert;
+pub mod chart;
 pub mod chat;
 pub mod config;
 pub mod core;
