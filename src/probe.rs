@@ -157,16 +157,24 @@ fn text(address: &str, identified: &Identified) -> String {
     row("power factor", factor.unwrap_or_default());
     row("current", quantity(reading.current_a, "A"));
     row("voltage", quantity(reading.voltage_v, "V"));
+    row("rated", rated(reading.rating_a, reading.rating_w));
+    let nearest = reading.nearest_rated().map(|rated| rated.to_string());
+    row("nearest", nearest.unwrap_or_default());
     row("peak", peak(reading));
     row("energy", quantity(reading.energy_kwh, "kWh"));
     for unit in &reading.units {
         row(&format!("unit {}", unit.index), measured(&unit.electric));
     }
     for phase in &reading.phases {
-        row(&format!("phase {}", phase.index), measured(&phase.electric));
+        let values = [measured(&phase.electric), rated_words(phase.rating_a)];
+        row(&format!("phase {}", phase.index), join(&values));
     }
     for bank in &reading.banks {
-        let values = [measured(&bank.electric), bank.name.to_string()];
+        let values = [
+            measured(&bank.electric),
+            rated_words(bank.rating_a),
+            bank.name.to_string(),
+        ];
         row(&format!("bank {}", bank.index), join(&values));
     }
     row("outlets", outlets(&reading.outlets));
@@ -220,6 +228,17 @@ fn name(identified: &Identified) -> String {
 
 fn quantity(value: Option<f64>, unit: &str) -> String {
     value.map_or_else(String::new, |value| format!("{value} {unit}"))
+}
+
+fn rated(rating_a: Option<f32>, rating_w: Option<f32>) -> String {
+    join(&[
+        quantity(rating_a.map(f64::from), "A"),
+        quantity(rating_w.map(f64::from), "W"),
+    ])
+}
+
+fn rated_words(rating_a: Option<f32>) -> String {
+    rating_a.map_or_else(String::new, |rating_a| format!("rated {rating_a} A"))
 }
 
 fn measured(electric: &Electric) -> String {

@@ -5,7 +5,7 @@ use crate::chat::transport::Received;
 use crate::config::{Config, Limit, Limits, PduConfig};
 use crate::history::Unit;
 use crate::pdu::profile::Head;
-use crate::pdu::{OutletReading, PhaseReading, ProbeReading};
+use crate::pdu::{OutletReading, PhaseReading, ProbeReading, Rated};
 use crate::time::{Mono, Now, Wall};
 use std::sync::Arc;
 
@@ -110,6 +110,11 @@ impl PduView {
         }
     }
 
+    /// What is nearest to its rating, while the last reading still says how it is.
+    pub fn live_rated(&self) -> Option<Rated> {
+        self.nearest_rated.filter(|_| self.is_live())
+    }
+
     /// A value of the last reading, while that still says how it is.
     pub fn live(&self, value: Option<f64>) -> Option<f64> {
         value.filter(|_| self.is_live())
@@ -185,6 +190,10 @@ pub struct PduView {
     pub energy_kwh: Option<f64>,
     /// The device's own threshold in watts, where it stands for a limit.
     pub device_limit_w: Option<f32>,
+    /// Watts that it is rated for.
+    pub rating_w: Option<f32>,
+    /// Its inlet, phase or breaker that is nearest to what it is rated for.
+    pub nearest_rated: Option<Rated>,
     /// Seconds until its limit is reached at the present trend; `None` without a rising one.
     pub limit_in_s: Option<f32>,
     /// Start and length in `Snapshot::phases`.

@@ -16,7 +16,7 @@ proven by recordings of real devices, which the tests play; the others are writt
 [profile](profiles.md) of your own, and one that only says `identify-only` can be told about with the output of `rackwarden probe`.
 
 W watts, VA volt-amperes, A amperes, V volts, kWh energy, PF power factor, peak the highest watts since a reset with its time, limit the device's own threshold of
-overload, °C and % what its sensors say. Outlets are switched on, off or, where it says *cycle*, off and on again by the device.
+overload, rating what an inlet, phase or breaker is made for (rated W: the whole device), °C and % what its sensors say. Outlets are switched on, off or, where it says *cycle*, off and on again by the device.
 
 | family | maker | models | device | phases | banks | outlets | sensors | switched | reset | evidence |
 |---|---|---|---|---|---|---|---|---|---|---|
@@ -111,6 +111,8 @@ fn device(profile: &Profile) -> String {
         (Quantity::Factor, "PF"),
         (Quantity::Peak, "peak"),
         (Quantity::Limit, "limit"),
+        (Quantity::RatedCurrent, "rating"),
+        (Quantity::RatedPower, "rated W"),
     ];
     let words = words.iter().filter(|(quantity, _)| told.contains(quantity));
     let mut words: Vec<&str> = words.map(|(_, word)| *word).collect();
@@ -140,6 +142,7 @@ fn rows(profile: &Profile, kind: RowKind) -> String {
             Field::Voltage => "V",
             Field::Energy => "kWh",
             Field::Factor => "PF",
+            Field::Rating => "rating",
             Field::On => "on/off",
             Field::Temperature => "°C",
             Field::Humidity => "%",

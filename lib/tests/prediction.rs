@@ -74,6 +74,36 @@ fn a_rise_is_told_for_the_pdu_its_team_and_the_site() {
     assert_eq!(api(&sim)["pdus"][0]["limit_in_s"], Value::Null);
 }
 
+#[test]
+fn a_breaker_that_is_nearer_than_the_limit_is_told() {
+    let mut sim = Sim::new(&[("alpha", 6000.0), ("bravo", 3200.0), ("charlie", 3000.0)]);
+    sim.device("alpha").agent().set_rating(16);
+    sim.device("alpha").set_power(2900.0);
+    // More than half of the limit is used, and less of the breaker.
+    sim.device("bravo").agent().set_rating(32);
+    sim.device("bravo").set_power(2500.0);
+    sim.run_for(seconds(10));
+    let power = api(&sim);
+    let alpha = &power["pdus"][0];
+    // 2900 W at 230 V and a power factor of 0.95.
+    assert_eq!(alpha["breaker"]["part"], "inlet");
+    assert_eq!(alpha["breaker"]["index"], Value::Null);
+    assert_eq!(alpha["breaker"]["left_a"].as_f64(), Some(2.7));
+    assert_eq!(alpha["phases"][0]["rating_a"].as_f64(), Some(16.0));
+    assert_eq!(alpha["power_factor"].as_f64(), Some(0.95));
+    assert_eq!(power["pdus"][1]["breaker"]["rating_a"].as_f64(), Some(32.0));
+    assert_eq!(power["pdus"][2]["breaker"], Value::Null);
+    has(
+        &ask(&mut sim, "/current alpha"),
+        "2900 W  3100 W left  breaker 16 A: 2.7 A left",
+    );
+    let told = ask(&mut sim, "/current bravo");
+    assert!(!told.contains("breaker"), "{told}");
+    sim.device("alpha").set_silent(true);
+    sim.run_for(seconds(30));
+    assert_eq!(api(&sim)["pdus"][0]["breaker"], Value::Null);
+}
+
 /// Nothing sets a limit; the simulated device warns above 3600 W.
 fn without_a_limit() -> Config {
     let mut config = Sim::config(&[("alpha", 0.0)]);

@@ -5,7 +5,7 @@ use super::View;
 use super::write::Writer;
 use crate::config::{Host, Limits};
 use crate::pdu::{
-    BankReading, Kind, OutletReading, PhaseReading, ProbeReading, Reading, UnitReading,
+    BankReading, Kind, OutletReading, PhaseReading, ProbeReading, Rated, Reading, UnitReading,
 };
 use crate::snapshot::{PduState, Snapshot, SumView};
 use crate::time::Wall;
@@ -238,6 +238,10 @@ pub fn reading_object(probed: &Probed<'_>) -> String {
         factor(json, reading.power_factor);
         json.key("current_a").number(reading.current_a);
         json.key("voltage_v").number(reading.voltage_v);
+        rating(json, reading.rating_a);
+        json.key("rating_w").number(reading.rating_w.map(f64::from));
+        json.key("breaker");
+        breaker(json, reading.nearest_rated());
         json.key("peak_w").number(reading.peak_w);
         json.key("peak_time").time(probed.peak_time);
         json.key("energy_kwh").number(reading.energy_kwh);
@@ -284,6 +288,7 @@ fn bank_members(json: &mut Writer, bank: &BankReading) {
     json.key("power_w").number(bank.electric.power_w);
     json.key("apparent_va").number(bank.electric.apparent_va);
     factor(json, bank.electric.power_factor);
+    rating(json, bank.rating_a);
 }
 
 fn unit_members(json: &mut Writer, unit: &UnitReading) {
@@ -328,6 +333,9 @@ fn pdu_at(json: &mut Writer, view: &View<'_>, index: usize) {
         };
         json.key("limit_source").text_or_null(limit.map(|_| source));
         json.key("headroom_w").number(difference(limit, power_w));
+        json.key("rating_w").number(pdu.rating_w.map(f64::from));
+        json.key("breaker");
+        breaker(json, pdu.live_rated());
         json.key("limit_in_s")
             .number(power_w.and(seconds(pdu.limit_in_s)));
         json.key("peak_w").number(pdu.peak_w);
@@ -357,6 +365,7 @@ fn parts(
                 json.key("voltage_v").number(phase.electric.voltage_v);
                 json.key("apparent_va").number(phase.electric.apparent_va);
                 factor(json, phase.electric.power_factor);
+                rating(json, phase.rating_a);
             });
         }
     });
@@ -382,6 +391,24 @@ fn parts(
                 json.key("temperature_celsius").number(Some(probe.value));
             });
         }
+    });
+}
+
+fn rating(json: &mut Writer, rating_a: Option<f32>) {
+    json.key("rating_a").number(rating_a.map(f64::from));
+}
+
+fn breaker(json: &mut Writer, rated: Option<Rated>) {
+    let Some(rated) = rated else {
+        return json.number(None);
+    };
+    json.object(|json| {
+        json.key("part").text(rated.part.name());
+        let index = rated.part.index();
+        json.key("index").number(index.map(f64::from));
+        json.key("rating_a").number(Some(rated.rating_a.into()));
+        json.key("current_a").number(Some(rated.current_a.into()));
+        json.key("left_a").number(Some(rated.left_a()));
     });
 }
 
@@ -536,6 +563,7 @@ mod tests {
             power_w: Some(270.0),
             phases: vec![PhaseReading {
                 index: 1,
+                rating_a: Some(16.0),
                 electric: Electric {
                     power_w: Some(270.0),
                     power_factor: Some(0.98),
@@ -545,6 +573,7 @@ mod tests {
             banks: vec![BankReading {
                 index: 2,
                 name: "B2".into(),
+                rating_a: None,
                 electric: Electric {
                     voltage_v: Some(229.7),
                     ..Electric::default()

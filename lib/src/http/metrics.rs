@@ -145,6 +145,12 @@ const PDU_FAMILIES: &[(&str, &str, &str, Get)] = &[
         |_, pdu| pdu.live(pdu.voltage_v),
     ),
     (
+        "rackwarden_pdu_breaker_headroom_amperes",
+        "gauge",
+        "Amperes left to the inlet, phase or breaker that is nearest to its rating.",
+        |_, pdu| pdu.live_rated().map(|rated| rated.left_a()),
+    ),
+    (
         "rackwarden_pdu_energy_joules_total",
         "counter",
         "Energy as the PDU has counted it.",

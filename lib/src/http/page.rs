@@ -13,6 +13,7 @@ use crate::digest;
 
 use crate::config::{Limits, PduConfig, TeamConfig};
 use crate::history;
+use crate::pdu::Rated;
 use crate::snapshot::{AlertView, PduState, PduView, Series, SumView};
 use crate::text::escape_html;
 use crate::time::{Human, Wall};
@@ -392,6 +393,10 @@ impl Page<'_> {
             }
             (Some(_), None) => self.raw("no limit"),
         }
+        let nearer = |watts| move |rated: &Rated| rated.is_nearer_than(watts, limit);
+        if let Some(rated) = power.and_then(|watts| pdu.live_rated().filter(nearer(watts))) {
+            self.text(&format!(" · {rated}"));
+        }
         self.raw("</small><small>");
         let inlet = [
             (pdu.live(pdu.current_a), "A"),
@@ -574,10 +579,26 @@ fn number(value: f64) -> String {
 mod tests {
     use super::super::sample::{self, Sample};
     use super::*;
+    use crate::pdu::RatedPart;
 
     fn page(kind: Sample) -> String {
         let snapshot = sample::snapshot(kind);
         whole(&View::new(&snapshot, snapshot.now))
+    }
+
+    #[test]
+    fn the_page_tells_a_breaker_that_is_nearer_than_the_limit() {
+        let mut snapshot = sample::snapshot(Sample::Normal);
+        let rated = |rating_a| Rated {
+            part: RatedPart::Phase(2),
+            rating_a,
+            current_a: 12.9,
+        };
+        snapshot.pdus[0].nearest_rated = Some(rated(16.0));
+        snapshot.pdus[1].nearest_rated = Some(rated(32.0));
+        let page = whole(&View::new(&snapshot, snapshot.now));
+        assert!(page.contains(" · breaker 16 A: 3.1 A left on phase 2"));
+        assert!(!page.contains("breaker 32 A"));
     }
 
     #[test]

@@ -79,6 +79,7 @@ pub fn snapshot(sample: Sample) -> Snapshot {
         snapshot.pdus[index] = pdu(*watts, index);
         snapshot.phases.push(PhaseReading {
             index: 1,
+            rating_a: Some(16.0),
             electric: Electric {
                 power_w: Some(*watts),
                 current_a: Some((watts / 2.3).round() / 100.0),

@@ -163,6 +163,12 @@ pub const PDU: Schema = Schema::Object(&Object {
             NUMBER,
             "watts left to the limit, negative above it",
         ),
+        member("rating_w", NUMBER, "watts that the device is rated for"),
+        member(
+            "breaker",
+            Schema::OrNull(&BREAKER),
+            "the inlet, phase or breaker that is nearest to what it is rated for; null where the device tells no rating",
+        ),
         LIMIT_IN,
         member(
             "peak_w",
@@ -186,6 +192,22 @@ const PHASE: Schema = Schema::Object(&Object {
         member("voltage_v", NUMBER, "volts"),
         member("apparent_va", NUMBER, "volt-amperes"),
         FACTOR,
+        member("rating_a", NUMBER, "amperes that it is rated for"),
+    ],
+});
+
+const BREAKER: Schema = Schema::Object(&Object {
+    name: "Breaker",
+    members: &[
+        member(
+            "part",
+            Schema::OneOf(&["inlet", "phase", "bank"]),
+            "what it is",
+        ),
+        member("index", NUMBER, "its number; null for the inlet"),
+        member("rating_a", Schema::Number, "amperes that it is rated for"),
+        member("current_a", Schema::Number, "amperes that it carries"),
+        member("left_a", Schema::Number, "amperes left, negative above"),
     ],
 });
 

@@ -202,6 +202,7 @@ impl Layout {
         let mut chosen = self.choose_device(&has_value);
         let mut switches = Vec::new();
         let rows = self.choose_rows(&has_value, answered, &mut chosen, &mut switches);
+        let ratings = self.take_ratings(&mut chosen, answered);
         let has_uptime = answered(&oid(SYS_UPTIME)).is_some_and(|value| value.as_i64().is_some());
         let has_peak = chosen
             .keys()
@@ -223,6 +224,7 @@ impl Layout {
                 RowKind::Probe => plan.probes = rows,
             }
         }
+        ratings.write(&mut plan);
         let uptime = has_uptime.then(|| (oid(SYS_UPTIME), UPTIME));
         let cells = uptime
             .into_iter()

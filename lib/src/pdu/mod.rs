@@ -7,6 +7,7 @@ mod layout;
 pub mod plan;
 pub mod profile;
 mod profiles;
+mod rating;
 pub mod record;
 pub mod simulated;
 pub mod value;
@@ -15,6 +16,7 @@ pub use identify::{Identified, Identify};
 pub use plan::Plan;
 pub use profile::Profile;
 pub use profiles::{Profiles, Source};
+pub use rating::{Rated, RatedPart};
 
 use crate::time::Wall;
 
@@ -41,6 +43,10 @@ pub struct Reading {
     pub peak_since: Option<DeviceTime>,
     /// Power above which the device itself warns of an overload, in watts.
     pub limit_w: Option<f64>,
+    /// Current that each line of the single inlet is rated for, in amperes.
+    pub rating_a: Option<f32>,
+    /// Power that the device is rated for, in watts; `None` with several units or inlets.
+    pub rating_w: Option<f32>,
     /// Time since the device's management started, in hundredths of a second (`sysUpTime`).
     pub uptime_ticks: Option<u32>,
     /// What each unit behind the agent says; empty where there is one.
@@ -95,7 +101,7 @@ impl Electric {
             Field::Current => self.current_a = value,
             Field::Voltage => self.voltage_v = value,
             Field::Energy => self.energy_kwh = value,
-            Field::On | Field::Temperature | Field::Humidity | Field::Name => {}
+            Field::Rating | Field::On | Field::Temperature | Field::Humidity | Field::Name => {}
         }
     }
 }
@@ -121,6 +127,8 @@ pub struct UnitReading {
 pub struct PhaseReading {
     /// Counted from 1.
     pub index: u16,
+    /// Current that it is rated for, in amperes.
+    pub rating_a: Option<f32>,
     /// What is measured of it.
     pub electric: Electric,
 }
@@ -132,6 +140,8 @@ pub struct BankReading {
     pub index: u16,
     /// Its name on the device, empty when it has none.
     pub name: Box<str>,
+    /// Current that its breaker is rated for, in amperes.
+    pub rating_a: Option<f32>,
     /// What is measured of it.
     pub electric: Electric,
 }

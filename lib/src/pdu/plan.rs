@@ -28,6 +28,10 @@ pub struct Plan {
     pub probes: Box<[PlanRow]>,
     /// Rows of this kind make up the whole unit too; its power is their sum when nothing else tells it.
     pub parts: Option<RowKind>,
+    /// Current that each line of the single inlet is rated for, in amperes.
+    pub rating_a: Option<f32>,
+    /// Power that the device is rated for, in watts.
+    pub rating_w: Option<f32>,
     /// SETs that make the device forget its peak, one for each unit; empty when it cannot.
     pub peak_reset: Box<[VarBind]>,
     /// SETs that make the device count its energy anew, one for each unit; empty when it cannot.
@@ -75,12 +79,14 @@ pub struct Guard {
 pub const UNGUARDED: u16 = u16::MAX;
 
 /// A row of a table.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PlanRow {
     /// Index into the units of the plan.
     pub unit: u16,
     /// Its number, counted over all units where there are several.
     pub index: u16,
+    /// Current that it is rated for, in amperes.
+    pub rating_a: Option<f32>,
 }
 
 /// Where an answer goes and how it is read.
@@ -159,26 +165,27 @@ impl Plan {
 
     /// Gives a reading the rows that this plan fills. Reuses its memory.
     pub fn shape(&self, reading: &mut Reading) {
-        let index = |row: &PlanRow| row.index;
         reading.phases.clear();
         reading
             .phases
             .extend(self.phases.iter().map(|row| PhaseReading {
-                index: index(row),
+                index: row.index,
+                rating_a: row.rating_a,
                 ..PhaseReading::default()
             }));
         reading.banks.clear();
         reading
             .banks
             .extend(self.banks.iter().map(|row| BankReading {
-                index: index(row),
+                index: row.index,
+                rating_a: row.rating_a,
                 ..BankReading::default()
             }));
         reading.outlets.clear();
         reading
             .outlets
             .extend(self.outlets.iter().map(|row| OutletReading {
-                index: index(row),
+                index: row.index,
                 ..OutletReading::default()
             }));
         let probe = || ProbeReading {
@@ -204,6 +211,7 @@ impl Plan {
         reading.limit_w = self
             .total(sums, Quantity::Limit)
             .filter(|limit| *limit > 0.0);
+        (reading.rating_a, reading.rating_w) = (self.rating_a, self.rating_w);
         let is_single = self.units <= 1;
         reading.units.clear();
         if !is_single {

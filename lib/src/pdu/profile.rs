@@ -93,6 +93,10 @@ pub enum Quantity {
     Limit,
     /// Real by apparent power.
     Factor,
+    /// Current that each line of the inlet is rated for, in amperes.
+    RatedCurrent,
+    /// Power that the unit is rated for, in watts.
+    RatedPower,
 }
 
 impl Quantity {
@@ -108,6 +112,8 @@ impl Quantity {
         ("voltage_v", Quantity::Voltage),
         ("limit_w", Quantity::Limit),
         ("power_factor", Quantity::Factor),
+        ("rating_a", Quantity::RatedCurrent),
+        ("rating_w", Quantity::RatedPower),
     ];
 }
 
@@ -401,6 +407,8 @@ pub enum Field {
     Energy,
     /// Real by apparent power.
     Factor,
+    /// Current that it is rated for, in amperes.
+    Rating,
     /// Switched on.
     On,
     /// Degrees Celsius.
@@ -412,9 +420,9 @@ pub enum Field {
 }
 
 impl Field {
-    /// True when a row that has it is there. Rows that are none have names, and power factors of 0.
+    /// True when a row that has it is there. Rows that are none have names, ratings, and power factors of 0.
     pub const fn tells(self) -> bool {
-        !matches!(self, Field::Name | Field::Factor)
+        !matches!(self, Field::Name | Field::Factor | Field::Rating)
     }
 
     /// Every one, with its key in a profile.
@@ -425,6 +433,7 @@ impl Field {
         ("apparent_va", Field::Apparent),
         ("energy_kwh", Field::Energy),
         ("power_factor", Field::Factor),
+        ("rating_a", Field::Rating),
         ("on", Field::On),
         ("temperature_c", Field::Temperature),
         ("humidity_pct", Field::Humidity),

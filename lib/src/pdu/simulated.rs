@@ -173,6 +173,12 @@ impl Agent {
         }
     }
 
+    /// What each phase of an APC unit of the second generation is rated for, in amperes.
+    pub fn set_rating(&mut self, amperes: u16) {
+        let rating = Cell::fixed(Value::Integer(amperes.into()));
+        self.mib.insert(respond::oid(model::RPDU2_RATING), rating);
+    }
+
     /// Gives a unit of the second generation outlets that can be switched: the name of each, and its watts while it is on. What
     /// is switched off is missing in the unit's power, in the same proportion.
     pub fn set_outlets(&mut self, outlets: &[(&str, f64)]) {

@@ -2,8 +2,10 @@
 
 use super::rows::fill;
 use super::{Layout, ResetWish, TableRow, Wish, guard};
-use crate::pdu::plan::{Cell, PlanRow, PlanSwitch, Target, WHOLE};
+use crate::pdu::plan::{Cell, Plan, PlanRow, PlanSwitch, Target, WHOLE};
 use crate::pdu::profile::{Field, Keep, Quantity, RowKind, Set};
+use crate::pdu::rating::{rating_a, rating_w};
+use crate::pdu::value;
 use crate::small::{SmallMap, SmallSet};
 use crate::snmp::{Oid, Value, VarBind};
 
@@ -33,7 +35,11 @@ impl Layout {
                 Quantity::Peak | Quantity::PeakAt | Quantity::PeakSince => {
                     !is_whole && (self.units.len() > 1 || wishes.len() > 1)
                 }
-                Quantity::Current | Quantity::Voltage | Quantity::Factor => wishes.len() > 1,
+                Quantity::Current
+                | Quantity::Voltage
+                | Quantity::Factor
+                | Quantity::RatedCurrent
+                | Quantity::RatedPower => wishes.len() > 1,
                 _ => false,
             };
             if is_served || has_no_sum || !wishes.iter().all(|wish| has_value(wish)) {
@@ -175,6 +181,43 @@ impl Layout {
         })
     }
 
+    /// Takes what things are rated for out of what was chosen. It does not change, so it is read once.
+    pub(super) fn take_ratings(
+        &self,
+        chosen: &mut SmallMap<Chosen, Cell>,
+        answered: &dyn Fn(&Oid) -> Option<Value>,
+    ) -> Ratings {
+        let mut ratings = Ratings::default();
+        chosen.retain(|key, cell| {
+            let value = || value::number(&answered(&key.oid)?, cell.form, cell.absent);
+            match key.target {
+                Target::Device {
+                    quantity: Quantity::RatedCurrent,
+                    unit,
+                } => {
+                    let rating_a = value().and_then(rating_a);
+                    ratings.units.extend(rating_a.map(|rating| (unit, rating)));
+                }
+                Target::Device {
+                    quantity: Quantity::RatedPower,
+                    ..
+                } => ratings.device_w = value().and_then(rating_w),
+                Target::Row {
+                    kind,
+                    field: Field::Rating,
+                    row,
+                } => {
+                    let rating_a = value().and_then(rating_a);
+                    let rated = rating_a.map(|rating| ((kind, row), rating));
+                    ratings.rows.extend(rated);
+                }
+                _ => return true,
+            }
+            false
+        });
+        ratings
+    }
+
     pub(super) fn choose_resets(
         &self,
         which: usize,
@@ -207,6 +250,38 @@ impl Layout {
             .filter(|reset| Some(reset.alternative) == first)
             .map(|reset| reset.bind.clone())
             .collect()
+    }
+}
+
+/// What a device and its parts are rated for.
+#[derive(Default)]
+pub(super) struct Ratings {
+    /// Amperes of the lines of each unit's inlet; `WHOLE` where nobody says of which unit.
+    units: SmallMap<u16, f32>,
+    rows: SmallMap<(RowKind, u16), f32>,
+    device_w: Option<f32>,
+}
+
+impl Ratings {
+    /// Writes them into a plan. What is said of an inlet holds for each of its phases.
+    pub(super) fn write(&self, plan: &mut Plan) {
+        let inlet = |unit| {
+            let rating_a = self.units.get(&unit).or_else(|| self.units.get(&WHOLE));
+            rating_a.copied()
+        };
+        for (kind, rows) in [
+            (RowKind::Phase, &mut plan.phases),
+            (RowKind::Bank, &mut plan.banks),
+        ] {
+            for (at, row) in (0u16..).zip(rows) {
+                let of_inlet = || inlet(row.unit).filter(|_| kind == RowKind::Phase);
+                row.rating_a = self.rows.get(&(kind, at)).copied().or_else(of_inlet);
+            }
+        }
+        if plan.units <= 1 {
+            plan.rating_a = inlet(0);
+            plan.rating_w = self.device_w;
+        }
     }
 }
 
@@ -251,6 +326,7 @@ fn number(rows: &[(&TableRow, u16)], count_through: bool) -> Vec<PlanRow> {
                 [number] if !count_through => u16::try_from(number).unwrap_or(u16::MAX),
                 _ => position,
             },
+            rating_a: None,
         })
         .collect()
 }

@@ -18,6 +18,8 @@ const RPDU_LOAD: &str = "1.3.6.1.4.1.318.1.1.12.2.3.1.1";
 const RPDU2_CONFIG: &str = "1.3.6.1.4.1.318.1.1.26.4.1.1";
 const RPDU2_DEVICE: &str = "1.3.6.1.4.1.318.1.1.26.4.3.1";
 const RPDU2_PHASE: &str = "1.3.6.1.4.1.318.1.1.26.6.3.1";
+/// rPDU2DevicePropertiesMaxPhaseCurrentRating of the first unit
+pub(super) const RPDU2_RATING: &str = "1.3.6.1.4.1.318.1.1.26.4.2.1.12.1";
 /// Phase table of the Easy PDU
 const EPDU_PHASE: &str = "1.3.6.1.4.1.318.1.1.30.4.2.1";
 

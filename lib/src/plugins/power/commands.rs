@@ -183,7 +183,9 @@ impl Power {
                 let watch = device.hard.as_ref().or(device.soft.as_deref());
                 match (device.view.state, device.view.power_w) {
                     (PduState::Ok, Some(power_w)) => {
-                        words + &left_words(power_w, watch, device.view.limit_in_s)
+                        words
+                            + &left_words(power_w, watch, device.view.limit_in_s)
+                            + &breaker_words(power_w, watch, &device.view)
                     }
                     _ => words,
                 }
@@ -376,6 +378,16 @@ fn left_words(power_w: f64, watch: Option<&Watch>, limit_in_s: Option<f32>) -> S
         let _ = write!(words, ", limit in about {about} at this trend");
     }
     words
+}
+
+/// What is left to a breaker, when it is nearer than the limit.
+fn breaker_words(power_w: f64, watch: Option<&Watch>, view: &PduView) -> String {
+    let limit_w = watch.map(|watch| watch.limit.on_w);
+    let rated = view.nearest_rated;
+    match rated.filter(|rated| rated.is_nearer_than(power_w, limit_w)) {
+        Some(rated) => format!("  {rated}"),
+        None => String::new(),
+    }
 }
 
 fn current_words(

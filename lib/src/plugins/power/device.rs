@@ -7,7 +7,7 @@ use super::trend::Trend;
 use crate::config::{Host, PduConfig};
 use crate::fault::Fault;
 use crate::pdu::plan::Sums;
-use crate::pdu::{DeviceTime, Identify, Kind, Plan, Reading};
+use crate::pdu::{DeviceTime, Identify, Kind, Plan, Rated, Reading};
 use crate::snapshot::PduView;
 use crate::snmp::{Credentials, SnmpTarget, Version};
 use crate::time::{Mono, Wall};
@@ -152,6 +152,8 @@ pub(super) struct Figures {
     pub(super) peak_at: Option<DeviceTime>,
     pub(super) uptime_ticks: Option<u32>,
     pub(super) limit_w: Option<f64>,
+    pub(super) rating_w: Option<f32>,
+    pub(super) nearest_rated: Option<Rated>,
 }
 
 impl Figures {
@@ -167,6 +169,8 @@ impl Figures {
             peak_at: reading.peak_at,
             uptime_ticks: reading.uptime_ticks,
             limit_w: reading.limit_w.filter(|limit_w| *limit_w > 0.0),
+            rating_w: reading.rating_w,
+            nearest_rated: reading.nearest_rated(),
         }
     }
 }

@@ -52,6 +52,8 @@ impl Power {
         view.power_w = figures.power_w;
         view.apparent_va = figures.apparent_va;
         view.power_factor = figures.power_factor;
+        view.rating_w = figures.rating_w;
+        view.nearest_rated = figures.nearest_rated;
         view.current_a = figures.current_a;
         view.voltage_v = figures.voltage_v;
         view.energy_kwh = figures.energy_kwh;
