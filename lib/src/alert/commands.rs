@@ -351,6 +351,7 @@ fn why(book: &AlertBook, notifier: &Notifier, config: &Config, now: Now, name: &
         let (name, what) = (&source.name, &source.summary);
         out.push(format!("inhibited by {name}: {}: {what}", source.subject));
     }
+    out.extend(notifier.flapping(config, now, name));
     if let Some(because) = notifier.held_because(name) {
         out.push(format!("not told: {because}"));
     }

@@ -4,6 +4,7 @@
 //! have been told (`Told`), what was held back from them, and which messages still stand to be edited. It evaluates
 //! nothing and delivers nothing. Everything it knows is durable, in the turn in which it changes.
 
+mod flap;
 mod later;
 mod leave;
 mod message;
@@ -127,6 +128,7 @@ impl Notifier {
     /// Takes a change of the book in.
     pub fn handle_change(&mut self, env: &mut NotifyEnv<'_>, change: &Change) {
         let is_first = self.look_up(env, Some(&*change.name));
+        self.count_change(env, change);
         match change.kind {
             // The first look at the book has found it already.
             ChangeKind::Fired if is_first && self.is_aware(&change.name) => {}
@@ -135,7 +137,7 @@ impl Notifier {
                 self.mark(&change.name, || Status::Moved(change.severity));
                 self.announce(env, change);
             }
-            ChangeKind::Lowered => self.lower(change),
+            ChangeKind::Lowered => self.lower(env, change),
             ChangeKind::Resolved | ChangeKind::Removed => self.conclude(env, change),
             ChangeKind::Acknowledged => self.acknowledge(env, change),
             ChangeKind::MuteEnded => self.end_mute(env, &change.name),
@@ -162,6 +164,7 @@ impl Notifier {
         if self.wake.is_some_and(|due| due <= at) {
             self.wake = None;
             self.close_windows(env);
+            self.follow_flapping(env);
             self.release(env);
             self.remind(env);
             self.forget(env);
@@ -249,6 +252,10 @@ impl Notifier {
         for (id, message) in &mut self.messages {
             message.open_until = message.open_until.min(at + WINDOW);
             for line in message.lines.iter_mut().filter(|line| line.is_live()) {
+                let told = self.told.get(line.name.as_str());
+                if line.is_flapping() && told.is_some_and(|told| told.flap.is_some()) {
+                    continue;
+                }
                 if env.book.get(&line.name).is_none() && about != Some(&*line.name) {
                     let told = self.told.get(line.name.as_str());
                     line.status = told
@@ -281,7 +288,11 @@ impl Notifier {
             _ => Note::Firing,
         };
         let queued = Queued::of(change, note);
-        match self.obstacle(env, &change.name, change.severity) {
+        let obstacle = self.obstacle(env, &change.name, change.severity);
+        if note == Note::Firing && self.takes_flapping(env, change, &queued, obstacle) {
+            return;
+        }
+        match obstacle {
             Some(cause) => self.hold(env, &change.name, queued, cause),
             None => self.enqueue(env, &change.name, queued),
         }
@@ -298,6 +309,9 @@ impl Notifier {
         }
         let words = change.summary.clone();
         self.mark(&change.name, || Status::Ended(change.at, words.clone()));
+        if change.kind == ChangeKind::Removed {
+            self.forget_flapping(env, &change.name);
+        }
         let Some(told) = self.told.get_mut(&change.name) else {
             return;
         };
@@ -306,9 +320,12 @@ impl Notifier {
         let cause = told.held.as_ref().map(|held| held.cause);
         self.changed_told.insert(Arc::clone(&change.name));
         let queued = Queued::of(change, Note::Ended);
-        let obstacle = self
-            .obstacle(env, &change.name, change.severity)
-            .filter(|cause| !matches!(cause, Cause::Budget | Cause::Inhibited));
+        let obstacle = self.obstacle(env, &change.name, change.severity);
+        let in_the_way = obstacle.filter(|cause| !knew || *cause != Cause::Budget);
+        if self.takes_flapping(env, change, &queued, in_the_way) {
+            return;
+        }
+        let obstacle = obstacle.filter(|cause| !matches!(cause, Cause::Budget | Cause::Inhibited));
         if !knew && cause == Some(Cause::Inhibited) {
             // It came and went with what explains it: nobody has to hear of it.
             if let Some(told) = self.told.get_mut(&change.name) {
@@ -323,7 +340,12 @@ impl Notifier {
         }
     }
 
-    fn lower(&mut self, change: &Change) {
+    fn lower(&mut self, env: &mut NotifyEnv<'_>, change: &Change) {
+        let is_flapping = |told: &Told| told.flap.as_ref().is_some_and(|flap| flap.is_told);
+        if self.told.get(&change.name).is_some_and(is_flapping) {
+            let queued = Queued::of(change, Note::Firing);
+            self.takes_flapping(env, change, &queued, None);
+        }
         for (id, message) in &mut self.messages {
             if let Some(line) = message.live_line(&change.name) {
                 line.severity = change.severity;
@@ -474,7 +496,9 @@ impl Notifier {
             let cause = self.obstacle(env, name, severity).unwrap_or(held.cause);
             self.look_at(env, name, cause, at)
         });
-        self.wake = windows.chain(reminders).chain(looks).min();
+        let flaps = self.told.values();
+        let flaps = flaps.filter_map(|told| told.flap.as_ref().map(flap::Flap::due));
+        self.wake = windows.chain(reminders).chain(looks).chain(flaps).min();
     }
 
     /// Writes down what this turn has changed. Messages are saved where they are sent.

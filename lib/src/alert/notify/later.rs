@@ -146,7 +146,10 @@ impl Notifier {
             .filter(|entry| name == book::ALL || *entry.name == *name)
             .filter(|entry| {
                 let told = self.told.get(&entry.name);
-                told.is_none_or(|told| told.held.is_none() && told.queue.is_none())
+                told.is_none_or(|told| {
+                    let is_flapping = told.flap.as_ref().is_some_and(|flap| flap.is_told);
+                    told.held.is_none() && told.queue.is_none() && !is_flapping
+                })
             })
             .map(|entry| {
                 entry.changed(

@@ -53,6 +53,7 @@ impl Notifier {
         for ((note, severity, audience), lines) in bundles {
             match note {
                 Note::Firing | Note::Event => self.send_or_join(env, severity, &audience, lines),
+                Note::Flapping(..) => self.send_all(env, &audience, &Title::Alerts, lines),
                 Note::Reminder => self.send_all(env, &audience, &Title::Reminder, lines),
                 Note::Ended => {
                     self.recent_ends.push(at);

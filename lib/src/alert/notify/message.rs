@@ -91,19 +91,33 @@ pub(super) enum Status {
     Ended(Wall, String),
     /// It has no end.
     Event,
+    /// It comes and goes all the time; whether it fires now, and for which calm (in milliseconds) is waited.
+    Flapping(bool, i64),
+    /// It did, until then. True when it fires.
+    Calm(Wall, bool),
 }
 
 impl Line {
     pub(super) fn is_live(&self) -> bool {
-        matches!(self.status, Status::Firing | Status::Acknowledged(_))
+        matches!(
+            self.status,
+            Status::Firing | Status::Acknowledged(_) | Status::Flapping(..)
+        )
+    }
+
+    pub(super) fn is_flapping(&self) -> bool {
+        matches!(self.status, Status::Flapping(..))
     }
 
     fn mark(&self) -> &'static str {
         match &self.status {
-            Status::Ended(..) => "✅",
+            Status::Ended(..) | Status::Calm(_, false) | Status::Flapping(false, _) => "✅",
             Status::Event => "⚡",
             Status::Acknowledged(_) => "👤",
-            Status::Firing | Status::Moved(_) => mark(self.severity),
+            Status::Firing
+            | Status::Moved(_)
+            | Status::Flapping(true, _)
+            | Status::Calm(_, true) => mark(self.severity),
         }
     }
 
@@ -120,6 +134,13 @@ impl Line {
         match &self.status {
             Status::Acknowledged(by) => out.push_str(&format!(" — seen by {by}")),
             Status::Moved(severity) => out.push_str(&format!(" — now {}", severity.name())),
+            Status::Flapping(_, calm) => {
+                let calm = Human(Duration::from_millis(u64::try_from(*calm).unwrap_or(0)));
+                out.push_str(&format!(" — told again when calm for {calm}"));
+            }
+            Status::Calm(at, _) => {
+                out.push_str(&format!(" — calm at {}", clock(config, now, *at)));
+            }
             Status::Ended(at, words) if !words.is_empty() => {
                 out.push_str(&format!(" — {}, {words}", clock(config, now, *at)));
             }
@@ -162,7 +183,7 @@ impl Message {
         }
         for line in &mut self.lines {
             line.at.correct(by_ms);
-            if let Status::Ended(at, _) = &mut line.status {
+            if let Status::Ended(at, _) | Status::Calm(at, _) = &mut line.status {
                 at.correct(by_ms);
             }
         }
@@ -191,7 +212,14 @@ impl Message {
     pub(super) fn live_line(&mut self, name: &str) -> Option<&mut Line> {
         self.lines
             .iter_mut()
-            .find(|line| line.name == name && line.is_live())
+            .find(|line| line.name == name && line.is_live() && !line.is_flapping())
+    }
+
+    /// The line that says that it comes and goes.
+    pub(super) fn flapping_line(&mut self, name: &str) -> Option<&mut Line> {
+        self.lines
+            .iter_mut()
+            .find(|line| line.name == name && line.is_flapping())
     }
 
     pub(super) fn is_live(&self) -> bool {

@@ -1,5 +1,6 @@
 //! Scenarios in virtual time: what happened, and the transcript of what people got.
 
+mod flapping;
 mod lives;
 
 use super::*;
@@ -405,37 +406,6 @@ fn a_crash_within_the_linger_loses_no_message() {
         "[t+0.0s new 2] ✅ rack-3: (alpha): back (21:59:10)",
         "[t+0.0s edit 1] ✅ rack-3: (alpha): too much (21:59:00) — 21:59:10, back",
     ]);
-}
-
-#[test]
-fn flapping_stays_within_the_budget_and_is_counted() {
-    let mut world = plain();
-    for _ in 0..60 {
-        world.fire("power.limit:alpha");
-        world.secs(2);
-        world.end("power.limit:alpha");
-        world.secs(2);
-    }
-    world.secs(600);
-    let news: Vec<String> = world
-        .posted
-        .lines
-        .iter()
-        .filter(|line| line.contains("new"))
-        .cloned()
-        .collect();
-    assert_eq!(
-        news,
-        [
-            "[t+0.0s new 1] 🔴 rack-3: (alpha): too much",
-            "[t+2.0s new 2] ✅ rack-3: (alpha): back",
-            "[t+4.0s new 3] 🔴 rack-3: (alpha): too much",
-            "[t+6.0s new 4] ✅ rack-3: (alpha): back",
-            "[t+8.0s new 5] 🔴 rack-3: (alpha): too much",
-            "[t+10.0s new 6] ✅ rack-3: (alpha): back",
-            "[t+300.0s new 7] ✅ rack-3: (alpha): back; happened 57 times while messages were held back (22:02:58)",
-        ]
-    );
 }
 
 #[test]

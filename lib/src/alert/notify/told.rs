@@ -1,5 +1,6 @@
 //! What people know of one alert, what was held back from them, and what is left of its budget.
 
+use super::flap::{Flap, Restlessness};
 use super::message::{Line, Status};
 use super::span_millis;
 use crate::alert::{Change, Severity};
@@ -14,6 +15,8 @@ pub(super) enum Note {
     Firing,
     /// It happened.
     Event,
+    /// It comes and goes all the time; whether it fires now, and for which calm is waited.
+    Flapping(bool, i64),
     /// It fires still.
     Reminder,
     /// It is over.
@@ -25,6 +28,7 @@ impl Note {
     pub(super) fn bundle(self) -> Note {
         match self {
             Note::Event => Note::Firing,
+            Note::Flapping(..) => Note::Flapping(true, 0),
             note => note,
         }
     }
@@ -88,6 +92,7 @@ impl Queued {
             status: match self.note {
                 Note::Firing | Note::Reminder => Status::Firing,
                 Note::Event => Status::Event,
+                Note::Flapping(is_open, calm) => Status::Flapping(is_open, calm),
                 Note::Ended => Status::Ended(self.at, String::new()),
             },
         }
@@ -182,12 +187,19 @@ pub(super) struct Told {
     pub(super) queue: Option<Queued>,
     /// What was held back.
     pub(super) held: Option<Held>,
+    /// How often it changed lately.
+    #[serde(default)]
+    pub(super) restlessness: Restlessness,
+    /// It changes all the time.
+    #[serde(default)]
+    pub(super) flap: Option<Flap>,
 }
 
 impl Told {
     /// They know, or it is on its way, or there is a reason why not.
     pub(super) fn is_aware(&self) -> bool {
-        self.known.is_some() || self.queue.is_some() || self.held.is_some()
+        let is_flapping = self.flap.as_ref().is_some_and(|flap| flap.is_told);
+        self.known.is_some() || self.queue.is_some() || self.held.is_some() || is_flapping
     }
 
     /// How a line of it reads, if its end is on its way.
@@ -223,6 +235,10 @@ impl Told {
         for at in self.sent.iter_mut().chain(&mut self.remind_at) {
             *at += by_ms;
         }
+        self.restlessness.shift(by_ms);
+        if let Some(flap) = &mut self.flap {
+            flap.shift(by_ms);
+        }
         if let Some(held) = &mut self.held {
             held.not_before += by_ms;
         }
@@ -237,10 +253,17 @@ impl Told {
         for sent in &mut self.sent {
             *sent = (*sent).min(at);
         }
+        self.restlessness.not_after(at);
+        if let Some(flap) = &mut self.flap {
+            flap.not_after(at);
+        }
     }
 
     pub(super) fn is_needed(&self, config: &NotifyConfig, at: i64) -> bool {
         let span = span_millis(config.reset_after);
-        self.is_aware() || self.sent.iter().any(|sent| sent.saturating_add(span) > at)
+        let is_restless = self.flap.is_some() || self.restlessness.matters(at);
+        self.is_aware()
+            || is_restless
+            || self.sent.iter().any(|sent| sent.saturating_add(span) > at)
     }
 }

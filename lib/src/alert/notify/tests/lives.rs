@@ -22,7 +22,7 @@ fn random_lives_keep_the_budget_and_end_with_the_truth() {
             let pause = rng.below(30_000);
             world.wait(Duration::from_millis(pause));
         }
-        world.secs(400);
+        world.secs(1500);
         let is_open = world.book.get(name).is_some();
         assert_eq!(
             world
