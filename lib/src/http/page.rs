@@ -13,14 +13,13 @@ use crate::digest;
 
 use crate::config::{Limits, PduConfig, TeamConfig};
 use crate::history;
-use crate::pdu::Rated;
 use crate::snapshot::{AlertView, PduState, PduView, Series, SumView};
 use crate::text::escape_html;
 use crate::time::{Human, Wall};
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 use std::time::Duration;
-use words::{age_words, headroom_words, limit_in_words, members_words};
+use words::{age_words, breaker_words, headroom_words, limit_in_words, members_words};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -393,10 +392,7 @@ impl Page<'_> {
             }
             (Some(_), None) => self.raw("no limit"),
         }
-        let nearer = |watts| move |rated: &Rated| rated.is_nearer_than(watts, limit);
-        if let Some(rated) = power.and_then(|watts| pdu.live_rated().filter(nearer(watts))) {
-            self.text(&format!(" · {rated}"));
-        }
+        self.text(&breaker_words(pdu, limit));
         self.raw("</small><small>");
         let inlet = [
             (pdu.live(pdu.current_a), "A"),
@@ -579,26 +575,10 @@ fn number(value: f64) -> String {
 mod tests {
     use super::super::sample::{self, Sample};
     use super::*;
-    use crate::pdu::RatedPart;
 
     fn page(kind: Sample) -> String {
         let snapshot = sample::snapshot(kind);
         whole(&View::new(&snapshot, snapshot.now))
-    }
-
-    #[test]
-    fn the_page_tells_a_breaker_that_is_nearer_than_the_limit() {
-        let mut snapshot = sample::snapshot(Sample::Normal);
-        let rated = |rating_a| Rated {
-            part: RatedPart::Phase(2),
-            rating_a,
-            current_a: 12.9,
-        };
-        snapshot.pdus[0].nearest_rated = Some(rated(16.0));
-        snapshot.pdus[1].nearest_rated = Some(rated(32.0));
-        let page = whole(&View::new(&snapshot, snapshot.now));
-        assert!(page.contains(" · breaker 16 A: 3.1 A left on phase 2"));
-        assert!(!page.contains("breaker 32 A"));
     }
 
     #[test]

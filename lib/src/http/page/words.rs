@@ -1,7 +1,7 @@
 //! What the page says of figures.
 
 use super::whole_watts;
-use crate::snapshot::SumView;
+use crate::snapshot::{PduView, SumView};
 use crate::time::{About, Human};
 use std::time::Duration;
 
@@ -17,6 +17,16 @@ pub(super) fn headroom_words(headroom: Option<f64>, limit: f64) -> String {
 pub(super) fn limit_in_words(seconds: f32) -> String {
     let about = About(Duration::from_secs_f32(seconds));
     format!("limit in about {about} at this trend")
+}
+
+/// What is left to a breaker, when it is nearer than the limit.
+pub(super) fn breaker_words(pdu: &PduView, limit_w: Option<f64>) -> String {
+    match (pdu.power_w, pdu.live_rated()) {
+        (Some(power_w), Some(rated)) if rated.is_nearer_than(power_w, limit_w) => {
+            format!(" · {rated}")
+        }
+        _ => String::new(),
+    }
 }
 
 pub(super) fn members_words(sum: &SumView, members: usize) -> String {
@@ -35,5 +45,32 @@ pub(super) fn age_words(seconds: f64) -> String {
         format!("{seconds:.1} s")
     } else {
         Human(Duration::from_secs_f64(seconds.min(1e12))).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pdu::{Rated, RatedPart};
+    use crate::snapshot::PduState;
+
+    #[test]
+    fn a_breaker_is_told_when_it_is_nearer_than_the_limit() {
+        let mut pdu = PduView {
+            state: PduState::Ok,
+            power_w: Some(2900.0),
+            nearest_rated: Some(Rated {
+                part: RatedPart::Phase(2),
+                rating_a: 16.0,
+                current_a: 12.9,
+            }),
+            ..PduView::default()
+        };
+        let told = " · breaker 16 A: 3.1 A left on phase 2";
+        assert_eq!(breaker_words(&pdu, Some(6000.0)), told);
+        assert_eq!(breaker_words(&pdu, None), told);
+        assert_eq!(breaker_words(&pdu, Some(3000.0)), "");
+        pdu.state = PduState::Unreachable;
+        assert_eq!(breaker_words(&pdu, None), "");
     }
 }
