@@ -35,6 +35,7 @@ pub struct Agent {
     model: Option<Model>,
     moving: Vec<recording::Moving>,
     only_v1: bool,
+    mistakes_order: bool,
     outlets: Vec<outlets::Outlet>,
     writing: Writing,
     sets: usize,
@@ -120,6 +121,12 @@ impl Agent {
     /// Stays silent to everything but SNMPv1, as old cards do.
     pub fn speak_only_v1(&mut self) {
         self.only_v1 = true;
+    }
+
+    /// Orders its objects by the bytes in which their names are sent, as some firmware does: numbers from 16384 on then stand in
+    /// front of those from 256 on.
+    pub fn mistake_order(&mut self) {
+        self.mistakes_order = true;
     }
 
     /// `sysName.0`.
@@ -239,6 +246,7 @@ impl Agent {
             model: None,
             moving: Vec::new(),
             only_v1: false,
+            mistakes_order: false,
             outlets: Vec::new(),
             writing: Writing::Obeys,
             sets: 0,

@@ -190,3 +190,18 @@ fn outlets_of_a_list_end_where_the_outlets_do() {
     assert_eq!(states, [Some(true), Some(false)]);
     assert_eq!(reading.current_a, Some(1.2));
 }
+
+#[test]
+fn a_rittal_controller_has_the_sockets_that_it_names() {
+    let (identified, _) =
+        Agent::open("rittal-cmc-iii-pu_pdu-controller").identify(Options::default());
+    let outlets = &identified.reading.outlets;
+    assert_eq!(outlets.len(), 30);
+    for (number, outlet) in (1u16..).zip(outlets) {
+        assert_eq!(outlet.index, number);
+        assert_eq!(*outlet.name, *format!("Socket {number:02}"));
+        assert_eq!(outlet.on, Some(true));
+        assert_eq!(outlet.electric.power_w, None, "it measures phases only");
+    }
+    assert!(identified.plan.switches.iter().all(Option::is_none));
+}

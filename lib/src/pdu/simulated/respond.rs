@@ -1,6 +1,6 @@
 //! What an SNMP agent answers (RFC 1157 section 4.1, RFC 3416 section 4.2).
 
-use super::{Agent, Writing};
+use super::{Agent, Cell, Writing};
 use crate::snmp::{ErrorStatus, Oid, Pdu, PduKind, Value, VarBind, Version};
 use crate::time::Now;
 use std::ops::Bound;
@@ -74,13 +74,19 @@ fn get(agent: &Agent, version: Version, bind: &VarBind) -> VarBind {
 }
 
 fn next(agent: &Agent, version: Version, after: &Oid) -> VarBind {
-    let successors = agent
+    let mut all = agent.mib.iter();
+    let mut successors = agent
         .mib
         .range((Bound::Excluded(after.clone()), Bound::Unbounded));
-    match successors
-        .into_iter()
-        .find(|(_, cell)| fits(version, &cell.value))
-    {
+    let fits = |(_, cell): &(&Oid, &Cell)| fits(version, &cell.value);
+    let found = match agent.mistakes_order {
+        true => (all.by_ref())
+            .filter(|(name, _)| name.as_bytes() > after.as_bytes())
+            .filter(fits)
+            .min_by_key(|(name, _)| name.as_bytes()),
+        false => successors.find(fits),
+    };
+    match found {
         Some((name, cell)) => VarBind {
             oid: name.clone(),
             value: cell.value.clone(),

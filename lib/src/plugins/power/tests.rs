@@ -2,10 +2,13 @@
 
 use crate::config::{Config, Limit, Limits};
 use crate::effect::LogFile;
+use crate::pdu::simulated::Agent;
 use crate::sim::Sim;
 use crate::snapshot::{PduState, PduView};
-use crate::snmp::Credentials;
+use crate::snmp::message::encode_request;
 use crate::snmp::usm::{Auth, Password, Privacy, Usm};
+use crate::snmp::{Credentials, Message, Oid, SnmpAsk, Version};
+use crate::time::Now;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -522,6 +525,45 @@ fn the_alert_of_a_pdu_that_was_removed_while_the_agent_did_not_run_ends() {
         "{}",
         sim.transcript()
     );
+}
+
+#[test]
+fn a_device_that_mistakes_the_order_of_its_objects_is_found_and_read() {
+    // Its sysObjectID says nothing, so it is asked for objects of every maker, also for some that stand behind its own:
+    // 21239 is sent as 81 A5 77, and 318 as 82 3E.
+    let recording = b"1.3.6.1.2.1.1.1.0|4|Switched Rack PDU\n\
+        1.3.6.1.2.1.1.2.0|6|1.3.6.1.4.1.8072.3.2.10\n\
+        1.3.6.1.2.1.1.3.0|67|4711\n\
+        1.3.6.1.4.1.318.1.1.26.4.3.1.1.1|2|1\n\
+        1.3.6.1.4.1.318.1.1.26.4.3.1.5.1|2|27\n";
+    for only_v1 in [false, true] {
+        let mut agent = Agent::from_recording(recording).expect("a recording");
+        agent.mistake_order();
+        if only_v1 {
+            agent.speak_only_v1();
+        }
+        let geist: Oid = "1.3.6.1.4.1.21239.5.2.3.1.1.9".parse().expect("an OID");
+        let name = answer(&mut agent, only_v1, &geist);
+        assert!(name < geist, "it answers with an object in front: {name}");
+        let mut sim = Sim::new(&[("alpha", 3000.0)]);
+        *sim.device("alpha").agent() = agent;
+        sim.run_for(seconds(30));
+        let alpha = view(&sim, 0);
+        assert_eq!(alpha.power_w, Some(270.0), "{:?}", alpha.reason);
+        let profile = alpha.profile.expect("it was found");
+        assert_eq!(&*profile.name, "apc-rpdu2");
+    }
+}
+
+/// What a device names when it is asked for what follows this object.
+fn answer(agent: &mut Agent, only_v1: bool, after: &Oid) -> Oid {
+    let version = if only_v1 { Version::V1 } else { Version::V2c };
+    let ask = SnmpAsk::GetNext(Arc::from([after.clone()]));
+    let mut datagram = Vec::new();
+    encode_request(&mut datagram, version, b"public", 1, &ask);
+    let answer = agent.handle(Now::default(), &datagram).expect("an answer");
+    let message = Message::decode(&answer).expect("a message");
+    message.pdu.binds[0].oid.clone()
 }
 
 #[test]
