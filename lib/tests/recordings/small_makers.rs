@@ -2,6 +2,7 @@
 
 use crate::agent::{Agent, oid};
 use rackwarden_core::pdu::Kind;
+use rackwarden_core::pdu::identify::Options;
 use rackwarden_core::snmp::Value;
 
 #[test]
