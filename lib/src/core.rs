@@ -20,7 +20,7 @@ use crate::effect::{Effect, Effects, Ticket, earlier};
 use crate::event::Event;
 use crate::fault::Fault;
 use crate::history::History;
-use crate::host::{HostSample, Look};
+use crate::host::{HostView, Look};
 use crate::plugins::{Make, PLUGINS, Plugin, PluginReply};
 use crate::rng::Rng;
 use crate::small::SmallMap;
@@ -68,7 +68,7 @@ pub struct Core {
     replies: Replies,
     /// Lines that wait for the first complete cycle.
     held: Option<Vec<Asked>>,
-    host: Option<(Mono, Box<HostSample>)>,
+    host: Option<(Mono, HostView)>,
     waiting_for_host: Vec<Invocation>,
     storage_fault: Option<Fault>,
     log_fault: Option<Fault>,
@@ -238,7 +238,13 @@ impl Core {
                 self.hand_on(now, ticket, PluginReply::Processes(ticket, result), effects);
             }
             Event::Host { result, .. } => {
-                self.host = Some((now.mono, result.unwrap_or_default()));
+                let sample = *result.unwrap_or_default();
+                let view = HostView {
+                    at: Some(now.wall),
+                    sample,
+                    ..HostView::default()
+                };
+                self.host = Some((now.mono, view));
                 let invocations = std::mem::take(&mut self.waiting_for_host);
                 self.run_all(now, invocations, effects);
             }
@@ -506,19 +512,14 @@ impl Core {
                 plugin.run(ctx, &invocation)
             });
         }
-        if invocation.command == "status"
-            && self
-                .host
-                .as_ref()
-                .is_none_or(|(at, _)| now.mono.since(*at) >= HOST_AGE)
-        {
+        self.refresh_snapshot(now);
+        if invocation.command == "status" && host_view(&self.snapshot, &self.host, now).is_none() {
             let ticket = Tickets::new(OWNER_CORE, &mut self.next_ticket).issue();
             let look = Look::Sample;
             effects.push(Effect::Host { ticket, look });
             self.waiting_for_host.push(invocation);
             return;
         }
-        self.refresh_snapshot(now);
         self.run_builtin(now, &invocation, effects);
     }
 
@@ -575,6 +576,19 @@ impl Core {
         problems.extend(self.chat.problems());
         Health { problems }
     }
+}
+
+/// What is known of the host and still fresh: from the monitor, or from a look of our own.
+fn host_view<'a>(
+    snapshot: &'a Snapshot,
+    own: &'a Option<(Mono, HostView)>,
+    now: Now,
+) -> Option<&'a HostView> {
+    let is_fresh = |at: Mono| now.mono.since(at) < HOST_AGE;
+    let taken = |view: &&HostView| view.sample.taken.is_some_and(is_fresh);
+    let own = own.as_ref().filter(|(at, _)| is_fresh(*at));
+    let watched = snapshot.host.as_deref().filter(taken);
+    watched.or(own.map(|(_, view)| view))
 }
 
 fn ahead_ms(now: Now) -> i64 {

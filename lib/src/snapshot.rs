@@ -4,6 +4,7 @@ use crate::alert::{AlertState, Severity};
 use crate::chat::transport::Received;
 use crate::config::{Config, Limit, Limits, PduConfig};
 use crate::history::Unit;
+use crate::host::HostView;
 use crate::pdu::profile::Head;
 use crate::pdu::{OutletReading, PhaseReading, ProbeReading, Rated};
 use crate::time::{Mono, Now, Wall};
@@ -32,6 +33,8 @@ pub struct Snapshot {
     pub teams: Vec<SumView>,
     /// Over all PDUs; `None` when none is configured.
     pub site: Option<SumView>,
+    /// The machine; `None` without the monitor. Shared, because it changes only when it is looked at.
+    pub host: Option<Arc<HostView>>,
     /// Every alert that is not `ok`.
     pub alerts: Arc<Vec<AlertView>>,
     /// The last ten minutes of every series, for sparklines; by name.
@@ -59,6 +62,7 @@ impl Snapshot {
             temperatures: Arc::default(),
             teams: vec![SumView::default(); config.teams.len()],
             site: (!config.pdus.is_empty()).then(SumView::default),
+            host: None,
             alerts: Arc::default(),
             history: Arc::default(),
             plugins: Vec::new(),
@@ -277,6 +281,12 @@ pub struct Counters {
     pub polls_failed: u64,
     /// Polls that could not start because the one before had not ended.
     pub polls_overrun: u64,
+    /// Looks at the host.
+    pub host_looks: u64,
+    /// Looks at the host that brought nothing.
+    pub host_failures: u64,
+    /// Looks at the host that could not start because the one before had not ended.
+    pub host_overruns: u64,
     /// Messages that a chat service accepted.
     pub messages_sent: u64,
     /// Attempts to send that failed.

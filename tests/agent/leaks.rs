@@ -6,7 +6,7 @@ use crate::bot_api::{BotApi, OWNER};
 use crate::device::Device;
 use crate::search::{Needles, Readings};
 use crate::support::{
-    Agent, Outcome, PATIENCE, Process, Scratch, free_tcp_port, rackwarden, wait_for,
+    Agent, CALM, Outcome, PATIENCE, Process, Scratch, free_tcp_port, rackwarden, wait_for,
 };
 use rackwarden_core::sim::Weather;
 use rustix::process::Signal;
@@ -86,7 +86,7 @@ impl Peers {
              password_file = \"mail.password\"\nfrom = \"agent@x.test\"\n\
              [heartbeat]\nurl = \"{ping}/ping/{PING}\"\nevery = \"1m\"\n\
              [http]\nlisten = \"127.0.0.1:{http}\"\ntoken_file = \"http.token\"\n\
-             [power]\ninterval = \"200ms\"\ntimeout = \"100ms\"\nretries = 0\nlimit = \"3 kW\"\nunreachable_after = \"600ms\"\n\
+             {CALM}[power]\ninterval = \"200ms\"\ntimeout = \"100ms\"\nretries = 0\nlimit = \"3 kW\"\nunreachable_after = \"600ms\"\n\
              [[pdu]]\nname = \"alpha\"\naddress = \"127.0.0.1:{device}\"\n\
              community = \"{COMMUNITY}\"\nwrite_community = \"{WRITE_COMMUNITY}\"\n\
              [[pdu]]\nname = \"dead\"\naddress = \"127.0.0.1:9\"\ncommunity = \"{COMMUNITY}\"\n\

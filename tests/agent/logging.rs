@@ -1,7 +1,7 @@
 //! What the running agent writes to its log: no secret at the noisiest level, priorities for the journal, bounded files.
 
 use crate::bot_api::BotApi;
-use crate::support::{Agent, PATIENCE, Process, Scratch, outcome, rackwarden, wait_for};
+use crate::support::{Agent, CALM, PATIENCE, Process, Scratch, outcome, rackwarden, wait_for};
 use rustix::process::Signal;
 
 const TOKEN: &str = "777:pl4nted-token";
@@ -22,7 +22,7 @@ fn config(api: &BotApi, scratch: &Scratch, log: &str) -> String {
         "name = \"rack-3\"\nstate_dir = \"state\"\n[log]\n{log}\n\
          [telegram]\ntoken = \"{TOKEN}\"\napi_url = \"{}\"\n\
          [access]\nowners = [\"telegram:42\"]\n[notify]\nto = [\"telegram:42\"]\n\
-         [http]\nlisten = \"127.0.0.1:0\"\ntoken_file = \"http.token\"\n\
+         [http]\nlisten = \"127.0.0.1:0\"\ntoken_file = \"http.token\"\n{CALM}\
          [power]\ninterval = \"200ms\"\nunreachable_after = \"600ms\"\n\
          [[pdu]]\nname = \"alpha\"\naddress = \"127.0.0.1:9\"\n\
          community = \"s3cr3t-read\"\nwrite_community = \"s3cr3t-write\"\n",

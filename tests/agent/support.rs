@@ -203,6 +203,10 @@ pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
+/// The machine that the tests run on may be busy and full.
+pub(crate) const CALM: &str = "[monitor.thresholds]\ncpu = \"off\"\nmemory = \"off\"\ndisk = \"off\"\n\
+    inodes = \"off\"\ncpu_temperature = \"off\"\ngpu_temperature = \"off\"\ndisk_temperature = \"off\"\n";
+
 /// A running agent with a configuration of its own.
 pub(crate) struct Agent {
     pub(crate) process: Process,
@@ -240,7 +244,7 @@ impl Agent {
 
     fn whole(scratch: &Scratch, config: &str, http: u16) -> String {
         format!(
-            "name = \"rack-3\"\nstate_dir = \"{}\"\n{config}\n[http]\nlisten = \"127.0.0.1:{http}\"\n",
+            "name = \"rack-3\"\nstate_dir = \"{}\"\n{config}\n{CALM}[http]\nlisten = \"127.0.0.1:{http}\"\n",
             scratch.path("state").display()
         )
     }

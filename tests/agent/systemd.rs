@@ -2,7 +2,7 @@
 
 use crate::bot_api::{BotApi, TOKEN};
 use crate::device::Device;
-use crate::support::{PATIENCE, Scratch, repository, wait_for};
+use crate::support::{CALM, PATIENCE, Scratch, repository, wait_for};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -129,7 +129,7 @@ fn the_service_lives_under_a_real_systemd() {
     let config = |tables: &str| {
         let chat = api.config().replace(&format!("token = \"{TOKEN}\"\n"), "");
         format!(
-            "name = \"rack-3\"\n{chat}[http]\nlisten = \"127.0.0.1:0\"\n[power]\nlimit = \"3 kW\"\n{tables}"
+            "name = \"rack-3\"\n{chat}[http]\nlisten = \"127.0.0.1:0\"\n{CALM}[power]\nlimit = \"3 kW\"\n{tables}"
         )
     };
     let unit = std::fs::read_to_string(repository("systemd/rackwarden.service")).expect("the unit");

@@ -6,7 +6,7 @@ use super::{Answer, ChatEnv, Invocation};
 use crate::alert::AlertBook;
 use crate::alert::notify::Notifier;
 use crate::ctx::Notice;
-use crate::host::HostSample;
+use crate::host::HostView;
 use crate::snapshot::Snapshot;
 use crate::time::Now;
 
@@ -28,8 +28,8 @@ pub struct Desk<'a> {
     pub started: Now,
     /// Recent audit lines.
     pub audit: &'a AuditTail,
-    /// The machine's figures, asked for before `/status` runs.
-    pub host: Option<&'a HostSample>,
+    /// The machine's figures, asked for before `/status` runs unless the monitor has them.
+    pub host: Option<&'a HostView>,
 }
 
 impl Desk<'_> {

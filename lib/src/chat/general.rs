@@ -3,7 +3,7 @@
 use super::desk::Desk;
 use super::{Address, Answer, Arg, Invocation, Role, Spec, Subject};
 use crate::alert::AlertState;
-use crate::host::HostSample;
+use crate::host::{Bytes, FileSystem, HostView, SensorKind};
 use crate::snapshot::{PduState, Snapshot, SumView};
 use crate::text::Text;
 use crate::time::Human;
@@ -202,7 +202,7 @@ fn status(desk: &Desk<'_>) -> Text {
         .bold(&*desk.env.config.name)
         .plain(format!(", up {}\n", Human(up)));
     if let Some(host) = desk.host {
-        text = text.plain(host_line(host));
+        text = text.plain(host_lines(host));
     }
     text = power(text, snapshot);
     text = alerts(text, snapshot);
@@ -217,17 +217,19 @@ fn status(desk: &Desk<'_>) -> Text {
     }
 }
 
-fn host_line(host: &HostSample) -> String {
-    const MIB: u64 = 1 << 20;
+fn host_lines(view: &HostView) -> String {
+    let host = &view.sample;
     let mut parts = Vec::new();
+    if let Some(percent) = view.cpu_percent {
+        parts.push(format!("CPU {percent:.0} %"));
+    }
     if let Some([one, five, fifteen]) = host.load {
         parts.push(format!("load {one:.2} {five:.2} {fifteen:.2}"));
     }
     if let Some(memory) = &host.memory {
-        let (total, used) = (memory.total_bytes, memory.used_bytes());
-        let share = (used * 100).checked_div(total).unwrap_or(0);
-        let (used, total) = (used / MIB, total / MIB);
-        parts.push(format!("memory {used} of {total} MiB ({share} %)"));
+        let (used, total) = (Bytes(memory.used_bytes()), Bytes(memory.total_bytes));
+        let share = memory.used_percent().unwrap_or_default();
+        parts.push(format!("memory {used} of {total} ({share:.0} %)"));
     }
     if let Some(uptime) = host.uptime {
         parts.push(format!("up {}", Human(uptime)));
@@ -235,7 +237,31 @@ fn host_line(host: &HostSample) -> String {
     if parts.is_empty() {
         parts.push("cannot be read".to_owned());
     }
-    format!("Host: {}\n", parts.join(", "))
+    let mut lines = format!("Host: {}\n", parts.join(", "));
+    let more = disks_and_heat(view);
+    if !more.is_empty() {
+        lines += &format!("  {}\n", more.join(", "));
+    }
+    lines
+}
+
+/// The fullest file systems and the hottest processor: one line of a screen.
+fn disks_and_heat(view: &HostView) -> Vec<String> {
+    const DISKS: usize = 3;
+    let host = &view.sample;
+    // One that cannot be written to is full by nature.
+    let tenths = |disk: &&FileSystem| Some((disk.used_percent()? * 10.0) as u64);
+    let is_filling = |disk: &&FileSystem| !disk.is_read_only;
+    let mut disks: Vec<&FileSystem> = host.file_systems.iter().filter(is_filling).collect();
+    crate::small::sort_by_key(&mut disks, |disk| std::cmp::Reverse(tenths(disk)));
+    let disks = disks.into_iter().take(DISKS);
+    let used = |disk: &FileSystem| Some(format!("{} {:.0} %", disk.mount, disk.used_percent()?));
+    let mut parts: Vec<String> = disks.filter_map(used).collect();
+    let heat = host.temperatures.iter();
+    let heat = heat.filter(|sensor| sensor.kind == SensorKind::Cpu);
+    let hottest = heat.filter_map(|sensor| sensor.celsius).reduce(f64::max);
+    parts.extend(hottest.map(|celsius| format!("CPU at {celsius:.0} °C")));
+    parts
 }
 
 fn power(mut text: Text, snapshot: &Snapshot) -> Text {

@@ -15,12 +15,10 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 /// Plugins of this version, in the order of the plugin table.
-pub const PLUGINS: &[&str] = &["power"];
+pub const PLUGINS: &[&str] = &["power", "monitor"];
 
 /// Plugins of later versions.
-const LATER_PLUGINS: &[&str] = &[
-    "monitor", "docker", "outline", "bridge", "hub", "digest", "jobs",
-];
+const LATER_PLUGINS: &[&str] = &["docker", "outline", "bridge", "hub", "digest", "jobs"];
 
 /// Reads a configuration. `file` is how errors name it; relative paths inside of it start at its folder.
 ///
@@ -51,7 +49,7 @@ pub fn parse(text: &str, file: &str, env: &Environment) -> Result<Config, Vec<Co
     let document = document(part, &source.rest);
     let mut config = Config::empty();
     let mut root = Reader::new(part, String::new(), 0, &document);
-    let has_monitor = general(&mut config, &mut root, &scope);
+    general(&mut config, &mut root, &scope);
     config.extra.profiles = source::profiles(text);
     let own = root
         .tables("profile")
@@ -79,7 +77,7 @@ pub fn parse(text: &str, file: &str, env: &Environment) -> Result<Config, Vec<Co
         builder.team(reader);
     }
     builder.finish();
-    plugins(&mut config, &mut root, has_monitor);
+    plugins(&mut config, &mut root);
     root.finish();
     config.warnings = problems.take_warnings();
     let errors = problems.into_errors(file, text);
@@ -103,8 +101,8 @@ fn document<'a>(part: Part<'_>, text: &'a str) -> DeTable<'a> {
     document.into_inner()
 }
 
-/// Reads everything but the power sections. True when there is a `[monitor]`.
-fn general(config: &mut Config, root: &mut Reader<'_>, scope: &Scope<'_>) -> bool {
+/// Reads everything but the power sections.
+fn general(config: &mut Config, root: &mut Reader<'_>, scope: &Scope<'_>) {
     let name = root.get("name").and_then(|item| name(&item));
     config.name = name.unwrap_or_else(|| scope.env.hostname.clone()).into();
     config.state_dir = root
@@ -155,15 +153,9 @@ fn general(config: &mut Config, root: &mut Reader<'_>, scope: &Scope<'_>) -> boo
         reader.warn("[history]: long history is not supported by this version; it has no effect");
         reader.finish();
     }
-    let monitor_table = root.table("monitor");
-    let has_monitor = monitor_table.is_some();
-    if let Some(reader) = monitor_table {
-        reader.warn(
-            "[monitor]: watching the host is not supported by this version; it has no effect",
-        );
+    if let Some(reader) = root.table("monitor") {
         monitor::monitor(config, reader);
     }
-    has_monitor
 }
 
 /// A name that people read: printable, at most 64 characters, no white space around it.
@@ -433,8 +425,8 @@ fn listen(text: &str) -> Result<Listen, String> {
     })
 }
 
-/// Which plugins start: those that `plugins` names, else those that have a table.
-fn plugins(config: &mut Config, root: &mut Reader<'_>, has_monitor: bool) {
+/// Which plugins start: those that `plugins` names, else those that have a table and the monitor, which needs none.
+fn plugins(config: &mut Config, root: &mut Reader<'_>) {
     let has_power = !config.pdus.is_empty() || config.extra.has_power_table;
     let Some(item) = root.get("plugins") else {
         config.plugins = PLUGINS
@@ -455,11 +447,9 @@ fn plugins(config: &mut Config, root: &mut Reader<'_>, has_monitor: bool) {
         }
     }
     for later in names.iter().filter(|name| LATER_PLUGINS.contains(name)) {
-        if *later != "monitor" || !has_monitor {
-            root.warn(format!(
-                "plugins: `{later}` is not supported by this version; it has no effect"
-            ));
-        }
+        root.warn(format!(
+            "plugins: `{later}` is not supported by this version; it has no effect"
+        ));
     }
     if !names.contains(&"power") && !config.pdus.is_empty() {
         root.warn("plugins: `power` is not among them, so no [[pdu]] is read");

@@ -57,7 +57,7 @@ fn full_sample() -> String {
 fn an_empty_file_is_a_configuration() {
     let config = read("");
     assert_eq!(&*config.name, "host");
-    assert_eq!(config.plugins, Vec::<&str>::new());
+    assert_eq!(config.plugins, ["monitor"]);
     assert_eq!(config.warnings, Vec::<String>::new());
 }
 
@@ -81,7 +81,7 @@ fn the_sample_with_everything_turned_on_is_accepted_with_one_warning_for_each_mi
         .iter()
         .map(|warning| warning.split(':').next().unwrap_or(""))
         .collect();
-    assert_eq!(features, ["[history]", "[monitor]"]);
+    assert_eq!(features, ["[history]"]);
     assert_eq!(config.pdus.len(), 2);
     let Credentials::Usm(usm) = &config.pdus[1].credentials else {
         panic!("snmp_v3")
@@ -278,11 +278,15 @@ fn relative_paths_start_at_the_folder_of_the_file() {
 #[test]
 fn plugins_start_when_they_have_a_table_or_are_named() {
     for (text, want) in [
-        ("", &[][..]),
-        ("[power]\n", &["power"]),
-        ("[[pdu]]\nname = 'a'\naddress = 'h'\n", &["power"]),
-        ("plugins = []\n[power]\n", &[]),
-        ("plugins = ['monitor', 'power']\n", &["power"]),
+        ("", &["monitor"][..]),
+        ("[power]\n", &["power", "monitor"]),
+        (
+            "[[pdu]]\nname = 'a'\naddress = 'h'\n",
+            &["power", "monitor"],
+        ),
+        ("plugins = []\n[power]\n[monitor]\n", &[]),
+        ("plugins = ['power']\n[monitor]\n", &["power"]),
+        ("plugins = ['monitor', 'power']\n", &["monitor", "power"]),
     ] {
         assert_eq!(read(text).plugins, want, "{text}");
     }
@@ -294,7 +298,7 @@ fn plugins_start_when_they_have_a_table_or_are_named() {
     config
         .restrict_plugins(&["monitor".to_owned()])
         .expect("known");
-    assert_eq!(config.plugins, Vec::<&str>::new());
+    assert_eq!(config.plugins, ["monitor"]);
 }
 
 /// How a PDU with these keys is read and written to.

@@ -201,11 +201,13 @@ impl Core {
     }
 }
 
-/// A bare number, or one with a unit of power or time.
+/// A bare number, or one with a unit.
 fn number(text: &str) -> Option<f64> {
     let value = text.parse().ok();
     let value = value.or_else(|| units::power_w(text).ok());
     let value = value.or_else(|| Some(units::duration(text).ok()?.as_secs_f64()));
+    let value = value.or_else(|| units::share_percent(text).ok());
+    let value = value.or_else(|| units::temperature_celsius(text).ok());
     value.filter(|value: &f64| value.is_finite())
 }
 

@@ -97,7 +97,7 @@ impl Core {
             plugins: &self.plugin_names,
             started: self.started,
             audit: &self.audit,
-            host: self.host.as_ref().map(|(_, sample)| &**sample),
+            host: host_view(&self.snapshot, &self.host, now),
         };
         if !crate::chat::run_builtin(&mut desk, invocation) {
             log::error!(

@@ -9,6 +9,9 @@ pub mod mounts;
 pub mod procfs;
 pub mod sensors;
 pub mod throttled;
+mod view;
+
+pub use view::{Bytes, HostView, Rates};
 
 use crate::time::Mono;
 use std::sync::Arc;

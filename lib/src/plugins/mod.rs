@@ -1,5 +1,6 @@
 //! Capabilities. Each plugin holds its own state and commands; they never import each other.
 
+pub mod monitor;
 pub mod power;
 
 use crate::chat::{Arg, Invocation, Spec};
@@ -109,7 +110,10 @@ pub enum PluginReply {
 pub type Make = fn(&Arc<Config>) -> Box<dyn Plugin>;
 
 /// Every plugin, by name. A new one is one file and one line here.
-pub const PLUGINS: &[(&str, Make)] = &[("power", |config| Box::new(power::Power::new(config)))];
+pub const PLUGINS: &[(&str, Make)] = &[
+    ("power", |config| Box::new(power::Power::new(config))),
+    ("monitor", |config| Box::new(monitor::Monitor::new(config))),
+];
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,267 @@
+//! Watches the machine that the agent runs on: looks at it at a fixed rate, judges what it finds, and answers the
+//! commands about it. How values are read is not known here (`io::host`), nor how alerts reach people (`alert`).
+
+mod commands;
+mod history;
+mod judge;
+mod rehearse;
+mod sampler;
+#[cfg(test)]
+mod tests;
+mod top;
+mod usage;
+mod watch;
+
+use crate::chat::{Invocation, Spec};
+use crate::config::Config;
+use crate::ctx::Ctx;
+use crate::effect::{Effect, Ticket, earlier};
+use crate::fault::{Fault, FaultKind};
+use crate::host::{HostSample, HostView, Look};
+use crate::plugins::PluginReply;
+use crate::snapshot::Snapshot;
+use crate::state::Records;
+use crate::time::{Mono, Now};
+use history::Tracks;
+use judge::Watches;
+use sampler::{Due, Sampler};
+use std::sync::Arc;
+use std::time::Duration;
+use top::Top;
+
+/// What is younger than this is told as it is; older values are read anew for whoever asks.
+const FRESH: Duration = Duration::from_secs(5);
+/// A question about processes is given up after this.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The monitor plugin.
+#[derive(Debug)]
+pub struct Monitor {
+    sampler: Sampler,
+    /// The last look; the one before it waits to be filled anew.
+    view: Arc<HostView>,
+    spare: Arc<HostView>,
+    watches: Watches,
+    top: Top,
+    tracks: Tracks,
+    /// Commands that wait for the next look.
+    waiting: Vec<Invocation>,
+    /// Questions about processes, with the time at which they are given up.
+    asked: Vec<(Ticket, Mono, Invocation)>,
+    revision: u64,
+}
+
+impl Monitor {
+    /// Makes the plugin for a configuration.
+    pub fn new(config: &Arc<Config>) -> Monitor {
+        Monitor {
+            sampler: Sampler::new(&config.monitor, Mono::ZERO),
+            view: Arc::default(),
+            spare: Arc::default(),
+            watches: Watches::default(),
+            top: Top::default(),
+            tracks: Tracks::default(),
+            waiting: Vec::new(),
+            asked: Vec::new(),
+            revision: 0,
+        }
+    }
+
+    fn look(&mut self, ctx: &mut Ctx<'_>) {
+        let ticket = ctx.tickets.issue();
+        self.sampler.asked(ticket, ctx.now.mono);
+        let look = Look::Sample;
+        ctx.effects.push(Effect::Host { ticket, look });
+    }
+
+    fn handle_sample(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        ticket: Ticket,
+        result: Result<Box<HostSample>, Fault>,
+    ) {
+        let is_awaited = self.sampler.answered(ticket);
+        match result {
+            Ok(sample) => self.take_in(ctx, *sample),
+            Err(fault) if is_awaited => self.fail(ctx, &fault),
+            Err(_) => {}
+        }
+    }
+
+    /// A look has brought something: it is judged in this very step.
+    fn take_in(&mut self, ctx: &mut Ctx<'_>, sample: HostSample) {
+        if sample.taken.is_some() && sample.taken <= self.view.sample.taken {
+            return;
+        }
+        let now = ctx.now;
+        if usage::is_gap(&self.view.sample, &sample, ctx.config.monitor.interval) {
+            // Nobody looked in between, so nothing is known of it.
+            self.watches.lose_sight(ctx);
+            self.view = Arc::default();
+        }
+        let mut next = std::mem::take(&mut self.spare);
+        let is_first = self.view.sample.taken.is_none();
+        usage::fill(Arc::make_mut(&mut next), &self.view.sample, sample, now);
+        self.spare = std::mem::replace(&mut self.view, next);
+        if let Some(report) = self.sampler.succeeded(now) {
+            ctx.report(report);
+        }
+        self.watches.judge(ctx, &self.view, is_first, &self.top);
+        self.tracks.note(ctx, &self.view);
+        if let Some(ticket) = self
+            .top
+            .ask(now.mono, self.watches.wants_top(), &mut ctx.tickets)
+        {
+            let look = Look::Processes(top::SHOWN);
+            ctx.effects.push(Effect::Host { ticket, look });
+        }
+        self.revision += 1;
+        for invocation in std::mem::take(&mut self.waiting) {
+            commands::answer(ctx, &invocation, &self.view);
+        }
+    }
+
+    /// A look has brought nothing.
+    fn fail(&mut self, ctx: &mut Ctx<'_>, fault: &Fault) {
+        let now = ctx.now;
+        log::debug!("the host cannot be looked at: {fault}");
+        if let Some(report) = self.sampler.failed(&ctx.config.monitor, now, fault) {
+            ctx.report(report);
+        }
+        if self.view.at.is_some() {
+            self.watches.lose_sight(ctx);
+            self.view = Arc::default();
+            self.revision += 1;
+        }
+        for invocation in std::mem::take(&mut self.waiting) {
+            commands::cannot(ctx, &invocation, fault);
+        }
+    }
+
+    fn run_command(&mut self, ctx: &mut Ctx<'_>, invocation: &Invocation) {
+        if invocation.command == "processes" {
+            let ticket = ctx.tickets.issue();
+            let look = Look::Processes(commands::PROCESSES);
+            ctx.effects.push(Effect::Host { ticket, look });
+            let until = ctx.now.mono + PATIENCE;
+            self.asked.push((ticket, until, invocation.clone()));
+            return;
+        }
+        if self.is_fresh(ctx.now) {
+            return commands::answer(ctx, invocation, &self.view);
+        }
+        self.waiting.push(invocation.clone());
+        if !self.sampler.is_looking() {
+            self.look(ctx);
+        }
+    }
+
+    fn is_fresh(&self, now: Now) -> bool {
+        let taken = self.view.sample.taken;
+        taken.is_some_and(|taken| now.mono.since(taken) < FRESH)
+    }
+
+    /// Questions that nobody answered.
+    fn give_up(&mut self, ctx: &mut Ctx<'_>) {
+        let now = ctx.now.mono;
+        if !self.asked.iter().any(|(_, until, _)| *until <= now) {
+            return;
+        }
+        for (ticket, until, invocation) in std::mem::take(&mut self.asked) {
+            match until > now {
+                true => self.asked.push((ticket, until, invocation)),
+                false => commands::cannot(ctx, &invocation, &silence()),
+            }
+        }
+    }
+}
+
+fn silence() -> Fault {
+    Fault::new(FaultKind::Timeout, "no answer within 10 s")
+}
+
+impl super::Plugin for Monitor {
+    fn name(&self) -> &'static str {
+        "monitor"
+    }
+
+    fn specs(&self) -> Vec<&'static Spec> {
+        commands::SPECS.iter().collect()
+    }
+
+    fn rules(&self, config: &Config) -> Vec<String> {
+        rehearse::names(config, &self.watches)
+    }
+
+    fn rehearse(&mut self, ctx: &mut Ctx<'_>, rule: &str, value: f64) -> bool {
+        rehearse::rehearse(ctx, &self.watches, rule, value)
+    }
+
+    fn start(&mut self, ctx: &mut Ctx<'_>, _records: &Records) {
+        self.sampler = Sampler::new(&ctx.config.monitor, ctx.now.mono);
+        self.sampler.resume(ctx);
+        self.watches.resume(ctx);
+        self.revision += 1;
+    }
+
+    fn run(&mut self, ctx: &mut Ctx<'_>, invocation: &Invocation) {
+        self.run_command(ctx, invocation);
+    }
+
+    fn handle(&mut self, ctx: &mut Ctx<'_>, reply: PluginReply) {
+        match reply {
+            PluginReply::Host(ticket, result) => self.handle_sample(ctx, ticket, result),
+            PluginReply::Processes(ticket, result) => {
+                let asked = self.asked.iter().position(|(own, ..)| *own == ticket);
+                match asked.map(|index| self.asked.swap_remove(index)) {
+                    Some((.., invocation)) => commands::processes(ctx, &invocation, result),
+                    None => self.top.answered(ticket, ctx.now.mono, result),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Mono> {
+        let asked = self.asked.iter().map(|(_, until, _)| *until).min();
+        earlier(Some(self.sampler.poll_timeout()), asked)
+    }
+
+    fn handle_timeout(&mut self, ctx: &mut Ctx<'_>) {
+        self.give_up(ctx);
+        match self.sampler.handle_timeout(ctx.now.mono) {
+            Due::Nothing => {}
+            Due::Look => self.look(ctx),
+            Due::Silence => self.fail(ctx, &silence()),
+        }
+    }
+
+    fn reload(&mut self, ctx: &mut Ctx<'_>, old: &Arc<Config>) {
+        if old.monitor.interval != ctx.config.monitor.interval {
+            self.sampler.set_interval(&ctx.config.monitor, ctx.now.mono);
+        }
+        self.watches.reload(ctx);
+        self.tracks = Tracks::default();
+        self.revision += 1;
+    }
+
+    fn correct_times(&mut self, by_ms: i64) {
+        self.sampler.correct_times(by_ms);
+        self.watches.correct_times(by_ms);
+        let mut view = (*self.view).clone();
+        if let Some(at) = &mut view.at {
+            at.correct(by_ms);
+        }
+        self.view = Arc::new(view);
+        self.revision += 1;
+    }
+
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn publish(&mut self, snapshot: &mut Snapshot) {
+        snapshot.host = Some(Arc::clone(&self.view));
+        self.sampler.count(&mut snapshot.counters);
+    }
+}

@@ -1,0 +1,66 @@
+//! Scenarios of the plugin in virtual time, through the whole core. Defects of its predecessors have a test each.
+
+mod predecessors;
+mod scenarios;
+
+use crate::config::{Config, Metric, Threshold};
+use crate::host::{Process, Processes};
+use crate::sim::Sim;
+use std::time::Duration;
+
+const fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+/// A world without PDUs that is watched with these changes to the thresholds.
+fn world(change: impl FnOnce(&mut Config)) -> Sim {
+    let mut config = Sim::config(&[]);
+    config.plugins = vec!["monitor"];
+    change(&mut config);
+    Sim::with_config(config)
+}
+
+fn threshold(config: &mut Config, metric: Metric, change: impl FnOnce(&mut Threshold)) {
+    let index = metric as usize;
+    change(
+        config.monitor.thresholds[index]
+            .general
+            .as_mut()
+            .expect("on"),
+    );
+}
+
+fn state(sim: &Sim, name: &str) -> &'static str {
+    let snapshot = sim.snapshot().expect("a publication");
+    let entry = snapshot.alerts.iter().find(|alert| *alert.name == *name);
+    entry.map_or("ok", |alert| alert.state.name())
+}
+
+/// What the terminal was told in answer to a line.
+fn ask(sim: &mut Sim, line: &str) -> String {
+    sim.clear_transcript();
+    sim.say(line);
+    sim.run_for(Duration::from_millis(500));
+    sim.transcript()
+}
+
+/// Texts of the messages in the group that hold these words.
+fn told(sim: &Sim, words: &str) -> Vec<String> {
+    let lines = sim.transcript();
+    let lines = lines.lines().filter(|line| line.contains(words));
+    lines.map(str::to_owned).collect()
+}
+
+fn programs() -> Processes {
+    let process = |name: &str, cpu_percent, mib: u64| Process {
+        pid: 7,
+        name: name.into(),
+        cpu_percent,
+        memory_bytes: mib << 20,
+    };
+    Processes {
+        count: 90,
+        by_cpu: vec![process("ffmpeg", 188.0, 40), process("python3", 45.4, 300)],
+        by_memory: vec![process("python3", 45.4, 300), process("ffmpeg", 188.0, 40)],
+    }
+}
