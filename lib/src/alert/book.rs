@@ -118,7 +118,11 @@ impl AlertBook {
         if report.state == AlertState::Ok {
             let entry = self.remove(&report.name, state)?;
             let fired = entry.fired?;
-            return Some(change(&report, ChangeKind::Resolved, Some(fired)));
+            // Who was told of a critical alert is told of its end, whatever the last value alone would be.
+            return Some(Change {
+                severity: entry.severity,
+                ..change(&report, ChangeKind::Resolved, Some(fired))
+            });
         }
         let before = match self.entries.get(&report.name) {
             Some(entry) => Some((entry.fired, entry.severity)),

@@ -1,6 +1,12 @@
 //! Alerts that people trust because they never spam and never stay silent: what hides what, what flaps, and what each
 //! option of a rule does, second by second.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "seeds come from the environment, two threads share them, and the documentation is read"
+)]
+
 mod flapping;
 mod inhibition;
+mod oracle;
 mod world;

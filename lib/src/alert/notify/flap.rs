@@ -205,6 +205,10 @@ impl Notifier {
         told.remind_at = None;
         self.changed_told.insert(Arc::clone(name));
         if flap.is_told {
+            // What got worse and still waits to be told says how it is when it is.
+            if let Some(held) = &mut told.held {
+                held.follow(news.clone());
+            }
             flap.is_behind = true;
             let due = flap.due();
             self.wake_at(due);

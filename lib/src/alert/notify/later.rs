@@ -61,14 +61,11 @@ impl Notifier {
         }
     }
 
+    /// What one summary would tell goes to another one, if that is what holds it back now.
     fn still_held(&mut self, name: &Arc<str>, cause: Cause) {
+        let is_summary = |cause| matches!(cause, Cause::Quiet | Cause::MuteAll);
         if let Some(held) = self.told.get_mut(name).and_then(|told| told.held.as_mut()) {
-            // What a night or a mute of all held back keeps its place in that summary.
-            let keeps = matches!(
-                (held.cause, cause),
-                (Cause::Quiet | Cause::MuteAll, Cause::Budget) | (_, Cause::Inhibited)
-            );
-            if !keeps {
+            if is_summary(held.cause) && is_summary(cause) {
                 held.cause = cause;
             }
         }
@@ -139,6 +136,7 @@ impl Notifier {
 
     /// A mute has ended: what fires is told even if nothing happened meanwhile.
     pub(super) fn end_mute(&mut self, env: &mut NotifyEnv<'_>, name: &str) {
+        let at = self.steady(env.now);
         let open: Vec<Change> = env
             .book
             .entries()
@@ -148,7 +146,8 @@ impl Notifier {
                 let told = self.told.get(&entry.name);
                 told.is_none_or(|told| {
                     let is_flapping = told.flap.as_ref().is_some_and(|flap| flap.is_told);
-                    told.held.is_none() && told.queue.is_none() && !is_flapping
+                    let is_told = told.queue.is_some() || told.sent.last() == Some(&at);
+                    told.held.is_none() && !is_told && !is_flapping
                 })
             })
             .map(|entry| {

@@ -138,6 +138,11 @@ impl Held {
             self.cause = cause;
         }
         self.fired += u32::from(queued.note != Note::Ended);
+        self.follow(queued);
+    }
+
+    /// The news have gone on.
+    pub(super) fn follow(&mut self, queued: Queued) {
         let severity = self.queued.severity.max(queued.severity);
         self.queued = Queued { severity, ..queued };
     }
