@@ -55,7 +55,10 @@ impl Terminal {
         let _ = writeln!(out, "{start}{}", reply.text.trim_end());
         if let Some(document) = &reply.document {
             let _ = writeln!(out, "--- {}", document.name);
-            let _ = out.write_all(&document.bytes);
+            match document.mime.starts_with("text/") {
+                true => drop(out.write_all(&document.bytes)),
+                false => drop(writeln!(out, "({} bytes)", document.bytes.len())),
+            }
         }
         if self.has_prompt {
             let _ = write!(out, "> ");

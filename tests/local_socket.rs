@@ -156,6 +156,7 @@ fn a_caller_that_closes_its_half_after_the_question_still_gets_the_answer() {
         name: "a.csv".into(),
         mime: "text/csv",
         bytes: Arc::from(*b"a;b"),
+        is_picture: false,
     };
     agent.handle.reply(SessionReply {
         session: asked.session,

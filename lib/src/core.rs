@@ -21,7 +21,7 @@ use crate::event::Event;
 use crate::fault::Fault;
 use crate::history::History;
 use crate::host::{HostView, Look};
-use crate::plugins::{Make, PLUGINS, Plugin, PluginReply};
+use crate::plugins::{HOUSE, Make, PLUGINS, Plugin, PluginReply};
 use crate::rng::Rng;
 use crate::small::SmallMap;
 use crate::snapshot::{Health, Snapshot};
@@ -124,6 +124,7 @@ impl Core {
             .filter(|(name, _)| config.plugins.contains(name))
             .map(|(_, make)| make)
             .chain(further)
+            .chain(HOUSE)
             .map(|make| make(&config))
             .collect();
         let mut specs: Vec<&'static Spec> = crate::chat::builtin_specs();
@@ -137,7 +138,10 @@ impl Core {
         let (life, restarted) = Life::begin(now, &records, &past, zone, &mut pending);
         let mut core = Core {
             started: now,
-            plugin_names: plugins.iter().map(|plugin| plugin.name()).collect(),
+            plugin_names: plugins[..plugins.len() - HOUSE.len()]
+                .iter()
+                .map(|plugin| plugin.name())
+                .collect(),
             plugins,
             specs,
             chat: Chat::new(&config, Codes::new(seed)),

@@ -151,6 +151,8 @@ pub struct Document {
     pub mime: &'static str,
     /// Contents.
     pub bytes: Arc<[u8]>,
+    /// Shown within the message where the service can do that, instead of as a file to open.
+    pub is_picture: bool,
 }
 
 /// A pure CPU job on shared data.
@@ -158,6 +160,8 @@ pub struct Document {
 pub enum Job {
     /// Render excesses as CSV.
     ExceedingsCsv(crate::plugins::power::CsvJob),
+    /// Draw a chart.
+    Chart(crate::plugins::chart::ChartJob),
 }
 
 /// What a job produced.
@@ -174,6 +178,7 @@ impl Job {
     pub fn run(self) -> Product {
         match self {
             Job::ExceedingsCsv(job) => Product::Document(job.run()),
+            Job::Chart(job) => Product::Document(job.run()),
         }
     }
 }

@@ -592,8 +592,9 @@ impl Sim {
                 ("", Some(_)) => "(file)",
                 (text, _) => text,
             };
+            let picture = if message.is_photo { "(picture) " } else { "" };
             lines.push(format!(
-                "telegram:{}{edits} #{}] {text}",
+                "telegram:{}{edits} #{}] {picture}{text}",
                 message.chat, message.id
             ));
         }

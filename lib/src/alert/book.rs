@@ -4,8 +4,10 @@
 //! What fires, every acknowledgement and every mute are durable records (`alert/NAME`, `mute/NAME`).
 
 mod entry;
+mod past;
 
 pub use entry::{Ack, AlertEntry, Change, ChangeKind, Mute, Unit};
+pub use past::PastAlert;
 
 use super::{AlertState, Report, ReportKind, Severity, inhibit};
 use crate::config::Config;
@@ -45,6 +47,7 @@ pub struct AlertBook {
     save_at: Option<Mono>,
     revision: u64,
     dropped: u64,
+    past: past::PastAlerts,
 }
 
 impl AlertBook {
@@ -67,6 +70,7 @@ impl AlertBook {
             mute.since.correct(by_ms);
             mute.until.correct(by_ms);
         }
+        self.past.correct_times(by_ms);
         self.save_at = Some(Mono::ZERO);
         self.revision += 1;
     }
@@ -79,6 +83,7 @@ impl AlertBook {
             self.numbers.insert(entry.number);
             self.entries.insert(Arc::clone(&entry.name), entry);
         }
+        self.past.restore(records);
         self.mutes = records.all::<Mute>("mute").into_iter().collect();
         self.next_mute_check = (!self.mutes.is_empty()).then_some(Mono::ZERO);
         self.revision += 1;
@@ -118,6 +123,7 @@ impl AlertBook {
         if report.state == AlertState::Ok {
             let entry = self.remove(&report.name, state)?;
             let fired = entry.fired?;
+            self.past.note(&entry.name, fired, report.at, state);
             // Who was told of a critical alert is told of its end, whatever the last value alone would be.
             return Some(Change {
                 severity: entry.severity,
@@ -280,6 +286,11 @@ impl AlertBook {
     /// Every alert that is not `ok`, by name.
     pub fn entries(&self) -> impl Iterator<Item = &AlertEntry> {
         self.entries.values()
+    }
+
+    /// Alerts that are over, oldest first; the last few hundred.
+    pub fn past(&self) -> impl Iterator<Item = &PastAlert> {
+        self.past.iter()
     }
 
     /// Every mute, by the name of its alert or `all`.

@@ -23,6 +23,25 @@ pub fn of_pdu(name: &str) -> String {
     format!("power.pdu/{name}")
 }
 
+/// The name of the series that an alert judges, where there is one.
+pub fn of_alert(name: &str) -> Option<String> {
+    let (kind, thing) = name.split_once(':')?;
+    Some(match kind {
+        "power.limit" | "power.soft" | "power.unreachable" => match thing.strip_suffix(" (team)") {
+            Some(team) => of_team(team),
+            None if matches!(thing, "site (soft)" | "site (hard)") => TOTAL.to_owned(),
+            None => of_pdu(thing),
+        },
+        "monitor.cpu" => "host.cpu".to_owned(),
+        "monitor.memory" => "host.memory".to_owned(),
+        "monitor.disk" => format!("host.disk/{thing}"),
+        "monitor.cpu_temperature" | "monitor.gpu_temperature" | "monitor.disk_temperature" => {
+            format!("host.temperature/{thing}")
+        }
+        _ => return None,
+    })
+}
+
 /// The unit of a series, in which it is kept and drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unit {

@@ -1,5 +1,6 @@
 //! Capabilities. Each plugin holds its own state and commands; they never import each other.
 
+pub mod chart;
 pub mod monitor;
 pub mod power;
 
@@ -114,6 +115,9 @@ pub const PLUGINS: &[(&str, Make)] = &[
     ("power", |config| Box::new(power::Power::new(config))),
     ("monitor", |config| Box::new(monitor::Monitor::new(config))),
 ];
+
+/// Plugins that are part of every agent and have no name in the configuration.
+pub const HOUSE: &[Make] = &[chart::make];
 
 #[cfg(test)]
 mod tests {

@@ -11,7 +11,7 @@ mod markup;
 
 use crate::time::{Mono, Now, Wall};
 pub use form::parameters;
-use form::{chat_of, encode, person};
+use form::{Upload, buttons, chat_of, encode, is_photo, person};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -81,6 +81,8 @@ pub struct Message {
     pub buttons: Vec<(String, String)>,
     /// The file's name and contents.
     pub document: Option<(String, Vec<u8>)>,
+    /// The file is shown in the message.
+    pub is_photo: bool,
     /// True when it did not ring.
     pub silent: bool,
     /// How often it was changed.
@@ -519,8 +521,14 @@ impl Service {
         now: Now,
         method: &str,
         parameters: &Value,
-        document: Option<(String, Vec<u8>)>,
+        upload: Option<Upload>,
     ) -> Answer {
+        let field = method
+            .strip_prefix("send")
+            .unwrap_or_default()
+            .to_lowercase();
+        let upload = upload.filter(|file| file.field == field);
+        let document = upload.map(|file| (file.name, file.bytes));
         match method {
             "getMe" => {
                 Ok(json!({"id": 999, "is_bot": true, "first_name": "rack", "username": "rack_bot"}))
@@ -529,7 +537,13 @@ impl Service {
             "sendDocument" if document.is_none() => {
                 refused(400, "Bad Request: there is no document in the request")
             }
-            "sendDocument" => self.send(now, parameters, "caption", document),
+            "sendPhoto" if document.is_none() => {
+                refused(400, "Bad Request: there is no photo in the request")
+            }
+            "sendPhoto" if !document.as_ref().is_some_and(|(_, bytes)| is_photo(bytes)) => {
+                refused(400, "Bad Request: PHOTO_INVALID_DIMENSIONS")
+            }
+            "sendDocument" | "sendPhoto" => self.send(now, parameters, "caption", document),
             "editMessageText" => self.edit(now, parameters),
             "answerCallbackQuery" => {
                 let query = parameters["callback_query_id"].as_str();
@@ -617,6 +631,7 @@ impl Service {
             at: now,
             text,
             buttons,
+            is_photo: document.is_some() && parameters["photo"].is_string(),
             document,
             silent: parameters["disable_notification"] == json!(true),
             edits: 0,
@@ -664,25 +679,6 @@ impl Service {
             message: message.clone(),
         });
     }
-}
-
-fn buttons(parameters: &Value) -> Result<Vec<(String, String)>, (u16, String, Value)> {
-    let rows = parameters["reply_markup"]["inline_keyboard"].as_array();
-    let all = rows
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_array)
-        .flatten();
-    let mut buttons = Vec::new();
-    for button in all {
-        let label = button["text"].as_str().unwrap_or_default();
-        let data = button["callback_data"].as_str().unwrap_or_default();
-        if data.is_empty() || data.len() > BUTTON_BYTES || label.is_empty() {
-            return refused(400, "Bad Request: BUTTON_DATA_INVALID");
-        }
-        buttons.push((label.to_owned(), data.to_owned()));
-    }
-    Ok(buttons)
 }
 
 #[cfg(test)]

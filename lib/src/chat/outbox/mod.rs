@@ -434,6 +434,7 @@ fn into_file_when_long(draft: &mut Draft) {
         name: "answer.txt".into(),
         mime: "text/plain; charset=utf-8",
         bytes: draft.text.to_plain().into_bytes().into(),
+        is_picture: false,
     });
     if let Some(mut first) = cut.into_iter().next() {
         first.push(Style::Italic, "\n… the whole text is in the file");

@@ -80,7 +80,9 @@ impl Api {
                 if !message.text.is_empty() {
                     text(&mut fields, "caption", message);
                 }
-                self.upload(ticket, &fields, document, boundary)
+                // What was refused as a picture may be welcome as a file.
+                let is_picture = document.is_picture && !message.is_plain;
+                self.upload(ticket, &fields, document, is_picture, boundary)
             }
             None => {
                 text(&mut fields, "text", message);
@@ -144,18 +146,22 @@ impl Api {
         ticket: Ticket,
         fields: &Map<String, Value>,
         document: &Document,
+        is_picture: bool,
         boundary: u64,
     ) -> HttpRequest {
-        let (boundary, body) = multipart(fields, document, boundary);
+        let (method, what) = match is_picture {
+            true => ("sendPhoto", "photo"),
+            false => ("sendDocument", "document"),
+        };
+        let (boundary, body) = multipart(fields, what, document, boundary);
         HttpRequest {
-            url: Secret::new(format!("{}/sendDocument", self.base.expose())),
             headers: vec![(
                 "content-type",
                 format!("multipart/form-data; boundary={boundary}"),
             )],
             body: Secret::new(body),
             timeout: UPLOAD_TIMEOUT,
-            ..self.post(ticket, "sendDocument", &Value::Null)
+            ..self.post(ticket, method, &Value::Null)
         }
     }
 }
@@ -186,7 +192,12 @@ fn keyboard(rows: &[Vec<(String, String)>]) -> Value {
 }
 
 /// A form with one file (RFC 7578). The boundary must not occur in it.
-fn multipart(fields: &Map<String, Value>, document: &Document, seed: u64) -> (String, Vec<u8>) {
+fn multipart(
+    fields: &Map<String, Value>,
+    what: &str,
+    document: &Document,
+    seed: u64,
+) -> (String, Vec<u8>) {
     let mut boundary = format!("rackwarden-{seed:016x}");
     while contains(&document.bytes, boundary.as_bytes()) {
         boundary.push('x');
@@ -208,7 +219,7 @@ fn multipart(fields: &Map<String, Value>, document: &Document, seed: u64) -> (St
     let file_name: String = document.name.chars().filter(is_plain).take(100).collect();
     body.extend_from_slice(
         format!(
-            "--{boundary}\r\nContent-Disposition: form-data; name=\"document\"; filename=\"{file_name}\"\r\nContent-Type: {}\r\n\r\n",
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"{what}\"; filename=\"{file_name}\"\r\nContent-Type: {}\r\n\r\n",
             document.mime
         )
         .as_bytes(),
@@ -299,6 +310,7 @@ mod tests {
             name: "a\"b\r\n.csv".into(),
             mime: "text/csv",
             bytes: b"x rackwarden-0000000000000000 y".as_slice().into(),
+            is_picture: false,
         });
         let request = api().send(Ticket(1), &with_file, 0);
         let text = String::from_utf8(request.body.expose().clone()).expect("text");
@@ -310,5 +322,34 @@ mod tests {
         assert!(text.contains("name=\"caption\"\r\n\r\n<b>&lt;x&gt;</b>\r\n"));
         assert!(text.contains("filename=\"ab.csv\"\r\nContent-Type: text/csv\r\n\r\nx rack"));
         assert!(text.ends_with("\r\n--rackwarden-0000000000000000x--\r\n"));
+    }
+
+    #[test]
+    fn a_picture_that_was_refused_goes_as_a_file() {
+        let mut message = message();
+        message.document = Some(Document {
+            name: "chart.png".into(),
+            mime: "image/png",
+            bytes: b"png".as_slice().into(),
+            is_picture: true,
+        });
+        for (is_plain, method, field) in [
+            (
+                false,
+                "/sendPhoto",
+                "name=\"photo\"; filename=\"chart.png\"",
+            ),
+            (
+                true,
+                "/sendDocument",
+                "name=\"document\"; filename=\"chart.png\"",
+            ),
+        ] {
+            message.is_plain = is_plain;
+            let request = api().send(Ticket(1), &message, 0);
+            let body = String::from_utf8_lossy(request.body.expose()).into_owned();
+            assert!(request.url.expose().ends_with(method));
+            assert!(body.contains(field), "{body}");
+        }
     }
 }

@@ -48,6 +48,7 @@ impl CsvJob {
             name: "exceedings.csv".into(),
             mime: "text/csv",
             bytes: out.into_bytes().into(),
+            is_picture: false,
         }
     }
 }

@@ -1,10 +1,20 @@
 //! What calls and answers look like: parameters as JSON or as a form with a file (RFC 7578), answers, people and chats.
 
-use super::Answer;
+use super::{Answer, BUTTON_BYTES, refused};
 use serde_json::{Map, Value, json};
 
-/// Parameters, and the file with its name.
-pub fn parameters(kind: &str, body: &[u8]) -> (Value, Option<(String, Vec<u8>)>) {
+/// A file of a form.
+pub struct Upload {
+    /// The parameter that it is: `document`, `photo`.
+    pub field: String,
+    /// Its name.
+    pub name: String,
+    /// Its contents.
+    pub bytes: Vec<u8>,
+}
+
+/// Parameters, and the file.
+pub fn parameters(kind: &str, body: &[u8]) -> (Value, Option<Upload>) {
     let Some((_, boundary)) = kind.split_once("boundary=") else {
         return (serde_json::from_slice(body).unwrap_or(Value::Null), None);
     };
@@ -20,7 +30,16 @@ pub fn parameters(kind: &str, body: &[u8]) -> (Value, Option<(String, Vec<u8>)>)
             Some(rest.split('"').next()?.to_owned())
         };
         match (attribute(" name"), attribute("filename")) {
-            (_, Some(file)) => document = Some((file, content.to_vec())),
+            (field, Some(name)) => {
+                let field = field.unwrap_or_default();
+                // The service knows a file by what it attaches.
+                fields.insert(field.clone(), Value::String(format!("attach://{name}")));
+                document = Some(Upload {
+                    field,
+                    name,
+                    bytes: content.to_vec(),
+                });
+            }
             (Some(name), None) => {
                 let text = String::from_utf8_lossy(content).into_owned();
                 let is_text = name == "caption" || name == "parse_mode";
@@ -74,4 +93,41 @@ pub(super) fn encode(answer: Answer) -> (u16, Vec<u8>) {
         }
     };
     (status, body.to_string().into_bytes())
+}
+
+/// Telegram: a photo has at most 10 MB, width and height together at most 10,000 pixels, and neither is more than twenty
+/// times the other. Only PNG is known here.
+pub(super) fn is_photo(bytes: &[u8]) -> bool {
+    let number = |at: usize| {
+        let four = bytes.get(at..at + 4)?;
+        Some(
+            four.iter()
+                .fold(0u64, |sum, byte| sum << 8 | u64::from(*byte)),
+        )
+    };
+    let (Some(width), Some(height)) = (number(16), number(20)) else {
+        return false;
+    };
+    let is_png = bytes.starts_with(b"\x89PNG\r\n\x1a\n") && bytes.len() <= 10_000_000;
+    let sides = width.min(height)..=width.max(height);
+    is_png && *sides.start() > 0 && width + height <= 10_000 && sides.end() / sides.start() <= 20
+}
+
+pub(super) fn buttons(parameters: &Value) -> Result<Vec<(String, String)>, (u16, String, Value)> {
+    let rows = parameters["reply_markup"]["inline_keyboard"].as_array();
+    let all = rows
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_array)
+        .flatten();
+    let mut buttons = Vec::new();
+    for button in all {
+        let label = button["text"].as_str().unwrap_or_default();
+        let data = button["callback_data"].as_str().unwrap_or_default();
+        if data.is_empty() || data.len() > BUTTON_BYTES || label.is_empty() {
+            return refused(400, "Bad Request: BUTTON_DATA_INVALID");
+        }
+        buttons.push((label.to_owned(), data.to_owned()));
+    }
+    Ok(buttons)
 }
