@@ -5,7 +5,7 @@ use super::watch::{Beside, Kind, Watch};
 use crate::alert::{AlertState, RuleState};
 use crate::config::Metric;
 use crate::ctx::Ctx;
-use crate::host::{FileSystem, HostView, SensorKind, Temperature};
+use crate::host::{FileSystem, HostView, SensorKind, Temperature, Uplink};
 use crate::time::Now;
 use std::time::Duration;
 
@@ -150,6 +150,7 @@ impl Watches {
                 watch.judge(ctx, at, Some(value), beside);
             }
         }
+        self.judge_uplink(ctx, at, sample.uplink);
         for file_system in &sample.file_systems {
             self.judge_mount(ctx, at, file_system);
         }
@@ -159,6 +160,27 @@ impl Watches {
             self.judge_heat(ctx, at, temperature, is_unique);
         }
         self.judge_absent(ctx, at);
+    }
+
+    fn judge_uplink(&mut self, ctx: &mut Ctx<'_>, at: Now, uplink: Uplink) {
+        let (value, sentence) = match uplink {
+            Uplink::Unknown => (None, ""),
+            Uplink::Up => (Some(0.0), ""),
+            Uplink::NoRoute => (Some(1.0), "no default route"),
+            Uplink::NoCarrier => (Some(1.0), "no carrier"),
+        };
+        // A machine that never had a way out has not lost it.
+        let is_known = self.position(Kind::Uplink, "host").is_some();
+        if uplink != Uplink::Up && !is_known {
+            return;
+        }
+        if let Some(watch) = self.find(ctx, (Kind::Uplink, "host", "")) {
+            let beside = Beside {
+                sentence,
+                ..Beside::default()
+            };
+            watch.judge(ctx, at, value, beside);
+        }
     }
 
     fn judge_mount(&mut self, ctx: &mut Ctx<'_>, at: Now, file_system: &FileSystem) {

@@ -22,7 +22,10 @@ pub(super) fn rehearse(ctx: &mut Ctx<'_>, watches: &Watches, name: &str, value: 
     threshold.rule.for_ = Duration::ZERO;
     let mut watch = Watch::new(kind, &thing, "", threshold);
     let beside = Beside {
-        sentence: "now under-voltage (the supply is below 4.63 V)",
+        sentence: match kind {
+            Kind::Uplink => "no default route",
+            _ => "now under-voltage (the supply is below 4.63 V)",
+        },
         ..Beside::default()
     };
     let at = ctx.now;
@@ -35,7 +38,9 @@ fn configured(config: &Config, name: &str) -> Option<(Kind, String, crate::confi
     let whole = format!("{name}:host");
     let (kind, thing) = Kind::of_alert(name).or_else(|| Kind::of_alert(&whole))?;
     let is_there = match kind {
-        Kind::Metric(Metric::Cpu | Metric::Memory) | Kind::Throttled => thing == "host",
+        Kind::Metric(Metric::Cpu | Metric::Memory) | Kind::Throttled | Kind::Uplink => {
+            thing == "host"
+        }
         Kind::Metric(Metric::Disk | Metric::Inodes) | Kind::Hang => thing.starts_with('/'),
         Kind::Metric(metric) => config.monitor.of(metric).names(thing),
     };
@@ -49,6 +54,7 @@ pub(super) fn names(config: &Config, watches: &Watches) -> Vec<String> {
         Kind::Metric(Metric::Cpu),
         Kind::Metric(Metric::Memory),
         Kind::Throttled,
+        Kind::Uplink,
     ];
     let of_host = of_host
         .into_iter()

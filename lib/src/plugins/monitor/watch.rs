@@ -16,6 +16,8 @@ pub(super) enum Kind {
     Metric(Metric),
     /// Supply and heat of a Raspberry Pi: 1 while anything is wrong, else 0.
     Throttled,
+    /// The way out of this machine: 1 while there is none, else 0.
+    Uplink,
     /// For how many seconds a file system has not answered; 0 while it does.
     Hang,
 }
@@ -30,6 +32,16 @@ const THROTTLED: Threshold = Threshold {
     },
     severity: Severity::Warning,
 };
+/// Told before the devices beyond it count as unreachable. A cable that is plugged in takes some seconds.
+const UPLINK: Threshold = Threshold {
+    rule: Rule {
+        on: 0.5,
+        off: 0.0,
+        for_: Duration::from_secs(4),
+        clear_for: Duration::from_secs(4),
+    },
+    severity: Severity::Warning,
+};
 /// A disk that has to spin up takes up to ten seconds.
 const HANG: Threshold = Threshold {
     rule: Rule::above(10.0, 0.0),
@@ -40,13 +52,14 @@ impl Kind {
     /// Every kind, for names of alerts.
     fn all() -> impl Iterator<Item = Kind> {
         let metrics = Metric::ALL.into_iter().map(Kind::Metric);
-        metrics.chain([Kind::Throttled, Kind::Hang])
+        metrics.chain([Kind::Throttled, Kind::Uplink, Kind::Hang])
     }
 
     const fn name(self) -> &'static str {
         match self {
             Kind::Metric(metric) => metric.name(),
             Kind::Throttled => "throttled",
+            Kind::Uplink => "uplink",
             Kind::Hang => "hang",
         }
     }
@@ -66,7 +79,7 @@ impl Kind {
     pub(super) const fn unit(self) -> &'static str {
         match self {
             Kind::Metric(metric) => metric.unit(),
-            Kind::Throttled => "",
+            Kind::Throttled | Kind::Uplink => "",
             Kind::Hang => "s",
         }
     }
@@ -80,7 +93,7 @@ impl Kind {
             Kind::Metric(Metric::CpuTemperature) => "CPU temperature",
             Kind::Metric(Metric::GpuTemperature) => "GPU temperature",
             Kind::Metric(Metric::DiskTemperature) => "disk temperature",
-            Kind::Throttled | Kind::Hang => "",
+            Kind::Throttled | Kind::Uplink | Kind::Hang => "",
         }
     }
 
@@ -99,6 +112,7 @@ impl Kind {
             }
             Kind::Metric(metric) => config.monitor.of(metric).of(names).copied(),
             Kind::Throttled => Some(THROTTLED),
+            Kind::Uplink => Some(UPLINK),
             Kind::Hang => config.monitor.mounts.has(thing).then_some(HANG),
         }
     }
@@ -189,7 +203,7 @@ impl Watch {
         summary: String,
         transition: Option<Transition>,
     ) -> Report {
-        let is_measured = self.kind != Kind::Throttled;
+        let is_measured = !matches!(self.kind, Kind::Throttled | Kind::Uplink);
         Report {
             name: Arc::clone(&self.alert),
             subject: self.thing.to_string(),
@@ -213,6 +227,13 @@ impl Watch {
         let (rule, is_open) = (&self.threshold.rule, self.state.is_open());
         match self.kind {
             Kind::Throttled if value > rule.on => beside.sentence.to_owned(),
+            Kind::Uplink if value > rule.on => {
+                format!(
+                    "nothing beyond this machine can be reached: {}",
+                    beside.sentence
+                )
+            }
+            Kind::Uplink => "there is a way out again".to_owned(),
             Kind::Throttled => format!("not now, but lately: {}", beside.sentence),
             Kind::Hang => {
                 let span = Duration::try_from_secs_f64(value).unwrap_or_default();
@@ -242,6 +263,7 @@ impl Watch {
         let after = Human(after);
         let worst = self.state.worst().unwrap_or(self.threshold.rule.on);
         match self.kind {
+            Kind::Uplink => format!("there is a way out again after {after}"),
             Kind::Throttled => format!("well again after {after}"),
             Kind::Hang => format!("file system answers again after {after}"),
             Kind::Metric(_) => format!(

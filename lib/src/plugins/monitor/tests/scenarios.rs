@@ -1,7 +1,7 @@
 //! What happens to values, sensors and file systems, and what people hear of it.
 
 use super::*;
-use crate::host::{FileSystem, SensorKind, Space, Temperature, Throttled, ThrottledSource};
+use crate::host::{FileSystem, SensorKind, Space, Temperature, Throttled, ThrottledSource, Uplink};
 use crate::rng::Rng;
 
 fn disk(mount: &str, used_percent: u64) -> FileSystem {
@@ -47,6 +47,67 @@ fn dithering_around_a_threshold_for_an_hour_is_one_message() {
     }
     let told = told(&sim, "disk usage");
     assert_eq!(told.len(), 1, "{told:?}");
+}
+
+#[test]
+fn a_way_out_that_is_lost_is_told_before_what_lies_beyond_it() {
+    let mut sim = world(|config| {
+        config.plugins.insert(0, "power");
+        config.pdus = Sim::config(&[("alpha", 3000.0), ("bravo", 3000.0)]).pdus;
+    });
+    sim.run_for(seconds(20));
+    for (uplink, words) in [
+        (Uplink::NoRoute, "no default route"),
+        (Uplink::NoCarrier, "no carrier"),
+    ] {
+        sim.clear_transcript();
+        sim.machine().sample.uplink = uplink;
+        for name in ["alpha", "bravo"] {
+            sim.device(name).set_silent(true);
+        }
+        sim.run_for(seconds(300));
+        let warned = format!("🟠 rack: host: nothing beyond this machine can be reached: {words}");
+        assert_eq!(told(&sim, &warned).len(), 1, "{}", sim.transcript());
+        assert_eq!(told(&sim, "unreachable").len(), 0, "{}", sim.transcript());
+        sim.machine().sample.uplink = Uplink::Up;
+        for name in ["alpha", "bravo"] {
+            sim.device(name).set_silent(false);
+        }
+        sim.run_for(seconds(300));
+        let over = "✅ rack: host: there is a way out again after 5 min";
+        assert_eq!(told(&sim, over).len(), 1, "{}", sim.transcript());
+        assert_eq!(told(&sim, "unreachable").len(), 0, "{}", sim.transcript());
+    }
+}
+
+#[test]
+fn a_machine_without_a_way_out_has_lost_none() {
+    let mut sim = world(|_| {});
+    sim.machine().sample.uplink = Uplink::NoRoute;
+    sim.kill_and_restart();
+    sim.run_for(seconds(600));
+    assert_eq!(state(&sim, "monitor.uplink:host"), "ok");
+    sim.machine().sample.uplink = Uplink::Up;
+    sim.run_for(seconds(10));
+    sim.machine().sample.uplink = Uplink::NoRoute;
+    sim.run_for(seconds(3));
+    sim.machine().sample.uplink = Uplink::Up;
+    sim.run_for(seconds(60));
+    assert_eq!(
+        told(&sim, "nothing beyond").len(),
+        0,
+        "a cable was replugged"
+    );
+    sim.machine().sample.uplink = Uplink::NoCarrier;
+    sim.run_for(seconds(20));
+    assert_eq!(state(&sim, "monitor.uplink:host"), "firing");
+    sim.kill_and_restart();
+    sim.run_for(seconds(20));
+    assert_eq!(state(&sim, "monitor.uplink:host"), "firing");
+    sim.machine().sample.uplink = Uplink::Unknown;
+    sim.run_for(seconds(20));
+    assert_eq!(state(&sim, "monitor.uplink:host"), "unknown");
+    assert_eq!(told(&sim, "🟠").len(), 1, "{}", sim.transcript());
 }
 
 #[test]
