@@ -3,6 +3,7 @@
 use crate::args::SimulateOptions;
 use crate::failure::{Failure, Outcome, print};
 use crate::user::UserOptions;
+use rackwarden_core::config::suggest::nearest;
 use rackwarden_core::io::clock::Clock;
 use rackwarden_core::io::simulator;
 use rackwarden_core::pdu::Profiles;
@@ -48,21 +49,21 @@ fn model(options: &SimulateOptions) -> Result<(String, Agent), Failure> {
         Some(profile) => profile.as_str(),
         None => "apc-rpdu2",
     };
-    match Agent::of_profile(profile) {
-        Some(agent) => Ok((profile.to_owned(), agent)),
-        None => {
-            let profiles = Profiles::builtin();
-            let known: Vec<&str> = profiles
-                .iter()
-                .map(|source| &*source.head().name)
-                .filter(|profile| Agent::of_profile(profile).is_some())
-                .collect();
-            Err(Failure::usage(format!(
-                "simulate: no model for the profile {profile}; use one of {}, or --recording",
-                known.join(", ")
-            )))
-        }
+    if let Some(agent) = Agent::of_profile(profile) {
+        return Ok((profile.to_owned(), agent));
     }
+    let profiles = Profiles::builtin();
+    let why = if profiles.named(profile).is_some() {
+        format!("the devices of {profile} have no readings; choose another profile, or --recording")
+    } else {
+        let known = profiles.iter().map(|source| &*source.head().name);
+        let hint = nearest(profile, known).map_or_else(
+            || "see `rackwarden profiles`".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        );
+        format!("there is no profile `{profile}`; {hint}")
+    };
+    Err(Failure::usage(format!("simulate: {why}")))
 }
 
 fn recording(file: &Path) -> Result<(String, Agent), Failure> {

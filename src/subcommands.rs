@@ -208,7 +208,11 @@ pub(crate) const SUBS: &[Sub] = &[
                 "of the first device (default: 127.0.0.1:16100)",
             ),
             opt("count", "N", "how many devices (default: 1)"),
-            opt("profile", "NAME", "what they are"),
+            opt(
+                "profile",
+                "NAME",
+                "what they are, as in `rackwarden profiles` (default: apc-rpdu2)",
+            ),
             opt("recording", "FILE", "answer with this .snmprec file"),
             opt("community", "C", "read community (default: public)"),
             opt("write-community", "C", "write community (default: private)"),

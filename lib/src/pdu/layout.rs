@@ -13,7 +13,8 @@ use super::profile::{
 use super::value::{self, is_valid};
 use crate::small::{SmallMap, SmallSet};
 use crate::snmp::{Oid, Value, VarBind};
-use rows::{Walked, fill, row_number, table_row, take_apart, unit_at, unit_rows};
+pub(super) use rows::fill;
+use rows::{Walked, row_number, table_row, take_apart, unit_at, unit_rows};
 use split::{Guards, split};
 use std::sync::Arc;
 
@@ -83,9 +84,9 @@ struct Wish {
 
 /// A unit (or one of its inlets) by the instance that names it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct UnitRow {
-    unit: Vec<u32>,
-    row: Vec<u32>,
+pub(super) struct UnitRow {
+    pub(super) unit: Vec<u32>,
+    pub(super) row: Vec<u32>,
 }
 
 impl Layout {

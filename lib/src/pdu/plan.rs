@@ -49,6 +49,8 @@ pub struct PlanSwitch {
     pub off: VarBind,
     /// Switches it off and, after the device's own delay, on again.
     pub cycle: Option<VarBind>,
+    /// Is written just before each of them; without it the device does nothing.
+    pub unlock: Option<VarBind>,
     /// The object that tells its state …
     pub state: Oid,
     /// … and how that is written.

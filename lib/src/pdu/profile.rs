@@ -240,8 +240,8 @@ pub enum Part {
     UnitRest,
     /// The number of the row.
     Row,
-    /// The number after that of the row; only where an instance is made.
-    RowNext,
+    /// So much more than the number of the row; only where an instance is made.
+    RowPlus(u32),
     /// All that is left, which names the row.
     RowRest,
     /// Always this number.
@@ -493,6 +493,8 @@ pub struct Switch {
     pub off: Set,
     /// Switches it off and, after the device's own delay, on again; `None` when the device cannot.
     pub cycle: Option<Set>,
+    /// Lets the device take the next of these for some seconds.
+    pub unlock: Option<Set>,
     /// Only outlets with such a value there can be switched. An outlet without it can.
     pub when: Option<Keep>,
 }

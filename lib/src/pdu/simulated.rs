@@ -10,12 +10,15 @@
 //! agent.set_communities("public", "private");
 //! ```
 
+mod made;
 mod model;
 mod outlets;
 mod recording;
 mod respond;
 mod secure;
 
+use super::Profiles;
+use super::profile::Profile;
 use crate::small::SmallMap;
 use crate::snmp::{Message, Oid, PduKind, Usm, Value, Version};
 use crate::time::{Now, Zone};
@@ -33,6 +36,7 @@ pub struct Agent {
     write_community: Box<[u8]>,
     secure: Secure,
     model: Option<Model>,
+    made: Option<Box<made::Made>>,
     moving: Vec<recording::Moving>,
     only_v1: bool,
     mistakes_order: bool,
@@ -69,14 +73,31 @@ impl Agent {
         Agent::from_model(Model::new(model::Family::Epdu, 3))
     }
 
-    /// The model that stands for a profile of `rackwarden profiles`, if there is one.
+    /// A device that the profile of this name reads, drawing 1 kW, with outlets that are switched as the family's are; `None` when there
+    /// is no such profile, or none of its devices has readings.
     pub fn of_profile(profile: &str) -> Option<Agent> {
         match profile {
             "apc-rpdu2" => Some(Agent::apc_rpdu2(1)),
             "apc-rpdu" => Some(Agent::apc_rpdu()),
             "apc-epdu" => Some(Agent::apc_epdu()),
-            _ => None,
+            _ => {
+                let profiles = Profiles::builtin();
+                Agent::made(&*profiles.named(profile)?.example()?)
+            }
         }
+    }
+
+    /// A device made from a profile.
+    fn made(profile: &Profile) -> Option<Agent> {
+        let (mut mib, made) = made::make(profile)?;
+        let model = Model::new(model::Family::Made, 1);
+        mib.extend(model.mib());
+        Some(Agent {
+            mib,
+            model: Some(model),
+            made: Some(Box::new(made)),
+            ..Agent::bare()
+        })
     }
 
     /// What a real device answered once, from a `.snmprec` file. Values stay as recorded; objects can be set.
@@ -244,6 +265,7 @@ impl Agent {
             write_community: (*b"private").into(),
             secure: Secure::new(),
             model: None,
+            made: None,
             moving: Vec::new(),
             only_v1: false,
             mistakes_order: false,
@@ -254,7 +276,10 @@ impl Agent {
     }
 
     fn tick(&mut self, now: Now) {
-        let flows = outlets::tick(&mut self.outlets, &mut self.mib, now.mono);
+        let flows = match &mut self.made {
+            Some(made) => made.flow(now.mono),
+            None => outlets::tick(&mut self.outlets, &mut self.mib, now.mono),
+        };
         if let Some(model) = &mut self.model {
             model.set_flow(flows);
             model.tick(now);
@@ -265,6 +290,9 @@ impl Agent {
                     std::mem::swap(&mut cell.value, value);
                 }
             }
+        }
+        if let (Some(made), Some(model)) = (&self.made, &self.model) {
+            made.tick(&model.load(now), &mut self.mib);
         }
         for moving in &self.moving {
             if let Some(cell) = self.mib.get_mut(moving.name()) {

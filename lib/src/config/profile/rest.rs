@@ -125,8 +125,11 @@ impl Rest<'_> {
             "{unit}" => Some(Part::Unit),
             "{unit...}" => Some(Part::UnitRest),
             "{row}" => Some(Part::Row),
-            "{row+1}" => Some(Part::RowNext),
             "{row...}" => Some(Part::RowRest),
+            more if more.starts_with("{row+") => {
+                let number = more[5..].strip_suffix('}')?;
+                number.parse().ok().map(Part::RowPlus)
+            }
             fixed => {
                 let number = fixed.trim_start_matches('{').trim_end_matches('}');
                 number.parse().ok().map(Part::Fixed)
@@ -423,12 +426,14 @@ impl Rest<'_> {
             .need("off", "\".1.2 = 2\"")
             .and_then(|item| self.set(&item));
         let cycle = reader.get("cycle").and_then(|item| self.set(&item));
+        let unlock = reader.get("unlock").and_then(|item| self.set(&item));
         let when = reader.get("when").and_then(|item| self.keep(&item));
         reader.finish();
         Some(Switch {
             on: on?,
             off: off?,
             cycle,
+            unlock,
             when,
         })
     }

@@ -176,6 +176,7 @@ impl Layout {
             on: bind(&switch.on),
             off: bind(&switch.off),
             cycle: switch.cycle.as_ref().map(bind),
+            unlock: switch.unlock.as_ref().map(bind),
             state: state.oid.clone(),
             form: state.cell.form,
         })

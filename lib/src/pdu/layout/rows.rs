@@ -104,7 +104,7 @@ pub(super) fn take_apart(shape: &[Part], instance: &[u32]) -> Option<(Option<Vec
 }
 
 /// The instance of this shape for a unit row.
-pub(super) fn fill(shape: &[Part], row: &UnitRow) -> Vec<u32> {
+pub(in crate::pdu) fn fill(shape: &[Part], row: &UnitRow) -> Vec<u32> {
     let (mut units, mut rows) = (row.unit.iter(), row.row.iter());
     let mut instance = Vec::new();
     for part in shape {
@@ -112,7 +112,9 @@ pub(super) fn fill(shape: &[Part], row: &UnitRow) -> Vec<u32> {
             Part::Unit => instance.push(units.next().copied().unwrap_or(1)),
             Part::UnitRest => instance.extend(units.by_ref()),
             Part::Row => instance.push(rows.next().copied().unwrap_or(1)),
-            Part::RowNext => instance.push(rows.next().map_or(1, |row| row.saturating_add(1))),
+            Part::RowPlus(more) => {
+                instance.push(rows.next().map_or(1, |row| row.saturating_add(*more)));
+            }
             Part::RowRest => instance.extend(rows.by_ref()),
             Part::Fixed(fixed) => instance.push(*fixed),
         }

@@ -36,6 +36,20 @@ pub(super) enum Family {
     Rpdu2,
     Rpdu,
     Epdu,
+    /// Its objects are made from a profile.
+    Made,
+}
+
+/// What a device draws, and what its meters say.
+#[derive(Clone, Debug)]
+pub(super) struct Load {
+    pub(super) power_w: f64,
+    pub(super) power_factor: f64,
+    pub(super) energy_kwh: f64,
+    pub(super) peak_w: f64,
+    /// As the device writes times.
+    pub(super) peak_at: Value,
+    pub(super) peak_since: Value,
 }
 
 /// A device that draws power.
@@ -170,6 +184,7 @@ impl Model {
                 "AN1:apc_hw07_epdu_100.bin MN:EPDU1116M",
                 "1.3.6.1.4.1.318.1.3.4.9",
             ),
+            Family::Made => ("", "", ""),
         };
         let mut mib = Mib::new();
         let mut moving = 0;
@@ -182,6 +197,10 @@ impl Model {
             moving += 1;
         });
         let mut put = |name: Oid, cell: Cell| mib.insert(name, cell);
+        put(oid(SYS_NAME), Cell::fixed(text("pdu")));
+        if self.family == Family::Made {
+            return mib;
+        }
         put(
             oid(SYS_DESCR),
             Cell::fixed(text(&format!(
@@ -192,7 +211,6 @@ impl Model {
             oid(SYS_OBJECT_ID),
             Cell::fixed(Value::ObjectId(oid(object_id))),
         );
-        put(oid(SYS_NAME), Cell::fixed(text("pdu")));
         if self.family != Family::Epdu {
             put(oid(RPDU_MODEL), Cell::fixed(text(model)));
         }
@@ -217,6 +235,21 @@ impl Model {
             Family::Rpdu2 => self.rpdu2(watts, put),
             Family::Rpdu => self.rpdu(watts, put),
             Family::Epdu => self.epdu(watts, put),
+            Family::Made => {}
+        }
+    }
+
+    /// What the meters say now.
+    pub(super) fn load(&self, now: Now) -> Load {
+        let power_w = self.power_w(now.mono);
+        let peak = self.peak_or(power_w);
+        Load {
+            power_w,
+            power_factor: POWER_FACTOR,
+            energy_kwh: self.energy_kwh,
+            peak_w: peak.watts,
+            peak_at: self.time(peak.at),
+            peak_since: self.time(peak.since),
         }
     }
 

@@ -196,6 +196,15 @@ const NO_CREATION: ErrorStatus = ErrorStatus(11);
 
 /// Writing 2 to a reset object resets; the object itself reads 1 again, as on the real ones.
 fn write(agent: &mut Agent, now: Now, bind: &VarBind) {
+    if let Some(made) = agent.made.as_deref_mut() {
+        let resets = made.resets(bind);
+        match (resets, agent.model.as_mut()) {
+            (Some(0), Some(model)) => return model.reset_peak(now),
+            (Some(_), Some(model)) => return model.reset_energy(),
+            _ if made.write(now.mono, bind) => return,
+            _ => {}
+        }
+    }
     if super::outlets::write(&mut agent.outlets, now.mono, &bind.oid, &bind.value) {
         return;
     }

@@ -59,6 +59,8 @@ struct Step {
 enum Stage {
     /// These requests are still to be made before it is shown what would be switched.
     Looking(VecDeque<usize>),
+    /// The SET that lets the device take the next one is out.
+    Unlocking,
     /// The SET is out.
     Setting,
     /// The state is read until it is as wanted.
@@ -244,14 +246,22 @@ impl Power {
             return;
         };
         *act_at = now + STALLED;
-        switching.stage = Stage::Setting;
+        let is_unlocked = matches!(switching.stage, Stage::Unlocking);
         // Another device, or the same one with other rows: the number may mean another outlet.
         let is_same = present.is_some_and(|plan| *plan == *switching.plan);
         let step = switching.steps.get(switching.at);
-        let set = step
+        let switch = step
             .filter(|_| is_same)
-            .and_then(|step| switch(&switching.plan, step.row))
-            .and_then(|switch| switching.order.verb.set(switch).cloned());
+            .and_then(|step| switch(&switching.plan, step.row));
+        let unlock = switch.and_then(|switch| switch.unlock.clone());
+        let (stage, set) = match unlock.filter(|_| !is_unlocked) {
+            Some(unlock) => (Stage::Unlocking, Some(unlock)),
+            None => {
+                let set = switch.and_then(|switch| switching.order.verb.set(switch).cloned());
+                (Stage::Setting, set)
+            }
+        };
+        switching.stage = stage;
         let sent = match set {
             Some(set) => self.send_set(ctx, at, set),
             None => Err("the device has changed meanwhile"),
@@ -263,7 +273,15 @@ impl Power {
 
     /// Takes what the device made of a SET: its state will tell, unless it refused.
     pub(super) fn handle_switch_said(&mut self, ctx: &mut Ctx<'_>, at: usize, said: Said) {
+        let stage = self.switching_at(at).map(|(_, switching)| &switching.stage);
+        let is_unlocking = matches!(stage, Some(Stage::Unlocking));
         let doubt = match said {
+            // A lock may read as locked all the time.
+            Said::Taken | Said::Differs(_) if is_unlocking => return self.start_step(ctx, at),
+            Said::Nothing(why) if is_unlocking => {
+                let outcome = format!("was not switched: it could not be unlocked: {why}");
+                return self.end_step(ctx, at, &outcome, false);
+            }
             Said::Taken => None,
             Said::Differs(how) => Some(how),
             Said::Nothing(why) => Some(why),
@@ -344,7 +362,7 @@ impl Power {
                 }
                 self.judge_step(ctx, at, on);
             }
-            Stage::Setting | Stage::Pausing | Stage::Recalled => {}
+            Stage::Unlocking | Stage::Setting | Stage::Pausing | Stage::Recalled => {}
         }
     }
 
@@ -440,7 +458,7 @@ impl Power {
             _ if is_waiting => *act_at = now + LOOK_EVERY,
             Stage::Reading { .. } => self.read_state(ctx, at),
             // Its answer, or that there was none, is always told.
-            Stage::Setting => *act_at = now + STALLED,
+            Stage::Unlocking | Stage::Setting => *act_at = now + STALLED,
         }
     }
 
