@@ -10,6 +10,7 @@ use std::time::Duration;
 const OWNER: i64 = 1;
 const VIEWER: i64 = 3;
 const STRANGER: i64 = 66;
+const GROUP: i64 = -100;
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -142,7 +143,7 @@ fn what_is_not_there_is_said_in_one_line() {
             "/chart foo",
             "there is no `foo`; there are power, teams, pdus, and any PDU, team or alert by its name",
         ),
-        ("/chart cpu", "there is no `cpu`"),
+        ("/chart gpu", "there is no `gpu`"),
         ("/chart b", "`b` may be bravo, beta."),
         ("/chart p", "`p` may be power, pdus."),
         (
@@ -151,6 +152,54 @@ fn what_is_not_there_is_said_in_one_line() {
         ),
         ("/chart br 10m", "Power of bravo"),
         ("/chart storage.write:x", "there is no"),
+    ] {
+        let transcript = told(&mut sim, OWNER, line);
+        assert!(transcript.contains(want), "{line}: {transcript}");
+    }
+}
+
+#[test]
+fn a_button_below_an_alert_draws_it_while_it_fires_and_when_it_is_over() {
+    let mut sim = Sim::with_config(config());
+    sim.run_for(seconds(120));
+    sim.device("alpha").set_power(3310.0);
+    sim.run_for(seconds(30));
+    sim.clear_transcript();
+    sim.press(OWNER, GROUP, "Chart");
+    sim.run_for(seconds(5));
+    let transcript = sim.transcript();
+    assert!(
+        transcript.contains("(picture) Power of alpha"),
+        "{transcript}"
+    );
+    sim.device("alpha").set_power(1000.0);
+    sim.run_for(seconds(60));
+    sim.clear_transcript();
+    sim.press(OWNER, GROUP, "Chart");
+    sim.run_for(seconds(5));
+    let transcript = sim.transcript();
+    assert!(
+        transcript.contains("shaded: power.limit:alpha fired"),
+        "{transcript}"
+    );
+}
+
+#[test]
+fn the_machine_is_drawn_as_well() {
+    let mut config = config();
+    config.name = "rack-3".into();
+    config.plugins = vec!["power", "monitor"];
+    let mut sim = Sim::with_config(config);
+    sim.run_for(seconds(60));
+    for (line, want) in [
+        ("/chart cpu", "CPU (rack-3)"),
+        ("/chart mem", "swap: min"),
+        ("/chart disk", "/: min"),
+        ("/chart disk /", "Disk / (rack-3)"),
+        ("/chart temp", "cpu_thermal"),
+        ("/chart netw", "eth0 received"),
+        ("/chart load", "Load (rack-3)"),
+        ("/chart disk", "limit 80 %"),
     ] {
         let transcript = told(&mut sim, OWNER, line);
         assert!(transcript.contains(want), "{line}: {transcript}");

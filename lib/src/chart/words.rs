@@ -16,7 +16,7 @@ impl Chart {
         let mut text = self.heading();
         for (line, summary) in self.summaries() {
             text = text.plain("\n");
-            if self.lines.len() > 1 {
+            if self.is_named(line) {
                 text = text.plain(format!("{}: ", line.label));
             }
             text = text.plain(self.numbers(summary));
@@ -31,9 +31,9 @@ impl Chart {
         let names = self.drawn().iter().map(|line| cut(line).chars().count());
         let widest = names.max().unwrap_or(0);
         for (line, summary) in self.summaries() {
-            let name = match self.lines.len() {
-                1 => String::new(),
-                _ => format!("{:widest$} ", cut(line)),
+            let name = match self.is_named(line) {
+                true => format!("{:widest$} ", cut(line)),
+                false => String::new(),
             };
             let (sparkline, numbers) = (self.sparkline(line), self.numbers(summary));
             text = text.plain(format!("\n{name}{sparkline} {numbers}"));
@@ -75,6 +75,12 @@ impl Chart {
 
     fn summaries(&self) -> impl Iterator<Item = (&Line, Option<Summary>)> {
         self.drawn().iter().map(|line| (line, self.summary(line)))
+    }
+
+    /// A line alone needs no name when the heading says it.
+    fn is_named(&self, line: &Line) -> bool {
+        let heading = self.title.to_lowercase();
+        self.lines.len() > 1 || !heading.contains(&line.label.to_lowercase())
     }
 
     fn numbers(&self, summary: Option<Summary>) -> String {

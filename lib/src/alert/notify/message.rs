@@ -6,6 +6,7 @@ use crate::chat::grammar::quote;
 use crate::chat::outbox::{ItemId, Lane, Topic};
 use crate::chat::{Address, Button};
 use crate::config::Config;
+use crate::history;
 use crate::text::Text;
 use crate::time::{Human, Now, Wall};
 use serde::{Deserialize, Serialize};
@@ -343,7 +344,10 @@ impl Message {
             .filter(|line| line.is_live() && book.get(&line.name).is_some())
             .collect();
         match live[..] {
-            [] => Vec::new(),
+            [] => match (&self.lines[..], &self.title) {
+                ([line], Title::Ended) => chart(line).into_iter().map(|one| vec![one]).collect(),
+                _ => Vec::new(),
+            },
             [line] if self.lines.len() == 1 => single_buttons(line),
             _ if live.len() > MAX_BUTTON_ROWS || !self.more.is_empty() => {
                 vec![vec![Button::open("All alerts", "/alerts")]]
@@ -362,11 +366,20 @@ fn single_buttons(line: &Line) -> Vec<Vec<Button>> {
     if line.status == Status::Firing {
         first.insert(0, Button::open("Ack", format!("/ack {name}")));
     }
-    let second = vec![
-        Button::open("Until tomorrow 08:00", format!("/mute {name} tomorrow")),
-        Button::open("Why", format!("/why {name}")),
-    ];
+    let mut second = vec![Button::open(
+        "Until tomorrow 08:00",
+        format!("/mute {name} tomorrow"),
+    )];
+    second.extend(chart(line));
+    second.push(Button::open("Why", format!("/why {name}")));
     vec![first, second]
+}
+
+/// Draws what the alert judges, where a history of it is kept.
+fn chart(line: &Line) -> Option<Button> {
+    history::of_alert(&line.name)?;
+    let name = quote(&line.name);
+    Some(Button::open("Chart", format!("/chart {name}")))
 }
 
 fn row(line: &Line) -> Vec<Button> {
