@@ -6,11 +6,13 @@ use crate::{load, local, run};
 use rackwarden_core::chat::{Address, Subject};
 use rackwarden_core::config::{Config, Host, Listen, PduConfig};
 use rackwarden_core::doctor::{self, Finding, Grade};
-use rackwarden_core::effect::HttpRequest;
+use rackwarden_core::effect::{HttpRequest, Ticket};
 use rackwarden_core::event::{Event, HttpResponse};
 use rackwarden_core::fault::{Fault, FaultKind};
+use rackwarden_core::host::Look;
 use rackwarden_core::io::clock::Clock;
 use rackwarden_core::io::environment::reason;
+use rackwarden_core::io::host::HostHandle;
 use rackwarden_core::io::http_client::HttpHandle;
 use rackwarden_core::io::inbox::Inbox;
 use rackwarden_core::io::session::Session;
@@ -83,6 +85,10 @@ fn checks(config: &Arc<Config>, is_running: bool) -> Vec<(String, Check)> {
         }
         let what = dir.display().to_string();
         add(what, Box::new(move || vec![state_dir(&dir)]));
+    }
+    if config.plugins.contains(&"monitor") {
+        let shared = Arc::clone(config);
+        add("host".to_owned(), Box::new(move || look_at_host(&shared)));
     }
     if !is_running {
         let listen = config.http.listen.clone();
@@ -193,6 +199,20 @@ fn ask_all(checks: Vec<(String, Check)>) -> Vec<Finding> {
     let both = found.into_iter().zip(names);
     both.flat_map(|(found, name)| found.unwrap_or_else(|| late(name)))
         .collect()
+}
+
+fn look_at_host(config: &Config) -> Vec<Finding> {
+    let inbox = Inbox::new();
+    let host = HostHandle::new(Clock::start(), inbox.clone());
+    host.look(Ticket(0), Look::Sample);
+    let looked = match inbox.receive(Some(CALL)) {
+        Some(Event::Host { result, .. }) => result,
+        _ => Err(Fault::new(
+            FaultKind::Timeout,
+            "cannot be looked at in time",
+        )),
+    };
+    doctor::host(config, &looked)
 }
 
 /// Every chat that is told of alerts, and every owner, once.

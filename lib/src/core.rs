@@ -577,6 +577,10 @@ impl Core {
         if let Some(fault) = &self.log_fault {
             problems.push(format!("a log file cannot be written: {fault}"));
         }
+        let looks_fail = self.book.get(crate::plugins::monitor::SAMPLER_ALERT);
+        if looks_fail.is_some_and(|alert| alert.fired.is_some()) {
+            problems.push("the host cannot be looked at".to_owned());
+        }
         problems.extend(self.chat.problems());
         Health { problems }
     }

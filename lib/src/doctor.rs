@@ -1,6 +1,10 @@
 //! What `doctor` says about each peer of a configuration: judged here from what the shell found out, with what to do
 //! about it. Nothing in it is a secret.
 
+mod host;
+
+pub use host::host;
+
 use crate::chat::Address;
 use crate::config::{PduConfig, TelegramConfig};
 use crate::effect::{HttpRequest, Ticket};

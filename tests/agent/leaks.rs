@@ -457,6 +457,7 @@ fn add_answers(haul: &mut Haul, port: u16) {
         "/api/power/alpha",
         "/api/power/dead",
         "/api/power/third",
+        "/api/host",
         "/api/alerts",
         "/nothing",
         "/../etc",

@@ -3,6 +3,7 @@
 
 use super::json::limit_w;
 use crate::config::Limits;
+use crate::history::Unit;
 use crate::snapshot::Series;
 use crate::time::Human;
 use std::fmt::Write as _;
@@ -75,9 +76,13 @@ pub(super) fn sparkline(series: &Series, limit: Option<f64>, points: usize) -> O
         let _ = write!(area, "L{} {HEIGHT}Z", x(run.end - 1));
     }
     let covered = covered(series);
+    let what = match series.unit {
+        Unit::Watts => "power",
+        _ => "values",
+    };
     let mut svg = format!(
         "<svg class=spark viewBox=\"0 0 {WIDTH} {HEIGHT}\" preserveAspectRatio=none role=img \
-         aria-label=\"power over the last {covered}\"><path class=a d=\"{area}\"/><path class=l d=\"{line}\"/>"
+         aria-label=\"{what} over the last {covered}\"><path class=a d=\"{area}\"/><path class=l d=\"{line}\"/>"
     );
     if let Some(limit) = limit {
         let _ = write!(svg, "<path class=m d=\"M0 {}H{WIDTH}\"/>", y(limit));

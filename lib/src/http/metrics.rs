@@ -1,5 +1,7 @@
 //! `/metrics` in the Prometheus text format: base units, one family after another, absent instead of zero.
 
+mod host;
+
 use super::View;
 use super::json::{VERSION, address, limit_w, problems};
 use super::write::push_number;
@@ -18,6 +20,7 @@ pub(super) fn render(view: &View<'_>) -> String {
     pdus(&mut metrics, view);
     parts(&mut metrics, view);
     sums(&mut metrics, view);
+    host::host(&mut metrics, view);
     alerts(&mut metrics, view);
     metrics.out
 }
@@ -467,7 +470,11 @@ mod tests {
             "firing",
             "alerts",
             "pdus",
+            "throttled",
+            "bytes",
         ];
+        // Names that are not ours have the units that their owners gave them.
+        let is_ours = |name: &str| !name.starts_with("node_");
         let mut problems = Vec::new();
         let (mut families, mut samples) = (BTreeSet::new(), BTreeSet::new());
         let mut family = ("", "");
@@ -483,7 +490,7 @@ mod tests {
                 if (family.1 == "counter") != family.0.ends_with("_total") {
                     problems.push(format!("{}: {} by type", family.0, family.1));
                 }
-                if !UNITS.iter().any(|unit| family.0.ends_with(unit)) {
+                if is_ours(family.0) && !UNITS.iter().any(|unit| family.0.ends_with(unit)) {
                     problems.push(format!("{}: no base unit", family.0));
                 }
             } else {
@@ -515,6 +522,13 @@ mod tests {
             "rackwarden_pdu_up{pdu=\"alpha\",team=\"Team Alpha\"} 1",
             "rackwarden_team_limit_watts{team=\"Team Alpha\"} 6000",
             "rackwarden_site_limit_watts{kind=\"hard\"} 17000",
+            "node_cpu_seconds_total{cpu=\"3\",mode=\"idle\"} 76000",
+            "node_load1 0.42",
+            "rackwarden_host_memory_available_bytes 3040870400",
+            "node_filesystem_avail_bytes{device=\"/dev/mmcblk0p2\",fstype=\"ext4\",mountpoint=\"/\"} 13000000000",
+            "node_network_receive_bytes_total{device=\"eth0\"} 5000000000",
+            "node_hwmon_temp_celsius{chip=\"thermal/cpu_thermal\",sensor=\"temp1\"} 51.2",
+            "node_boot_time_seconds 1793971135",
         ] {
             assert!(text.lines().any(|have| have == line), "{line}\n{text}");
         }
@@ -525,6 +539,14 @@ mod tests {
         let text = rendered(Sample::Unreachable);
         assert!(text.contains("rackwarden_pdu_up{pdu=\"bravo\",team=\"Team Alpha\"} 0\n"));
         assert!(!text.contains("rackwarden_pdu_power_watts{pdu=\"bravo\""));
+    }
+
+    #[test]
+    fn a_file_system_that_hangs_has_an_error_and_no_figures() {
+        let text = rendered(Sample::Unreachable);
+        let labels = "{device=\"nas:/export\",fstype=\"nfs4\",mountpoint=\"/mnt/nas\"}";
+        assert!(text.contains(&format!("node_filesystem_device_error{labels} 1\n")));
+        assert!(!text.contains(&format!("node_filesystem_size_bytes{labels}")));
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod auth;
 mod cache;
 mod draw;
 pub mod head;
+pub mod host;
 pub mod json;
 mod metrics;
 mod openapi;

@@ -4,6 +4,7 @@
 //! comes from here: no outside script, font or picture, and the content policy forbids them. Bars and
 //! sparklines are inline SVG. What people or devices named is escaped wherever it stands.
 
+mod host;
 mod words;
 
 use super::json::{VERSION, limit_w, problems, sum_headroom};
@@ -155,6 +156,7 @@ impl Page<'_> {
         self.site();
         self.alerts();
         self.groups();
+        self.host();
         self.footer();
     }
 
@@ -183,7 +185,12 @@ impl Page<'_> {
                 return (state.name(), format!("{number} {}", word(state)));
             }
         }
-        if snapshot.pdus.is_empty() {
+        let firing = snapshot.alerts.iter().filter(|alert| alert.is_firing());
+        let of_host = firing.filter(|alert| alert.name.starts_with("monitor."));
+        if let Some(worst) = of_host.clone().map(|alert| alert.severity).max() {
+            return (worst.name(), alerts_word(of_host.count()));
+        }
+        if snapshot.pdus.is_empty() && snapshot.host.is_none() {
             return ("unknown", "nothing to watch".into());
         }
         ("ok", "all well".into())
@@ -532,6 +539,13 @@ fn worst(view: &View<'_>) -> Vec<usize> {
     crate::small::sort_by_key(&mut all, rank);
     all.truncate(MOST_PDUS);
     all
+}
+
+fn alerts_word(count: usize) -> String {
+    match count {
+        1 => "1 alert".to_owned(),
+        count => format!("{count} alerts"),
+    }
 }
 
 fn word(state: PduState) -> &'static str {

@@ -2,7 +2,7 @@
 
 use super::schema::Schema;
 use super::{Cache, Error, Request, Response, View};
-use super::{head, json, metrics, openapi, page, shapes};
+use super::{head, host, json, metrics, openapi, page, shapes};
 use std::borrow::Cow;
 
 pub(super) const JSON: &str = "application/json";
@@ -110,6 +110,13 @@ pub const ROUTES: &[Route] = &[
             json_answer(404, "no PDU has that name", shapes::ERROR),
         ],
         render: Render::Named(json::pdu),
+    },
+    Route {
+        method: "GET",
+        path: "/api/host",
+        summary: "The machine that the agent runs on",
+        answers: &[json_answer(200, "the latest look at it", shapes::HOST)],
+        render: Render::Cached(|view| (200, host::host(view))),
     },
     Route {
         method: "GET",

@@ -1,5 +1,7 @@
 //! Made-up snapshots: for tests of everything that renders one, and for looking at the page.
 
+mod host;
+
 use crate::alert::{AlertState, Severity};
 use crate::config::{Config, Host, Limit, Limits, PduConfig, TeamConfig};
 use crate::history;
@@ -92,6 +94,10 @@ pub fn snapshot(sample: Sample) -> Snapshot {
         Sample::OverLimit => over_limit(&mut snapshot),
         Sample::Unreachable => unreachable(&mut snapshot),
         _ => {}
+    }
+    if !matches!(sample, Sample::Empty | Sample::Many) {
+        snapshot.plugins.push("monitor");
+        snapshot.host = Some(Arc::new(host::view(TIME, sample)));
     }
     sum_up(&mut snapshot);
     let alerts: Vec<AlertView> = alerts(&snapshot);

@@ -296,6 +296,188 @@ const MISSING: Member = member(
     "members that were not read and are not in the sum",
 );
 
+/// Shape of `/api/host`.
+pub const HOST: Schema = Schema::Object(&Object {
+    name: "Host",
+    members: &[
+        member(
+            "time",
+            TIME,
+            "when it was looked at; null, like everything else, without the monitor and while looks fail",
+        ),
+        member("age_s", NUMBER, "seconds since then"),
+        CPU_PERCENT,
+        member("cores", Schema::List(&CORE), "those that are online"),
+        member(
+            "load",
+            Schema::OrNull(&Schema::List(&Schema::Number)),
+            "load averages over 1, 5 and 15 minutes",
+        ),
+        member("memory", Schema::OrNull(&MEMORY), "main memory"),
+        member("swap", Schema::OrNull(&SWAP), "swap"),
+        member(
+            "disks",
+            Schema::List(&DISK),
+            "mounted file systems that hold data",
+        ),
+        member("temperatures", Schema::List(&SENSOR), "temperature sensors"),
+        member(
+            "networks",
+            Schema::List(&NETWORK),
+            "interfaces, without the loopback",
+        ),
+        member("uptime_s", NUMBER, "seconds since the machine started"),
+        member(
+            "throttled",
+            Schema::OrNull(&THROTTLED),
+            "what a Raspberry Pi says of its supply and heat; null elsewhere",
+        ),
+    ],
+});
+
+const CPU_PERCENT: Member = member(
+    "cpu_percent",
+    NUMBER,
+    "how busy it was since the look before, 0 to 100",
+);
+const USED_PERCENT: Member = member("used_percent", NUMBER, "0 to 100");
+const TOTAL_BYTES: Member = member("total_bytes", Schema::Integer, "size");
+const FREE_BYTES: Member = member("free_bytes", Schema::Integer, "used by nothing at all");
+
+const CORE: Schema = Schema::Object(&Object {
+    name: "Core",
+    members: &[member("index", Schema::Integer, "its number"), CPU_PERCENT],
+});
+
+const MEMORY: Schema = Schema::Object(&Object {
+    name: "Memory",
+    members: &[
+        TOTAL_BYTES,
+        member("used_bytes", Schema::Integer, "what is not available"),
+        member(
+            "available_bytes",
+            Schema::Integer,
+            "what programs can have without swapping",
+        ),
+        FREE_BYTES,
+        member("buffers_bytes", Schema::Integer, "buffers of the kernel"),
+        member("cached_bytes", Schema::Integer, "files in memory"),
+        USED_PERCENT,
+    ],
+});
+
+const SWAP: Schema = Schema::Object(&Object {
+    name: "Swap",
+    members: &[
+        TOTAL_BYTES,
+        member("used_bytes", Schema::Integer, "in use"),
+        FREE_BYTES,
+        USED_PERCENT,
+    ],
+});
+
+const DISK: Schema = Schema::Object(&Object {
+    name: "Disk",
+    members: &[
+        member("mount", Schema::Text, "where it is mounted"),
+        member("device", Schema::Text, "what is mounted"),
+        member("type", Schema::Text, "ext4, nfs4 and so on"),
+        member("is_read_only", Schema::Boolean, "mounted read-only"),
+        member(
+            "total_bytes",
+            NUMBER,
+            "size; like all figures null while it does not answer",
+        ),
+        member("used_bytes", NUMBER, "in use"),
+        member("free_bytes", NUMBER, "free for root"),
+        member("available_bytes", NUMBER, "free for everybody"),
+        member(
+            "used_percent",
+            NUMBER,
+            "in use of what everybody can have, as df counts it",
+        ),
+        member(
+            "inodes",
+            NUMBER,
+            "inodes in all; 0 where there are none to run out of",
+        ),
+        member("inodes_free", NUMBER, "free inodes"),
+        member("inodes_used_percent", NUMBER, "inodes in use, 0 to 100"),
+        member(
+            "hangs_for_s",
+            NUMBER,
+            "seconds for which it has not answered; null while it does",
+        ),
+    ],
+});
+
+const SENSOR: Schema = Schema::Object(&Object {
+    name: "TemperatureSensor",
+    members: &[
+        member("name", Schema::Text, "its name, the same across boots"),
+        member(
+            "kind",
+            Schema::OneOf(&["cpu", "gpu", "disk", "other"]),
+            "what it sits on",
+        ),
+        member("temperature_celsius", NUMBER, "degrees Celsius"),
+        member("critical_celsius", NUMBER, "the device's own limit"),
+    ],
+});
+
+const NETWORK: Schema = Schema::Object(&Object {
+    name: "Network",
+    members: &[
+        member("name", Schema::Text, "its name"),
+        member(
+            "is_virtual",
+            Schema::Boolean,
+            "a bridge, a tunnel or the end of a container",
+        ),
+        member(
+            "has_carrier",
+            Schema::OrNull(&Schema::Boolean),
+            "null while it is down",
+        ),
+        member("receive_bytes_per_s", NUMBER, "since the look before"),
+        member("transmit_bytes_per_s", NUMBER, "since the look before"),
+        member("receive_bytes", Schema::Integer, "since it came up"),
+        member("transmit_bytes", Schema::Integer, "since it came up"),
+        member("receive_packets", Schema::Integer, "since it came up"),
+        member("transmit_packets", Schema::Integer, "since it came up"),
+        member("receive_errors", Schema::Integer, "since it came up"),
+        member("transmit_errors", Schema::Integer, "since it came up"),
+    ],
+});
+
+const THROTTLED: Schema = Schema::Object(&Object {
+    name: "Throttled",
+    members: &[
+        member("is_now", Schema::Boolean, "something is wrong at present"),
+        member(
+            "is_since_boot",
+            Schema::Boolean,
+            "something was wrong since the start of the machine",
+        ),
+        member(
+            "bits",
+            Schema::Integer,
+            "the firmware's word (vcgencmd get_throttled)",
+        ),
+        member(
+            "known_bits",
+            Schema::Integer,
+            "the bits of it that could be read",
+        ),
+        member(
+            "source",
+            Schema::OneOf(&["hwmon", "firmware"]),
+            "who says so",
+        ),
+        member("sentence", Schema::Text, "the same for people"),
+    ],
+});
+
 /// Shape of `/api/alerts`.
 pub const ALERTS: Schema = Schema::Object(&Object {
     name: "Alerts",

@@ -3,7 +3,7 @@
 //! Everybody may connect, as far as the directory lets them; what they may do is decided by who they are. One
 //! request a connection: a line of JSON, `{"ask":"/current"}` or `{"status":true}`, or the chat command as it
 //! is. The answer is lines of JSON, the last with `"last":true`: `{"text","document","last"}` for a question,
-//! `{"status","power","alerts","last"}` for the status, `{"error","last"}` when there is no answer.
+//! `{"status","power","host","alerts","last"}` for the status, `{"error","last"}` when there is no answer.
 
 use super::clock::Clock;
 use super::inbox::Inbox;
@@ -14,7 +14,7 @@ use crate::chat::{Asked, SessionId, Subject};
 use crate::effect::SessionReply;
 use crate::event::Event;
 use crate::http::write::Writer;
-use crate::http::{View, json};
+use crate::http::{View, host, json};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
@@ -281,6 +281,7 @@ impl LocalSocket {
         line.object(|line| {
             line.key("status").document(&json::status(&view));
             line.key("power").document(&json::power(&view));
+            line.key("host").document(&host::host(&view));
             line.key("alerts").document(&json::alerts(&view));
             line.key("last").boolean(true);
         });

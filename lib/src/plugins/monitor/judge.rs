@@ -154,10 +154,8 @@ impl Watches {
         for file_system in &sample.file_systems {
             self.judge_mount(ctx, at, file_system);
         }
-        for (index, temperature) in sample.temperatures.iter().enumerate() {
-            let before = &sample.temperatures[..index];
-            let is_unique = before.iter().all(|other| other.name != temperature.name);
-            self.judge_heat(ctx, at, temperature, is_unique);
+        for temperature in &sample.temperatures {
+            self.judge_heat(ctx, at, temperature);
         }
         self.judge_absent(ctx, at);
     }
@@ -225,13 +223,7 @@ impl Watches {
         }
     }
 
-    fn judge_heat(
-        &mut self,
-        ctx: &mut Ctx<'_>,
-        at: Now,
-        temperature: &Temperature,
-        is_unique: bool,
-    ) {
+    fn judge_heat(&mut self, ctx: &mut Ctx<'_>, at: Now, temperature: &Temperature) {
         let metric = match temperature.kind {
             SensorKind::Cpu => Metric::CpuTemperature,
             SensorKind::Gpu => Metric::GpuTemperature,
@@ -243,10 +235,7 @@ impl Watches {
         if !temperature.is_main && !is_named {
             return;
         }
-        let name = match is_unique {
-            true => &temperature.name,
-            false => &temperature.key,
-        };
+        let name = &temperature.name;
         let kind = Kind::Metric(metric);
         if let Some(watch) = self.find(ctx, (kind, name, &temperature.key)) {
             watch.judge(ctx, at, temperature.celsius, Beside::default());

@@ -12,6 +12,8 @@ mod top;
 mod usage;
 mod watch;
 
+pub use sampler::ALERT as SAMPLER_ALERT;
+
 use crate::chat::{Invocation, Spec};
 use crate::config::Config;
 use crate::ctx::Ctx;

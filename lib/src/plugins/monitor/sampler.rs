@@ -11,7 +11,7 @@ use crate::time::{Human, Mono, Now, Wall};
 use std::time::Duration;
 
 /// The alert of a sampler that cannot be started again.
-pub(super) const ALERT: &str = "monitor.sampler:host";
+pub const ALERT: &str = "monitor.sampler:host";
 /// A look that has not ended after this has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// From one attempt to the next when all quick ones have failed.
