@@ -59,6 +59,8 @@ pub fn sensors(files: &dyn Files) -> Vec<Sensor> {
     let mut found = Vec::new();
     let mut chips = Vec::new();
     for folder in numbered(files, HWMON, "hwmon") {
+        // By its own path: what a link's number stands for may change between two looks.
+        let folder = files.real(&folder).unwrap_or(folder);
         if let Some(chip) = Chip::read(files, folder) {
             chip.sensors(files, &mut found);
             chips.push(chip.name);
@@ -164,7 +166,7 @@ impl Chip {
             })
             .collect();
         sort_by_key(&mut inputs, |(number, _)| *number);
-        let path = device_path(files, &folder);
+        let path = device_path(&folder);
         let is_disk = kind_of_chip(&name) == SensorKind::Disk;
         let of_device = |file: &str| {
             let text = path
@@ -304,9 +306,11 @@ fn critical_trip(files: &dyn Files, folder: &str) -> Option<f64> {
 }
 
 /// Where the device is that a folder of hwmon stands for.
-fn device_path(files: &dyn Files, folder: &str) -> Option<String> {
-    let real = files.real(folder)?;
-    let (device, _) = real.rsplit_once('/')?;
+fn device_path(folder: &str) -> Option<String> {
+    let (device, _) = folder.rsplit_once('/')?;
+    if device == HWMON {
+        return None;
+    }
     Some(device.strip_suffix("/hwmon").unwrap_or(device).to_owned())
 }
 

@@ -1,5 +1,6 @@
 //! The word in which a Raspberry Pi tells of its supply and its heat (`vcgencmd get_throttled`), in words.
 
+use super::sensors::Files;
 use super::{Throttled, ThrottledSource};
 
 /// Bits 0 to 3 say what is now; the same 16 places up, what was since boot.
@@ -100,6 +101,51 @@ impl ThrottledSource {
     }
 }
 
+/// Where a board's word comes from: files below the root.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Supply {
+    /// `in0_lcrit_alarm` of hwmon's `rpi_volt`.
+    pub alarm: Option<String>,
+    /// `get_throttled` of the firmware's driver.
+    pub firmware: Option<String>,
+    /// Whether the board can tell at all that its supply is too low.
+    pub has_detector: bool,
+}
+
+impl Supply {
+    /// Looks for both; neither is there on another machine than a Raspberry Pi.
+    pub fn find(files: &dyn Files) -> Supply {
+        let model = files.text("sys/firmware/devicetree/base/model");
+        let model = model.unwrap_or_default();
+        if !model.starts_with(BOARDS) {
+            return Supply::default();
+        }
+        let chips = files.names("sys/class/hwmon").into_iter();
+        let mut chips = chips.map(|name| format!("sys/class/hwmon/{name}"));
+        let chip = chips.find(|chip| {
+            let name = files.text(&format!("{chip}/name"));
+            name.is_some_and(|name| name.trim() == "rpi_volt")
+        });
+        Supply {
+            alarm: chip.map(|chip| format!("{chip}/in0_lcrit_alarm")),
+            firmware: firmware_node(files),
+            has_detector: has_detector(model.trim_end_matches('\0')),
+        }
+    }
+}
+
+/// `soc/soc:firmware`, on a Raspberry Pi 5 `soc@107c000000/soc@107c000000:firmware`.
+fn firmware_node(files: &dyn Files) -> Option<String> {
+    const PLATFORM: &str = "sys/devices/platform";
+    let mut names = files.names(PLATFORM).into_iter();
+    names.find_map(|name| {
+        let node = format!("{PLATFORM}/{name}/{name}:firmware/get_throttled");
+        (name.starts_with("soc") && files.text(&node).is_some()).then_some(node)
+    })
+}
+
+const BOARDS: &str = "Raspberry Pi ";
+
 /// Reads `get_throttled` of sysfs: hexadecimal digits, with or without `0x`.
 pub fn word(text: &[u8]) -> Option<u32> {
     let text = text.trim_ascii();
@@ -109,7 +155,7 @@ pub fn word(text: &[u8]) -> Option<u32> {
 
 /// Whether a board can tell that its supply is too low: those of the Zero family and the first ones cannot.
 pub fn has_detector(model: &str) -> bool {
-    let Some(board) = model.strip_prefix("Raspberry Pi ") else {
+    let Some(board) = model.strip_prefix(BOARDS) else {
         return false;
     };
     let is_first = board.starts_with("Model A Rev") || board.starts_with("Model B Rev");
@@ -130,6 +176,7 @@ fn words(bits: u32, all: &[&str; 4]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::machines::Tree;
 
     fn firmware(bits: u32) -> Throttled {
         Throttled {
@@ -208,6 +255,29 @@ mod tests {
             let found = Throttled::from_sources(alarm, word, has_detector);
             let found = found.map(|own| (own.bits, own.known, own.source));
             assert_eq!(found, want, "{alarm:?} {word:?} {has_detector}");
+        }
+    }
+
+    #[test]
+    fn each_board_has_its_sources() {
+        let node = |soc: &str| {
+            Some(format!(
+                "sys/devices/platform/{soc}/{soc}:firmware/get_throttled"
+            ))
+        };
+        for (machine, alarm, firmware, has_detector) in [
+            ("raspberry-pi-3", Some(1), node("soc"), true),
+            ("raspberry-pi-4", Some(1), None, true),
+            ("raspberry-pi-5", Some(4), node("soc@107c000000"), true),
+            ("rk3588", None, None, false),
+            ("intel-server", None, None, false),
+        ] {
+            let want = Supply {
+                alarm: alarm.map(|chip| format!("sys/class/hwmon/hwmon{chip}/in0_lcrit_alarm")),
+                firmware,
+                has_detector,
+            };
+            assert_eq!(Supply::find(&Tree::of(machine)), want, "{machine}");
         }
     }
 

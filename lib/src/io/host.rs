@@ -1,188 +1,192 @@
 //! Looks at this machine, on a thread of its own that starts with the first look.
 
+mod kept;
+mod processes;
+mod sampler;
+mod sensed;
+mod slow;
+mod volumes;
+
 use crate::effect::Ticket;
 use crate::event::Event;
 use crate::fault::{Fault, FaultKind};
-use crate::host::{HostSample, Look, Memory, Process, Processes};
+use crate::host::{HostSample, Look};
 use crate::io::clock::Clock;
 use crate::io::inbox::Inbox;
+use processes::Asking;
+pub use sampler::{Place, Sampler};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+pub use volumes::AskSpace;
 
-/// Looks that wait for the thread; one more is answered with `Overload` at once.
-const QUEUE: usize = 64;
+/// Samples that wait for the thread; one more is answered with `Overload` at once.
+const QUEUE: usize = 16;
 const STACK_BYTES: usize = 256 * 1024;
+/// A sample that takes longer is given up, and with it the thread; the next one is taken by another.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// So many threads may hang at the same time.
+const MAX_THREADS: usize = 4;
+
+impl Place {
+    /// This machine.
+    pub fn here() -> Place {
+        Place {
+            root: PathBuf::from("/"),
+            ask_space: Arc::new(volumes::ask_space),
+            hangs_after: Duration::from_secs(5),
+        }
+    }
+}
 
 /// Gives looks to the thread.
 pub struct HostHandle {
     clock: Clock,
+    place: Place,
     inbox: Inbox,
-    queue: Mutex<Option<SyncSender<(Ticket, Look)>>>,
+    samples: Mutex<Samples>,
+    patience: Duration,
+    processes: Asking,
 }
+
+#[derive(Default)]
+struct Samples {
+    queue: Option<SyncSender<Ticket>>,
+    open: Open,
+    /// Has as many owners as there are threads, and this one.
+    threads: Arc<()>,
+}
+
+/// What has not been answered yet, the oldest first. Who takes a ticket out answers it.
+type Open = Arc<Mutex<Vec<(Ticket, Instant)>>>;
 
 impl HostHandle {
     /// Answers go to `inbox`. Nothing runs before the first look.
     pub fn new(clock: Clock, inbox: Inbox) -> HostHandle {
+        HostHandle::at(Place::here(), clock, inbox)
+    }
+
+    /// The same for another place.
+    pub fn at(place: Place, clock: Clock, inbox: Inbox) -> HostHandle {
         HostHandle {
             clock,
+            place,
             inbox,
-            queue: Mutex::default(),
+            samples: Mutex::default(),
+            patience: PATIENCE,
+            processes: Asking::default(),
         }
     }
 
     /// Asks for a look. Its answer arrives in the inbox.
     pub fn look(&self, ticket: Ticket, look: Look) {
-        if let Err(fault) = self.hand_over(ticket, look) {
-            self.inbox.send(answer(ticket, look, fault));
-        }
-    }
-
-    fn hand_over(&self, ticket: Ticket, look: Look) -> Result<(), Fault> {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        let sender = match &*queue {
-            Some(sender) => sender,
-            None => queue.insert(start(self.clock, self.inbox.clone())?),
-        };
-        match sender.try_send((ticket, look)) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Full(_)) => Err(Fault::new(
-                FaultKind::Overload,
-                "too many looks at the host are waiting",
-            )),
-            // The next look starts it anew.
-            Err(TrySendError::Disconnected(_)) => {
-                *queue = None;
-                Err(Fault::new(
-                    FaultKind::Stopped,
-                    "the thread that looks at the host has ended",
-                ))
+        match look {
+            Look::Sample => {
+                if let Err(fault) = self.sample(ticket) {
+                    let result = Err(fault);
+                    self.inbox.send(Event::Host { ticket, result });
+                }
+            }
+            Look::Processes(most) => {
+                let (root, inbox) = (self.place.root.clone(), self.inbox.clone());
+                if let Err(fault) = self.processes.ask(ticket, most, root, inbox) {
+                    let result = Err(fault);
+                    self.inbox.send(Event::Processes { ticket, result });
+                }
             }
         }
     }
-}
 
-fn answer(ticket: Ticket, look: Look, fault: Fault) -> Event {
-    match look {
-        Look::Sample => Event::Host {
-            ticket,
-            result: Err(fault),
-        },
-        Look::Processes(_) => Event::Processes {
-            ticket,
-            result: Err(fault),
-        },
+    fn sample(&self, ticket: Ticket) -> Result<(), Fault> {
+        let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        let oldest = lock(&samples.open)
+            .first()
+            .map(|(_, since)| since.elapsed());
+        if oldest.is_some_and(|age| age > self.patience) {
+            log::error!("looking at the host hangs; another thread takes over");
+            self.give_up(
+                &mut samples,
+                FaultKind::Timeout,
+                "looking at the host hangs",
+            );
+        }
+        if samples.queue.is_none() {
+            samples.queue = Some(self.start(&samples)?);
+        }
+        lock(&samples.open).push((ticket, Instant::now()));
+        let sent = samples.queue.as_ref().map(|queue| queue.try_send(ticket));
+        match sent {
+            Some(Err(TrySendError::Full(_))) => {
+                take(&samples.open, ticket);
+                let detail = "too many looks at the host are waiting";
+                return Err(Fault::new(FaultKind::Overload, detail));
+            }
+            Some(Err(TrySendError::Disconnected(_))) => {
+                let detail = "the thread that looks at the host has ended";
+                self.give_up(&mut samples, FaultKind::Stopped, detail);
+            }
+            _ => {}
+        }
+        Ok(())
     }
-}
 
-fn start(clock: Clock, inbox: Inbox) -> Result<SyncSender<(Ticket, Look)>, Fault> {
-    let (sender, receiver) = sync_channel(QUEUE);
-    thread::Builder::new()
-        .name("host".to_owned())
-        .stack_size(STACK_BYTES)
-        .spawn(move || run(clock, &inbox, &receiver))
-        .map_err(|err| {
+    /// Answers what the thread does not answer any more, and leaves the thread to itself: the next look starts another.
+    fn give_up(&self, samples: &mut Samples, kind: FaultKind, detail: &str) {
+        samples.queue = None;
+        let open = std::mem::take(&mut samples.open);
+        for (ticket, _) in std::mem::take(&mut *lock(&open)) {
+            let result = Err(Fault::new(kind, detail));
+            self.inbox.send(Event::Host { ticket, result });
+        }
+    }
+
+    fn start(&self, samples: &Samples) -> Result<SyncSender<Ticket>, Fault> {
+        if Arc::strong_count(&samples.threads) > MAX_THREADS {
+            let detail = format!("{MAX_THREADS} threads that look at the host hang");
+            return Err(Fault::new(FaultKind::Timeout, detail));
+        }
+        let (sender, receiver) = sync_channel(QUEUE);
+        let sampler = Sampler::new(self.clock, self.place.clone());
+        let (inbox, open) = (self.inbox.clone(), Arc::clone(&samples.open));
+        let alive = Arc::clone(&samples.threads);
+        let work = move || {
+            run(sampler, &inbox, &open, &receiver);
+            drop(alive);
+        };
+        let spawned = thread::Builder::new()
+            .name("host".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn(work);
+        spawned.map_err(|err| {
             let detail = format!("cannot start thread host: {err}");
             Fault::new(FaultKind::Overload, detail)
         })?;
-    Ok(sender)
-}
-
-fn run(clock: Clock, inbox: &Inbox, looks: &Receiver<(Ticket, Look)>) {
-    for (ticket, look) in looks {
-        inbox.send(match look {
-            Look::Sample => Event::Host {
-                ticket,
-                result: Ok(Box::new(sample(clock))),
-            },
-            Look::Processes(most) => Event::Processes {
-                ticket,
-                result: Ok(Box::new(processes(most))),
-            },
-        });
+        Ok(sender)
     }
 }
 
-fn sample(clock: Clock) -> HostSample {
-    let mut system = sysinfo::System::new();
-    system.refresh_memory();
-    let load = sysinfo::System::load_average();
-    HostSample {
-        taken: Some(clock.mono()),
-        load: Some([load.one, load.five, load.fifteen]),
-        memory: Some(Memory {
-            total_bytes: system.total_memory(),
-            available_bytes: system.available_memory(),
-            free_bytes: system.free_memory(),
-            swap_total_bytes: system.total_swap(),
-            swap_free_bytes: system.free_swap(),
-            ..Memory::default()
-        }),
-        uptime: Some(Duration::from_secs(sysinfo::System::uptime())),
-        ..HostSample::default()
+fn run(mut sampler: Sampler, inbox: &Inbox, open: &Open, tickets: &Receiver<Ticket>) {
+    for ticket in tickets {
+        let result: Result<Box<HostSample>, Fault> = sampler.sample();
+        if take(open, ticket) {
+            inbox.send(Event::Host { ticket, result });
+        }
     }
 }
 
-fn processes(most: usize) -> Processes {
-    let what = sysinfo::ProcessRefreshKind::nothing()
-        .with_cpu()
-        .with_memory()
-        .without_tasks();
-    let mut system = sysinfo::System::new();
-    system.refresh_processes_specifics(sysinfo::ProcessesToUpdate::All, true, what);
-    thread::sleep(sysinfo::MINIMUM_CPU_UPDATE_INTERVAL);
-    system.refresh_processes_specifics(sysinfo::ProcessesToUpdate::All, true, what);
-    let mut all: Vec<Process> = system
-        .processes()
-        .values()
-        .map(|process| Process {
-            pid: process.pid().as_u32(),
-            name: process.name().to_string_lossy().into(),
-            cpu_percent: f64::from(process.cpu_usage()),
-            memory_bytes: process.memory(),
-        })
-        .collect();
-    let mut found = Processes {
-        count: all.len(),
-        ..Processes::default()
-    };
-    all.sort_by(|a, b| b.cpu_percent.total_cmp(&a.cpu_percent));
-    found.by_cpu = all.iter().take(most).cloned().collect();
-    found.by_cpu.retain(|process| process.cpu_percent > 0.0);
-    all.sort_by_key(|process| std::cmp::Reverse(process.memory_bytes));
-    found.by_memory = all.into_iter().take(most).collect();
-    found.by_memory.retain(|process| process.memory_bytes > 0);
-    found
+fn lock(open: &Open) -> MutexGuard<'_, Vec<(Ticket, Instant)>> {
+    open.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the ticket is still to be answered.
+fn take(open: &Open, ticket: Ticket) -> bool {
+    let mut open = lock(open);
+    let before = open.len();
+    open.retain(|(own, _)| *own != ticket);
+    open.len() < before
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_looks_are_answered() {
-        let inbox = Inbox::new();
-        let host = HostHandle::new(Clock::start(), inbox.clone());
-        host.look(Ticket(1), Look::Sample);
-        host.look(Ticket(2), Look::Processes(5));
-        let patience = Some(Duration::from_secs(20));
-        match inbox.receive(patience) {
-            Some(Event::Host {
-                ticket: Ticket(1),
-                result: Ok(sample),
-            }) => assert!(sample.memory.is_some_and(|memory| memory.total_bytes > 0)),
-            other => panic!("{other:?}"),
-        }
-        match inbox.receive(patience) {
-            Some(Event::Processes {
-                ticket: Ticket(2),
-                result: Ok(processes),
-            }) => {
-                assert!(processes.count > 0);
-                assert!((1..=5).contains(&processes.by_memory.len()));
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-}
+mod tests;
