@@ -24,6 +24,7 @@ fn main() {
         seed: 1,
         holds_lines: false,
         past: Past::default(),
+        keeps_history: false,
     };
     let mut effects = Effects::new();
     let mut core = Core::new(start, &mut effects);

@@ -473,6 +473,7 @@ pub fn telegram_update(data: &[u8]) {
         seed: 1,
         holds_lines: false,
         past: Default::default(),
+        keeps_history: false,
     };
     let mut effects = Effects::new();
     let mut core = Core::new(start, &mut effects);

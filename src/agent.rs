@@ -109,6 +109,7 @@ impl Agent {
             seed: seed()?,
             holds_lines: terminal.is_some(),
             past,
+            keeps_history: store.is_some(),
         };
         let mut core = Core::new(start, &mut effects);
         let published = Arc::new(Published::new(core.first_snapshot(clock.now())));
@@ -232,6 +233,11 @@ impl Workers {
             Effect::Append { file, line } => {
                 if let Some(store) = &self.store {
                     store.send(StoreTask::Append { file, line });
+                }
+            }
+            Effect::History(op) => {
+                if let Some(store) = &self.store {
+                    store.send(StoreTask::History(op));
                 }
             }
             Effect::Reply(reply) => match (&self.terminal, &self.local) {

@@ -10,6 +10,7 @@ use crate::signals::{self, Signal};
 use log::Level;
 use rackwarden_core::config::Config;
 use rackwarden_core::event::Event;
+use rackwarden_core::history::Archive;
 use rackwarden_core::http::auth::Auth;
 use rackwarden_core::io::clock::Clock;
 use rackwarden_core::io::environment;
@@ -18,7 +19,9 @@ use rackwarden_core::io::http_server::{self, HttpHandle as ServerHandle, HttpSer
 use rackwarden_core::io::inbox::Inbox;
 use rackwarden_core::io::local::{self, LocalSocket};
 use rackwarden_core::io::notify::Manager;
-use rackwarden_core::io::store::{self, FileStorage, LogFiles, StateDir, StoreHandle};
+use rackwarden_core::io::store::{
+    self, FileStorage, HistoryFiles, LogFiles, StateDir, StoreHandle,
+};
 use rackwarden_core::io::stream::Listener;
 use rackwarden_core::journal::Journal;
 use rackwarden_core::state::Records;
@@ -157,7 +160,9 @@ fn open_state(config: &Config, inbox: &Inbox) -> Result<(Option<StoreHandle>, Re
         log::warn!("state: {repair}");
     }
     let logs = LogFiles::new(path.to_owned(), config.log.max_size_bytes, config.log.keep);
-    let store = StoreHandle::spawn(journal, logs, inbox.clone())
+    let on_disk = config.history.on_disk;
+    let history = on_disk.then(|| Archive::new(HistoryFiles::new(path)));
+    let store = StoreHandle::spawn(journal, logs, history, inbox.clone())
         .map_err(|err| format!("cannot start the store thread: {err}"))?;
     Ok((Some(store), records))
 }
@@ -236,6 +241,10 @@ impl Reload {
         if config.state_dir != self.config.state_dir {
             log::warn!("state_dir is another one; that needs a restart");
             config.state_dir.clone_from(&self.config.state_dir);
+        }
+        if config.history.on_disk != self.config.history.on_disk {
+            log::warn!("[history] on_disk is another one; that needs a restart");
+            config.history.on_disk = self.config.history.on_disk;
         }
         if config.plugins != self.config.plugins {
             log::warn!("the list of plugins is another one; that needs a restart");

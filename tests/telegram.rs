@@ -76,6 +76,7 @@ fn run(config: Config, mut records: Records, inbox: &Inbox, http: &HttpHandle) -
         seed: 7,
         holds_lines: false,
         past: Past::default(),
+        keeps_history: false,
     };
     let mut core = Core::new(start, &mut effects);
     loop {

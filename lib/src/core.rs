@@ -19,7 +19,7 @@ use crate::ctx::{Ctx, Notice, Tickets};
 use crate::effect::{Effect, Effects, Ticket, earlier};
 use crate::event::Event;
 use crate::fault::Fault;
-use crate::history::History;
+use crate::history::{Found, History, Query};
 use crate::host::{HostView, Look};
 use crate::plugins::{HOUSE, Make, PLUGINS, Plugin, PluginReply};
 use crate::rng::Rng;
@@ -101,6 +101,8 @@ pub struct Start {
     pub holds_lines: bool,
     /// What is known of the run before this one.
     pub past: Past,
+    /// True when there is a disk for the long history.
+    pub keeps_history: bool,
 }
 
 impl Core {
@@ -118,6 +120,7 @@ impl Core {
             seed,
             holds_lines,
             past,
+            keeps_history,
         } = start;
         let plugins: Vec<Box<dyn Plugin>> = PLUGINS
             .iter()
@@ -154,7 +157,7 @@ impl Core {
             heartbeat: None,
             rehearsals: Vec::new(),
             audit: AuditTail::restore(&records),
-            history: History::new(now.mono),
+            history: History::new(now, keeps_history && config.history.on_disk),
             notices: Vec::new(),
             replies: Replies::default(),
             held: holds_lines.then(Vec::new),
@@ -205,7 +208,7 @@ impl Core {
         if self.unset_clock.is_some() {
             self.watch_clock(now);
         }
-        self.history.advance(now.mono);
+        self.history.advance(now);
         if let Some(heartbeat) = &mut self.heartbeat {
             heartbeat.note_event(now.mono, &event);
         }
@@ -229,6 +232,10 @@ impl Core {
             Event::Resolved { ticket, result } => {
                 self.hand_on(now, ticket, PluginReply::Resolved(ticket, result), effects);
             }
+            Event::Archived { result, repairs } => {
+                self.handle_archived(now, result, repairs, effects);
+            }
+            Event::HourLoaded(bytes) => self.history.handle_hour(now, &bytes),
             Event::Recalled { ticket, result } => {
                 self.hand_on(now, ticket, PluginReply::History(ticket, result), effects);
             }
@@ -308,6 +315,7 @@ impl Core {
         let mut next = earlier(self.chat.poll_timeout(), self.notifier.poll_timeout());
         next = earlier(next, self.book.poll_timeout());
         next = earlier(next, self.replies.poll_timeout());
+        next = earlier(next, self.history.poll_timeout());
         next = earlier(next, self.rehearsal_timeout());
         next = earlier(next, self.heartbeat.as_ref().map(Heartbeat::poll_timeout));
         for plugin in &self.plugins {
@@ -346,6 +354,12 @@ impl Core {
         self.published_at = Some(now.mono);
         self.published_revision = self.current_revision();
         Arc::clone(&self.snapshot)
+    }
+
+    /// What a series was: at once, or under a ticket that nobody waits for.
+    pub(crate) fn what_was(&mut self, now: Now, query: &Query, effects: &mut Effects) -> Found {
+        let mut tickets = Tickets::new(OWNER_CORE, &mut self.next_ticket);
+        self.history.query(now, query, &mut tickets, effects)
     }
 
     /// True once `Event::Stop` has been taken.
@@ -447,6 +461,7 @@ impl Core {
         if self.chat.poll_timeout().is_some_and(|at| at <= now.mono) {
             self.with_chat(now, effects, |chat, env| chat.handle_timeout(env));
         }
+        self.history.handle_timeout(now, effects);
         let due = self.heartbeat.as_ref().map(Heartbeat::poll_timeout);
         if due.is_some_and(|at| at <= now.mono) {
             let is_well = self.health().problems.is_empty();
@@ -559,6 +574,7 @@ impl Core {
             self.with_plugin(index, now, effects, |plugin, ctx| plugin.stop(ctx));
         }
         self.with_chat(now, effects, |chat, env| chat.stop(env));
+        self.history.stop(now, effects);
         self.life.end(now, &mut self.pending);
         self.is_stopped = true;
     }
@@ -573,6 +589,9 @@ impl Core {
         let mut problems = Vec::new();
         if let Some(fault) = &self.storage_fault {
             problems.push(format!("state cannot be written: {fault}"));
+        }
+        if let Some(fault) = self.history.fault() {
+            problems.push(format!("history cannot be written: {fault}"));
         }
         if let Some(fault) = &self.log_fault {
             problems.push(format!("a log file cannot be written: {fault}"));

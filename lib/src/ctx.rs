@@ -85,7 +85,8 @@ impl Ctx<'_> {
 
     /// What a series was. What is not in memory is read, and comes as `PluginReply::History`.
     pub fn recall(&mut self, query: &Query) -> Found {
-        Found::Now(self.history.recall(self.now, query))
+        self.history
+            .query(self.now, query, &mut self.tickets, self.effects)
     }
 
     /// Reports to the alert book.

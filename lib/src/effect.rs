@@ -49,6 +49,8 @@ pub enum Effect {
         /// The line, without its line feed.
         line: String,
     },
+    /// Write or read the long history.
+    History(crate::history::Op),
     /// Say something to the terminal or to a caller on the local socket.
     Reply(SessionReply),
     /// A pure CPU job that must not delay a step.

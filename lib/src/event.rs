@@ -46,6 +46,15 @@ pub enum Event {
         /// The address to use.
         result: Result<SocketAddr, Fault>,
     },
+    /// What was measured is on disk, or could not be written.
+    Archived {
+        /// Why it is not on disk.
+        result: Result<(), Fault>,
+        /// What was damaged and has been set aside, one sentence each.
+        repairs: Vec<String>,
+    },
+    /// The last hour that the run before this one measured.
+    HourLoaded(Vec<u8>),
     /// A question about what was has been answered from disk.
     Recalled {
         /// The question it answers.

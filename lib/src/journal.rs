@@ -384,8 +384,13 @@ fn decode_entries(mut bytes: &[u8]) -> Option<Vec<Change>> {
 
 /// CRC-32 as in Ethernet and gzip (polynomial 0xEDB88320).
 pub(crate) fn crc32(bytes: &[u8]) -> u32 {
+    crc32_from(0, bytes)
+}
+
+/// The same, going on from the checksum of what comes before.
+pub(crate) fn crc32_from(before: u32, bytes: &[u8]) -> u32 {
     let step = |crc: u32, byte: &u8| (crc >> 8) ^ CRC_OF_BYTE[usize::from(crc as u8 ^ byte)];
-    !bytes.iter().fold(!0, step)
+    !bytes.iter().fold(!before, step)
 }
 
 const CRC_OF_BYTE: [u32; 256] = {

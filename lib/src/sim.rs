@@ -14,6 +14,7 @@
 
 mod device;
 mod disk;
+mod life;
 pub mod machine;
 pub mod mail;
 pub mod telegram;
@@ -24,6 +25,7 @@ use crate::core::{Core, Past, Start};
 use crate::effect::{Effect, Effects, HttpLane, HttpRequest, LogFile, Ticket, earlier};
 use crate::event::{Event, HttpResponse};
 use crate::fault::{Fault, FaultKind};
+use crate::history::{Archive, MemoryStorage as HistoryStorage};
 use crate::journal::{Broken, MemoryStorage};
 use crate::pdu::simulated::Agent;
 use crate::plugins::Make;
@@ -78,6 +80,7 @@ pub struct Sim {
     heartbeat_status: u16,
     answers_snmp: bool,
     disk: Disk,
+    archive: Archive<HistoryStorage>,
     /// The server's clock is right; the agent's is ahead by so many milliseconds.
     skew_ms: i64,
     is_dead: bool,
@@ -188,6 +191,7 @@ impl Sim {
             heartbeat_status: 200,
             answers_snmp: true,
             disk: Disk::default(),
+            archive: Archive::new(HistoryStorage::default()),
             skew_ms: 0,
             is_dead: false,
             restarts: 0,
@@ -331,37 +335,6 @@ impl Sim {
     pub fn kill_and_restart(&mut self) {
         self.kill();
         self.restart();
-    }
-
-    /// Ends the agent without any warning. What it gave to the operating system stays.
-    pub fn kill(&mut self) {
-        self.is_dead = true;
-        self.queue
-            .retain(|_, delivery| matches!(delivery, Delivery::Action(_)));
-        self.service.forget_callers();
-    }
-
-    /// Ends it by a power cut: of what was not synced any part may have been written. `seed` decides which.
-    pub fn cut_power(&mut self, seed: u64) {
-        self.kill();
-        self.disk.cut_power(&mut Rng::new(seed));
-    }
-
-    /// Starts it again from what was stored. Returns the moment until which everything that it had decided is kept.
-    pub fn restart(&mut self) -> Mono {
-        self.is_dead = false;
-        let kept = self.disk.reopen(self.now.mono);
-        self.restarts += 1;
-        self.engine = Engine::new(Rng::new(2));
-        let records = self.disk.journal.records().clone();
-        let mut effects = Effects::new();
-        self.core = Core::with_plugins(
-            start(&self.config, records, self.now, self.restarts),
-            &self.plugins,
-            &mut effects,
-        );
-        self.perform(effects);
-        kept
     }
 
     /// Lets time pass.
@@ -560,6 +533,11 @@ impl Sim {
                 }
                 Effect::Store(turn) => self.disk.push(self.now.mono, &turn),
                 Effect::Append { file, line } => self.logs.entry(file).or_default().push(line),
+                Effect::History(op) => {
+                    if let Some(event) = self.archive.handle(op) {
+                        self.enqueue(Duration::from_millis(20), Delivery::Event(event));
+                    }
+                }
                 Effect::Reply(reply) => self.note(format!("terminal] {}", reply.text)),
                 Effect::Work { ticket, job } => {
                     let product = job.run();
@@ -677,6 +655,7 @@ fn start(config: &Arc<Config>, records: Records, now: Now, restarts: u32) -> Sta
         seed: 42 + u128::from(restarts),
         holds_lines: false,
         past: Past::default(),
+        keeps_history: true,
     }
 }
 

@@ -33,6 +33,7 @@ pub fn effective(config: &Config) -> String {
     super::monitor::effective(&mut writer, config);
     writer.begin("history");
     writer.number("max_series", Some(config.history.max_series));
+    writer.number("on_disk", Some(config.history.on_disk));
     writer.text += &config.extra.profiles;
     writer.finish()
 }

@@ -358,8 +358,10 @@ pub struct TeamConfig {
 /// `[history]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryConfig {
-    /// At most so many series are kept.
+    /// Kept for so many PDUs, the first of the configuration.
     pub max_series: u32,
+    /// False when only the last hour is kept, in memory.
+    pub on_disk: bool,
 }
 
 impl Config {
@@ -409,7 +411,10 @@ impl Config {
             },
             pdus: Vec::new(),
             teams: Vec::new(),
-            history: HistoryConfig { max_series: 200 },
+            history: HistoryConfig {
+                max_series: 200,
+                on_disk: true,
+            },
             warnings: Vec::new(),
             profiles: crate::pdu::Profiles::builtin(),
             extra: Extra::default(),

@@ -146,11 +146,11 @@ fn general(config: &mut Config, root: &mut Reader<'_>, scope: &Scope<'_>) {
     if let Some(mut reader) = root.table("history") {
         let series = reader
             .get("max_series")
-            .and_then(|item| item.integer(0, 100_000));
+            .and_then(|item| item.integer(0, 10_000));
         config.history = HistoryConfig {
             max_series: series.unwrap_or(config.history.max_series),
+            on_disk: reader.bool("on_disk", config.history.on_disk),
         };
-        reader.warn("[history]: long history is not supported by this version; it has no effect");
         reader.finish();
     }
     if let Some(reader) = root.table("monitor") {

@@ -74,14 +74,9 @@ fn the_sample_shows_the_defaults() {
 }
 
 #[test]
-fn the_sample_with_everything_turned_on_is_accepted_with_one_warning_for_each_missing_feature() {
+fn the_sample_with_everything_turned_on_is_accepted_without_a_warning() {
     let config = read(&full_sample());
-    let features: Vec<&str> = config
-        .warnings
-        .iter()
-        .map(|warning| warning.split(':').next().unwrap_or(""))
-        .collect();
-    assert_eq!(features, ["[history]"]);
+    assert_eq!(config.warnings, Vec::<String>::new());
     assert_eq!(config.pdus.len(), 2);
     let Credentials::Usm(usm) = &config.pdus[1].credentials else {
         panic!("snmp_v3")

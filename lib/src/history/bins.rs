@@ -53,6 +53,11 @@ impl Grid {
     pub(crate) fn start_ms(&self) -> i64 {
         self.start_ms
     }
+
+    /// The first moment after the last stretch.
+    pub(crate) fn end_ms(&self) -> i64 {
+        self.start_ms + self.count as i64 * self.step_ms
+    }
 }
 
 /// What was found so far of one series.
@@ -80,6 +85,10 @@ impl Bins {
             grid,
             bins: vec![Bin::default(); grid.count],
         }
+    }
+
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
     }
 
     /// Adds what was measured for `weight_ms` from `at_ms` on.

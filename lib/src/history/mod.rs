@@ -1,10 +1,18 @@
 //! What values were over time: noted by plugins as they measure, kept in three levels (docs/history.md), and read as
 //! curves of smallest, mean and highest. Files are behind a trait; how a curve is drawn is not known here.
 
+mod archive;
 mod bins;
+mod hour;
+mod index;
 mod recent;
+mod record;
+mod storage;
 
+pub use archive::{Append, Archive, Op, Reading, Recall};
 pub use recent::{Found, History, Query, SeriesId};
+pub use record::Cell;
+pub use storage::{File, MemoryStorage, Storage};
 
 use crate::time::Wall;
 use std::sync::Arc;
@@ -69,6 +77,39 @@ impl Unit {
             Unit::Count => "",
         }
     }
+}
+
+impl Unit {
+    /// As it stands in files.
+    const fn number(self) -> u8 {
+        match self {
+            Unit::Watts => 0,
+            Unit::Percent => 1,
+            Unit::Celsius => 2,
+            Unit::BytesPerSecond => 3,
+            Unit::Count => 4,
+        }
+    }
+
+    fn of_number(number: u8) -> Option<Unit> {
+        let all = [
+            Unit::Watts,
+            Unit::Percent,
+            Unit::Celsius,
+            Unit::BytesPerSecond,
+            Unit::Count,
+        ];
+        all.get(usize::from(number)).copied()
+    }
+}
+
+/// A series by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Series {
+    /// As `Curve::name`.
+    pub name: Arc<str>,
+    /// Of its values.
+    pub unit: Unit,
 }
 
 /// What one series was between two moments.

@@ -1,12 +1,16 @@
 //! The last hour in memory, a value every two seconds, by the monotonic clock: a wall clock that jumps moves the
 //! whole hour and tears nothing apart. Nothing in here is called without an event; who is late leaves a gap.
 
+mod disk;
+
+use super::archive::{MOST_CURVES, is_wanted};
 use super::bins::{Bins, Grid};
 use super::{Curve, Span, Unit};
 use crate::effect::Ticket;
 use crate::small::SmallMap;
 use crate::snapshot::Series;
-use crate::time::{Mono, Now, Wall};
+use crate::time::{Mono, Now, RELEASED, Wall};
+use disk::Disk;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +22,10 @@ const SLOTS: u64 = 1800;
 const SPARK_SLOTS: u64 = 2;
 /// … and a sparkline has so many: ten minutes.
 const SPARKS: u64 = 150;
-/// Curves of one answer; further series are left out.
-const MOST_CURVES: usize = 64;
+/// What was measured goes to disk so often: a kill loses at most five minutes, the write and the slot under way included.
+const FLUSH_EVERY: Duration = Duration::from_secs(295);
+/// A wall clock that goes by another way than the monotonic one by more than this was set.
+const STEP_MS: u64 = 30_000;
 /// Track of all kinds apart from PDUs, which `[history] max_series` limits.
 const MOST_OTHERS: usize = 1000;
 
@@ -65,6 +71,11 @@ pub struct History {
     slot: u64,
     /// Nothing is known of the slots before this one.
     first: u64,
+    slot_of_start: u64,
+    /// How far the wall clock was ahead of the monotonic one.
+    ahead_ms: Option<i64>,
+    /// `None` when only the hour is kept.
+    disk: Option<Disk>,
     has_refused: bool,
     sparks: Option<(u64, Arc<Vec<Series>>)>,
     /// Counts up when there is more to see.
@@ -91,12 +102,14 @@ struct Track {
 }
 
 impl History {
-    /// Begins at this moment with nothing.
-    pub fn new(now: Mono) -> History {
-        let slot = slot_of(now);
+    /// Begins at this moment with nothing; what is older than an hour goes to disk, or is forgotten.
+    pub fn new(now: Now, on_disk: bool) -> History {
+        let slot = slot_of(now.mono);
         History {
+            disk: on_disk.then(|| Disk::new(now.mono, slot)),
             slot,
             first: slot,
+            slot_of_start: slot,
             ..History::default()
         }
     }
@@ -149,11 +162,24 @@ impl History {
     }
 
     /// Ends the slots that are over. Called before anything is noted in a turn.
-    pub(crate) fn advance(&mut self, now: Mono) {
-        let slot = slot_of(now);
+    pub(crate) fn advance(&mut self, now: Now) {
+        let slot = slot_of(now.mono);
         if slot <= self.slot {
             return;
         }
+        let ahead_ms = now.wall.0 - now.mono.since_start().as_millis() as i64;
+        let before = self.ahead_ms.replace(ahead_ms);
+        if before.is_some_and(|before| before.abs_diff(ahead_ms) >= STEP_MS) {
+            self.forget_loaded();
+        }
+        self.end_slots(slot);
+        if self.closing > 0 {
+            self.clear_closed();
+        }
+    }
+
+    /// Writes down every slot before this one, which begins.
+    fn end_slots(&mut self, slot: u64) {
         for series in self.series.iter_mut().filter(|series| series.is_used()) {
             series.advance(self.slot, slot);
         }
@@ -162,16 +188,17 @@ impl History {
         }
         self.slot = slot;
         self.first = self.first.max(slot.saturating_sub(SLOTS));
-        if self.closing > 0 {
-            self.clear_closed();
-        }
     }
 
     /// Answers from memory alone.
     pub(crate) fn recall(&self, now: Now, query: &Query) -> Vec<Curve> {
         let grid = Grid::new(query.from, query.to, query.points, SLOT_MS as i64);
         self.select(&query.series)
-            .map(|series| self.fold(now, series, grid).into_curve())
+            .map(|track| {
+                let mut bins = Bins::new(Arc::clone(&track.name), track.unit, grid);
+                self.fold(now, track, self.first, &mut bins);
+                bins.into_curve()
+            })
             .collect()
     }
 
@@ -259,22 +286,18 @@ impl History {
         }
     }
 
-    fn select<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Track> {
-        let is_wanted = move |candidate: &str| match name.ends_with('/') {
-            true => candidate.starts_with(name),
-            false => candidate == name,
-        };
+    fn select<'a>(&'a self, query: &'a str) -> impl Iterator<Item = &'a Track> {
         self.by_name
             .iter()
-            .filter(move |(candidate, _)| is_wanted(candidate))
+            .filter(move |(name, _)| is_wanted(query, name))
             .take(MOST_CURVES)
             .filter_map(|(_, place)| self.series.get(*place as usize))
     }
 
-    fn fold(&self, now: Now, series: &Track, grid: Grid) -> Bins {
-        let mut bins = Bins::new(Arc::clone(&series.name), series.unit, grid);
-        let over = (self.first..self.slot).map(|slot| (slot, series.value(slot)));
-        let under_way = (self.slot, series.present(self.slot));
+    /// Adds what memory knows from a slot on.
+    fn fold(&self, now: Now, track: &Track, from: u64, bins: &mut Bins) {
+        let over = (from..self.slot).map(|slot| (slot, track.value(slot)));
+        let under_way = (self.slot, track.present(self.slot));
         for (slot, value) in over.chain([under_way]) {
             if let Some(value) = value {
                 let span = Span {
@@ -285,7 +308,6 @@ impl History {
                 bins.add(wall_ms(now, slot), span, SLOT_MS as u32);
             }
         }
-        bins
     }
 }
 
@@ -342,6 +364,11 @@ fn slot_of(at: Mono) -> u64 {
 fn wall_ms(now: Now, slot: u64) -> i64 {
     let since_start = now.mono.since_start().as_millis() as i64;
     now.wall.0 - since_start + (slot as i64 - SLOTS as i64) * SLOT_MS as i64
+}
+
+/// Whether the wall clock has been set.
+fn is_settled(now: Now) -> bool {
+    now.wall >= RELEASED
 }
 
 fn is_pdu(name: &str) -> bool {

@@ -2,16 +2,19 @@
 //! together (group commit); what nobody waits for is batched, to spare SD cards.
 
 mod files;
+mod history;
 mod logs;
 mod trail;
 
 pub use files::{FileStorage, StateDir};
+pub use history::HistoryFiles;
 pub use logs::{LogFiles, RotatingFile};
 pub use trail::{reconcile, verify};
 
 use crate::effect::LogFile;
 use crate::event::Event;
 use crate::fault::{Fault, FaultKind};
+use crate::history::{Archive, Op, Reading};
 use crate::io::inbox::Inbox;
 use crate::journal::{Journal, Storage};
 use crate::state::Turn;
@@ -26,6 +29,8 @@ const BATCH: Duration = Duration::from_secs(60);
 const RETRY: Duration = Duration::from_secs(5);
 /// More waiting turns than this are merged into one; the last value of each record wins.
 const MOST_TURNS: usize = 1024;
+/// More questions about what was are answered with `Overload` at once.
+const MOST_RECALLS: usize = 16;
 /// More waiting log lines than this are dropped, and the loss is reported.
 const MOST_LINES: usize = 4096;
 
@@ -41,6 +46,8 @@ pub enum StoreTask {
         /// The line without its line feed.
         line: String,
     },
+    /// Something with the long history.
+    History(Op),
 }
 
 /// Gives jobs to the store thread. Never waits.
@@ -60,6 +67,7 @@ struct Shared {
 struct Queue {
     turns: Vec<Turn>,
     lines: Vec<(LogFile, String)>,
+    ops: Vec<Op>,
     dropped_lines: u64,
     is_stopping: bool,
     has_ended: bool,
@@ -70,9 +78,10 @@ impl StoreHandle {
     ///
     /// # Errors
     /// The operating system has no thread left.
-    pub fn spawn<S: Storage + 'static>(
+    pub fn spawn<S: Storage + 'static, H: crate::history::Storage + 'static>(
         journal: Journal<S>,
         logs: LogFiles,
+        history: Option<Archive<H>>,
         inbox: Inbox,
     ) -> std::io::Result<StoreHandle> {
         let handle = StoreHandle {
@@ -82,6 +91,8 @@ impl StoreHandle {
         let worker = Worker {
             journal,
             logs,
+            history,
+            readings: VecDeque::new(),
             inbox,
             shared,
             dirty_since: None,
@@ -113,6 +124,7 @@ impl StoreHandle {
             }
             StoreTask::Append { .. } if queue.lines.len() >= MOST_LINES => queue.dropped_lines += 1,
             StoreTask::Append { file, line } => queue.lines.push((file, line)),
+            StoreTask::History(op) => queue.ops.push(op),
         }
         self.shared.filled.notify_one();
     }
@@ -138,9 +150,15 @@ impl Shared {
     }
 }
 
-struct Worker<S> {
+/// What waited: turns, log lines, the history's; lines that were dropped; whether it is the end.
+type Taken = (Vec<Turn>, Vec<(LogFile, String)>, Vec<Op>, u64, bool);
+
+struct Worker<S, H> {
     journal: Journal<S>,
     logs: LogFiles,
+    history: Option<Archive<H>>,
+    /// Questions about what was; the first is being read.
+    readings: VecDeque<Reading>,
     inbox: Inbox,
     shared: Arc<Shared>,
     /// Since when a turn waits that nobody waits for.
@@ -153,10 +171,10 @@ struct Worker<S> {
     is_failing: bool,
 }
 
-impl<S: Storage> Worker<S> {
+impl<S: Storage, H: crate::history::Storage> Worker<S, H> {
     fn run(mut self) {
         loop {
-            let (turns, lines, dropped, is_stopping) = self.take();
+            let (turns, lines, ops, dropped, is_stopping) = self.take();
             self.append(lines, is_stopping);
             if dropped > 0 {
                 let fault = Fault::new(
@@ -169,6 +187,8 @@ impl<S: Storage> Worker<S> {
             if is_stopping || self.is_due() {
                 self.commit();
             }
+            self.keep_history(ops);
+            self.read_history();
             if is_stopping {
                 self.shared.lock().has_ended = true;
                 self.shared.ended.notify_all();
@@ -204,17 +224,57 @@ impl<S: Storage> Worker<S> {
         }
     }
 
+    /// What is written is written at once; what is read takes its turn.
+    fn keep_history(&mut self, ops: Vec<Op>) {
+        for op in ops {
+            match (&mut self.history, op) {
+                (Some(history), Op::Recall(recall)) if self.readings.len() < MOST_RECALLS => {
+                    self.readings.push_back(history.begin(*recall));
+                }
+                (_, Op::Recall(recall)) => {
+                    let fault = Fault::new(FaultKind::Overload, "the history is not read so fast");
+                    self.inbox.send(Event::Recalled {
+                        ticket: recall.ticket,
+                        result: Err(fault),
+                    });
+                }
+                (Some(history), op) => {
+                    if let Some(event) = history.handle(op) {
+                        self.inbox.send(event);
+                    }
+                }
+                (None, _) => {}
+            }
+        }
+    }
+
+    /// One piece: nothing else is to wait long for it.
+    fn read_history(&mut self) {
+        let (Some(history), Some(reading)) = (&mut self.history, self.readings.front_mut()) else {
+            return;
+        };
+        if history.read_some(reading) {
+            if let Some(reading) = self.readings.pop_front() {
+                self.inbox.send(reading.finish());
+            }
+        }
+    }
+
     /// Waits for work or for a deadline.
-    fn take(&mut self) -> (Vec<Turn>, Vec<(LogFile, String)>, u64, bool) {
+    fn take(&mut self) -> Taken {
         let commit = self
             .waits_for
             .or(self.dirty_since.map(|since| since + BATCH));
         let deadline = commit.into_iter().chain(self.append_again).min();
         let is_idle = |queue: &mut Queue| {
-            queue.turns.is_empty() && queue.lines.is_empty() && !queue.is_stopping
+            queue.turns.is_empty()
+                && queue.lines.is_empty()
+                && queue.ops.is_empty()
+                && !queue.is_stopping
         };
         let queue = self.shared.lock();
         let mut queue = match deadline {
+            _ if !self.readings.is_empty() => queue,
             Some(at) => {
                 let timeout = at.saturating_duration_since(Instant::now());
                 self.shared
@@ -233,6 +293,7 @@ impl<S: Storage> Worker<S> {
         (
             std::mem::take(&mut queue.turns),
             std::mem::take(&mut queue.lines),
+            std::mem::take(&mut queue.ops),
             dropped,
             queue.is_stopping,
         )
@@ -312,6 +373,8 @@ mod tests {
     use crate::journal::{MemoryStorage, Trouble};
     use crate::state::Change;
 
+    const NONE: Option<Archive<crate::history::MemoryStorage>> = None;
+
     #[test]
     fn a_durable_turn_is_acknowledged_after_its_sync() {
         let (store, inbox) = spawn(MemoryStorage::default());
@@ -338,7 +401,7 @@ mod tests {
         let inbox = Inbox::new();
         let journal = Journal::open(MemoryStorage::default()).expect("open");
         let logs = LogFiles::new(dir.clone(), 1 << 20, 3);
-        let store = StoreHandle::spawn(journal, logs, inbox.clone()).expect("spawn");
+        let store = StoreHandle::spawn(journal, logs, NONE, inbox.clone()).expect("spawn");
         let send = |line: &str| {
             store.send(StoreTask::Append {
                 file: LogFile::Exceedings,
@@ -380,8 +443,9 @@ mod tests {
         let inbox = Inbox::new();
         let journal = Journal::open(storage).expect("open");
         let dir = std::env::temp_dir().join(format!("rackwarden-store-{}", std::process::id()));
-        let handle = StoreHandle::spawn(journal, LogFiles::new(dir, 1 << 20, 3), inbox.clone())
-            .expect("spawn");
+        let handle =
+            StoreHandle::spawn(journal, LogFiles::new(dir, 1 << 20, 3), NONE, inbox.clone())
+                .expect("spawn");
         (handle, inbox)
     }
 

@@ -351,7 +351,7 @@ const WRONG: &[(&str, &[&str])] = &[
     ),
     (
         "[history]\nmax_series = 'many'\n",
-        &["f:2:14: history.max_series: write a whole number from 0 to 100000, without quotes"],
+        &["f:2:14: history.max_series: write a whole number from 0 to 10000, without quotes"],
     ),
     (
         "power = 5\nlog = []\n",

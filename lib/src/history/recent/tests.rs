@@ -15,10 +15,10 @@ fn at(seconds: u64) -> Now {
 /// Notes `value(second)` every two seconds from `from` on.
 fn note(history: &mut History, id: SeriesId, from: u64, to: u64, value: impl Fn(u64) -> f64) {
     for second in (from..to).step_by(2) {
-        history.advance(at(second).mono);
+        history.advance(at(second));
         history.note(id, value(second));
     }
-    history.advance(at(to).mono);
+    history.advance(at(to));
 }
 
 fn ask(history: &History, now: Now, name: &str, seconds: u64, points: u32) -> Vec<Curve> {
@@ -38,7 +38,7 @@ fn averages(curve: &Curve) -> Vec<Option<f32>> {
 
 #[test]
 fn every_value_of_the_last_hour_is_there_and_nothing_older() {
-    let mut history = History::new(Mono::ZERO);
+    let mut history = History::new(at(0), false);
     let id = history.open("a", Unit::Watts, EVERY).expect("room");
     note(&mut history, id, 0, 8000, |second| second as f64);
     let curves = ask(&history, at(8000), "a", 3600, 1800);
@@ -55,13 +55,13 @@ fn every_value_of_the_last_hour_is_there_and_nothing_older() {
 
 #[test]
 fn a_lost_reading_is_bridged_and_silence_is_a_gap() {
-    let mut history = History::new(Mono::ZERO);
+    let mut history = History::new(at(0), false);
     let id = history.open("a", Unit::Watts, EVERY).expect("room");
     for second in [0, 4, 12] {
-        history.advance(at(second).mono);
+        history.advance(at(second));
         history.note(id, second as f64);
     }
-    history.advance(at(14).mono);
+    history.advance(at(14));
     let curve = &ask(&history, at(14), "a", 14, 7)[0];
     let want = [
         Some(0.0),
@@ -77,11 +77,11 @@ fn a_lost_reading_is_bridged_and_silence_is_a_gap() {
 
 #[test]
 fn a_slow_rate_leaves_no_gaps() {
-    let mut history = History::new(Mono::ZERO);
+    let mut history = History::new(at(0), false);
     let every = Duration::from_secs(30);
     let id = history.open("a", Unit::Watts, every).expect("room");
     for second in (0..=300).step_by(30) {
-        history.advance(at(second).mono);
+        history.advance(at(second));
         history.note(id, second as f64);
     }
     let curve = &ask(&history, at(300), "a", 300, 150)[0];
@@ -91,18 +91,18 @@ fn a_slow_rate_leaves_no_gaps() {
 
 #[test]
 fn several_values_in_two_seconds_count_as_their_mean() {
-    let mut history = History::new(Mono::ZERO);
+    let mut history = History::new(at(0), false);
     let id = history.open("a", Unit::Watts, EVERY).expect("room");
     history.note(id, 100.0);
     history.note(id, 200.0);
     history.note(id, f64::NAN);
-    history.advance(at(2).mono);
+    history.advance(at(2));
     assert_eq!(averages(&ask(&history, at(2), "a", 2, 1)[0]), [Some(150.0)]);
 }
 
 #[test]
 fn row_33_a_sleep_is_a_gap_and_not_a_flat_line() {
-    let mut history = History::new(Mono::ZERO);
+    let mut history = History::new(at(0), false);
     let id = history.open("a", Unit::Watts, EVERY).expect("room");
     note(&mut history, id, 0, 60, |_| 7.0);
     note(&mut history, id, 660, 720, |_| 8.0);
@@ -117,7 +117,7 @@ fn row_33_a_sleep_is_a_gap_and_not_a_flat_line() {
 
 #[test]
 fn row_32_a_step_of_the_clock_moves_the_hour_as_a_whole() {
-    let mut history = History::new(Mono::ZERO);
+    let mut history = History::new(at(0), false);
     let id = history.open("a", Unit::Watts, EVERY).expect("room");
     note(&mut history, id, 0, 600, |second| second as f64);
     for step_ms in [-3_600_000, 86_400_000, -1_795_200_000_000] {
@@ -131,7 +131,7 @@ fn row_32_a_step_of_the_clock_moves_the_hour_as_a_whole() {
 
 #[test]
 fn a_series_that_ended_is_there_for_an_hour_and_its_place_is_used_again() {
-    let mut history = History::new(Mono::ZERO);
+    let mut history = History::new(at(0), false);
     let old = history.open("old", Unit::Watts, EVERY).expect("room");
     let other = history.open("other", Unit::Watts, EVERY).expect("room");
     note(&mut history, old, 0, 60, |_| 1.0);
@@ -149,13 +149,13 @@ fn a_series_that_ended_is_there_for_an_hour_and_its_place_is_used_again() {
     assert_eq!(new.place, old.place);
     // Who still holds the old name changes nothing.
     history.note(old, 99.0);
-    history.advance(at(4302).mono);
+    history.advance(at(4302));
     assert_eq!(averages(&ask(&history, at(4302), "new", 2, 1)[0]), [None]);
 }
 
 #[test]
 fn a_name_that_ends_in_a_slash_stands_for_all_that_begin_with_it() {
-    let mut history = History::new(Mono::ZERO);
+    let mut history = History::new(at(0), false);
     for name in [
         "power.total",
         "power.pdu/bravo",
@@ -175,7 +175,7 @@ fn a_name_that_ends_in_a_slash_stands_for_all_that_begin_with_it() {
 
 #[test]
 fn sparklines_show_ten_minutes() {
-    let mut history = History::new(Mono::ZERO);
+    let mut history = History::new(at(0), false);
     let id = history.open("a", Unit::Watts, EVERY).expect("room");
     note(&mut history, id, 0, 20, |second| second as f64);
     let sparks = history.sparks();
@@ -189,7 +189,7 @@ fn sparklines_show_ten_minutes() {
 
 #[test]
 fn there_is_an_end_to_series() {
-    let mut history = History::new(Mono::ZERO);
+    let mut history = History::new(at(0), false);
     let opened = (0..2000)
         .filter(|n| {
             history

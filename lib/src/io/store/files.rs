@@ -139,14 +139,7 @@ impl Storage for FileStorage {
         if file == FileKind::Journal {
             self.journal = None;
         }
-        let mut number = 1;
-        let place = loop {
-            let place = path.with_extension(format!("bad-{number}"));
-            if !place.exists() {
-                break place;
-            }
-            number += 1;
-        };
+        let place = place_aside(&path);
         match fs::rename(&path, &place) {
             // Somebody has moved it away meanwhile.
             Err(err) if err.kind() != io::ErrorKind::NotFound => Err(fault("rename", &path, &err)),
@@ -180,8 +173,20 @@ pub(super) fn read_stored(dir: &Path) -> Result<Stored, Fault> {
     })
 }
 
+/// A name beside a file that is free.
+pub(super) fn place_aside(path: &Path) -> PathBuf {
+    let mut number = 1;
+    loop {
+        let place = path.with_extension(format!("bad-{number}"));
+        if !place.exists() {
+            return place;
+        }
+        number += 1;
+    }
+}
+
 /// Writes beside the file, syncs, renames over it, and syncs the directory.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let fresh = path.with_extension("new");
     let mut file = OpenOptions::new()
         .write(true)
@@ -198,7 +203,7 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-fn fault(what: &str, path: &Path, err: &io::Error) -> Fault {
+pub(super) fn fault(what: &str, path: &Path, err: &io::Error) -> Fault {
     Fault::new(
         FaultKind::Disk,
         format!("cannot {what} {}: {err}", path.display()),

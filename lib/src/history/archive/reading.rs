@@ -1,0 +1,212 @@
+//! Reading what was, a piece at a time.
+
+use super::{Archive, QUARTER};
+use crate::effect::Ticket;
+use crate::event::Event;
+use crate::fault::Fault;
+use crate::history::Storage;
+use crate::history::bins::{Bins, Grid};
+use crate::history::record::{self, Level, record_bytes};
+use std::sync::Arc;
+
+/// So much of a file is read in one piece.
+const PIECE_BYTES: usize = 64 * 1024;
+/// Curves of one answer; further series are left out.
+pub(crate) const MOST_CURVES: usize = 64;
+
+/// What is to be read, and what memory knows of it already.
+#[derive(Debug)]
+pub struct Recall {
+    /// To be named in the answer.
+    pub ticket: Ticket,
+    /// A name, or the beginning of names when it ends in `/`.
+    pub(crate) series: Arc<str>,
+    pub(crate) level: Level,
+    pub(crate) grid: Grid,
+    /// From where on, and up to where, because memory knows the rest.
+    pub(crate) from_ms: i64,
+    pub(crate) until_ms: i64,
+    pub(crate) found: Vec<Bins>,
+}
+
+/// A recall on its way.
+#[derive(Debug)]
+pub struct Reading {
+    recall: Recall,
+    /// The generations that are still to be read, the one under way last.
+    parts: Vec<Part>,
+    /// The next minute or quarter of it.
+    next: u32,
+    fault: Option<Fault>,
+}
+
+#[derive(Debug)]
+struct Part {
+    id: u32,
+    columns: u16,
+    /// Columns, and which of the curves they belong to.
+    wanted: Vec<(u16, usize)>,
+}
+
+impl<S: Storage> Archive<S> {
+    /// Finds out where the answer stands.
+    pub fn begin(&mut self, mut recall: Recall) -> Reading {
+        let mut parts = Vec::new();
+        let fault = self.open().err();
+        let generations = self.index.iter().flat_map(|index| &index.generations);
+        for generation in generations {
+            let mut wanted = Vec::new();
+            for (at, column) in (0u16..).zip(&generation.table) {
+                if !is_wanted(&recall.series, &column.name) {
+                    continue;
+                }
+                let known = recall
+                    .found
+                    .iter()
+                    .position(|bins| bins.name() == &column.name);
+                match known {
+                    Some(place) => wanted.push((at, place)),
+                    None if recall.found.len() < MOST_CURVES => {
+                        let name = Arc::clone(&column.name);
+                        wanted.push((at, recall.found.len()));
+                        recall.found.push(Bins::new(name, column.unit, recall.grid));
+                    }
+                    None => {}
+                }
+            }
+            if !wanted.is_empty() {
+                parts.push(Part {
+                    id: generation.id,
+                    columns: generation.columns,
+                    wanted,
+                });
+            }
+        }
+        let next = recall.first();
+        Reading {
+            recall,
+            parts,
+            next,
+            fault,
+        }
+    }
+
+    /// Reads a piece. True when there is no more.
+    pub fn read_some(&mut self, reading: &mut Reading) -> bool {
+        let Some(part) = reading.parts.last() else {
+            return true;
+        };
+        let recall = &mut reading.recall;
+        let (first, end) = (reading.next, recall.end());
+        if first >= end {
+            reading.parts.pop();
+            reading.next = recall.first();
+            return reading.parts.is_empty();
+        }
+        let most = (PIECE_BYTES / record_bytes(part.columns)).max(1) as u32;
+        let to_end = recall.level.records() - first % recall.level.records();
+        let count = most.min(to_end).min(end - first);
+        reading.next = first + count;
+        if let Err(fault) = self.read_piece(part, recall, first, count) {
+            reading.fault = Some(fault);
+        }
+        false
+    }
+
+    fn read_piece(
+        &mut self,
+        part: &Part,
+        recall: &mut Recall,
+        first: u32,
+        count: u32,
+    ) -> Result<(), Fault> {
+        let level = recall.level;
+        let bytes = record_bytes(part.columns);
+        let mut buffer = vec![0; bytes * count as usize];
+        self.read_records(level, (part.id, part.columns), first, &mut buffer)?;
+        for (number, record) in (first..).zip(buffer.chunks(bytes)) {
+            let is_whole = (i64::from(number) + 1) * level.ms() <= recall.until_ms;
+            if !is_whole || !part.take(recall, level, number, record) {
+                self.read_minutes(part, recall, number)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The minutes of a quarter that is not there, or not over.
+    fn read_minutes(
+        &mut self,
+        part: &Part,
+        recall: &mut Recall,
+        quarter: u32,
+    ) -> Result<(), Fault> {
+        let first = quarter.saturating_mul(QUARTER);
+        let oldest = recall.until_ms / Level::Minutes.ms() - i64::from(Level::Minutes.records());
+        if recall.level == Level::Minutes || i64::from(first) < oldest {
+            return Ok(());
+        }
+        let bytes = record_bytes(part.columns);
+        let mut buffer = vec![0; bytes * QUARTER as usize];
+        self.read_records(Level::Minutes, (part.id, part.columns), first, &mut buffer)?;
+        for (minute, record) in (first..).zip(buffer.chunks(bytes)) {
+            if (i64::from(minute) + 1) * Level::Minutes.ms() <= recall.until_ms {
+                part.take(recall, Level::Minutes, minute, record);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Part {
+    /// Adds what a record says. False when it is not the one with this number.
+    fn take(&self, recall: &mut Recall, level: Level, number: u32, record: &[u8]) -> bool {
+        let Some(columns) = record::columns(self.id, number, record) else {
+            return false;
+        };
+        let at_ms = i64::from(number) * level.ms();
+        for (column, place) in &self.wanted {
+            if let Some(cell) = record::cell(columns, *column) {
+                let weight_ms = u32::from(cell.share) * level.share_ms();
+                recall.found[*place].add(at_ms, cell.span, weight_ms);
+            }
+        }
+        true
+    }
+}
+
+impl Recall {
+    /// The first minute or quarter that is still there.
+    fn first(&self) -> u32 {
+        let oldest = self.end() - self.level.records().min(self.end());
+        let first = u32::try_from(self.from_ms.max(0) / self.level.ms()).unwrap_or(u32::MAX);
+        first.max(oldest)
+    }
+
+    /// The one after the last.
+    fn end(&self) -> u32 {
+        let ms = self.level.ms();
+        u32::try_from((self.until_ms.max(0) + ms - 1) / ms).unwrap_or(u32::MAX)
+    }
+}
+
+impl Reading {
+    /// The answer.
+    pub fn finish(self) -> Event {
+        if let Some(fault) = &self.fault {
+            log::warn!("history: a part cannot be read: {fault}");
+        }
+        let curves = self.recall.found.into_iter().map(Bins::into_curve);
+        Event::Recalled {
+            ticket: self.recall.ticket,
+            result: Ok(curves.collect()),
+        }
+    }
+}
+
+/// True when a series is asked for by this name or prefix.
+pub(crate) fn is_wanted(query: &str, name: &str) -> bool {
+    match query.ends_with('/') {
+        true => name.starts_with(query),
+        false => name == query,
+    }
+}
