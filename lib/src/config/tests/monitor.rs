@@ -174,3 +174,20 @@ fn what_is_wrong_is_said_with_its_place() {
         assert_eq!(errors(text), [want], "{text}");
     }
 }
+
+#[test]
+fn what_the_documentation_shows_is_accepted_and_its_defaults_are_the_defaults() {
+    let document = include_str!("../../../../docs/host.md");
+    let blocks = document.split("```toml\n").skip(1);
+    let blocks: Vec<&str> = blocks
+        .map(|rest| rest.split("```").next().expect("it begins"))
+        .collect();
+    assert!(blocks.len() > 3);
+    for block in &blocks {
+        read(block);
+    }
+    assert_eq!(read(blocks[0]).monitor, read("").monitor);
+    for metric in Metric::ALL {
+        assert!(blocks[0].contains(metric.name()), "{}", metric.name());
+    }
+}

@@ -371,3 +371,51 @@ fn a_slow_machine_is_not_asked_twice_at_once() {
     let counters = sim.snapshot().expect("a publication").counters;
     assert!(counters.host_overruns >= 7, "{counters:?}");
 }
+
+#[test]
+fn every_rule_can_be_tested_with_a_made_up_value() {
+    let mut sim = world(|_| {});
+    sim.machine().sample.file_systems.push(disk("/srv", 20));
+    sim.run_for(seconds(10));
+    for (line, want) in [
+        (
+            "monitor.cpu 97",
+            "host: CPU usage above threshold: 97 % > 80 %",
+        ),
+        (
+            "monitor.memory:host 97",
+            "host: memory usage above threshold: 97 % > 80 %",
+        ),
+        (
+            "monitor.disk:/srv 81",
+            "/srv: disk usage above threshold: 81 % > 80 %",
+        ),
+        (
+            "monitor.disk:/not/seen 99%",
+            "/not/seen: disk usage above threshold: 99 % > 80 %",
+        ),
+        (
+            "monitor.hang:/srv 12",
+            "/srv: file system does not answer for 12 s",
+        ),
+        ("monitor.throttled 1", "host: now under-voltage"),
+        (
+            "monitor.cpu_temperature:cpu_thermal 91",
+            "cpu_thermal: CPU temperature above threshold: 91 °C > 85 °C",
+        ),
+    ] {
+        let (name, value) = line.split_once(' ').expect("two words");
+        let mut text = ask(&mut sim, &format!("test-alert {value} {name}"));
+        sim.run_for(seconds(3));
+        text += &sim.transcript();
+        assert!(
+            text.contains("TEST") && text.contains(want),
+            "{line}: {text}"
+        );
+    }
+    assert_eq!(state(&sim, "monitor.cpu:host"), "ok");
+    let text = ask(&mut sim, "test-alert 60 monitor.cpu");
+    assert!(text.contains("does not fire at 60"), "{text}");
+    let text = ask(&mut sim, "test-alert 60 monitor.cpuu:host");
+    assert!(text.contains("did you mean `monitor.cpu:host`?"), "{text}");
+}
