@@ -149,6 +149,19 @@ fn a_mute_until_tomorrow_ends_at_eight_in_the_morning() {
 }
 
 #[test]
+fn an_alert_shows_its_chart_by_a_button() {
+    let mut sim = two();
+    sim.run_for(seconds(600));
+    sim.device("alpha").set_power(3120.0);
+    sim.run_for(seconds(60));
+    sim.clear_transcript();
+    sim.press(OWNER, GROUP, "Chart");
+    sim.run_for(seconds(5));
+    assert_eq!(news(&sim, "telegram:-100"), 1, "{}", sim.transcript());
+    assert!(sim.transcript().contains("alpha"), "{}", sim.transcript());
+}
+
+#[test]
 fn a_dead_rack_is_one_message_and_one_about_its_return() {
     let names: Vec<String> = (0..20).map(|number| format!("p{number:02}")).collect();
     let pdus: Vec<(&str, f64)> = names.iter().map(|name| (name.as_str(), 3000.0)).collect();
