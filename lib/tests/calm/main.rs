@@ -9,4 +9,5 @@
 mod flapping;
 mod inhibition;
 mod oracle;
+mod timelines;
 mod world;
