@@ -8,6 +8,7 @@ mod descriptors;
 mod device;
 mod discover;
 mod doctor;
+mod host;
 mod kills;
 mod leaks;
 mod lifecycle;

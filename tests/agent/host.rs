@@ -1,0 +1,310 @@
+//! What a look at this machine finds, beside what others find in the same run.
+
+use crate::support::{Process, Scratch, free_tcp_port, wait_for};
+use rackwarden_core::host::{CpuTimes, HostSample};
+use rackwarden_core::io::clock::Clock;
+use rackwarden_core::io::host::{Place, Sampler};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+fn sampler() -> Sampler {
+    Sampler::new(Clock::start(), Place::here())
+}
+
+fn sample(sampler: &mut Sampler) -> HostSample {
+    *sampler.sample().expect("/proc is here")
+}
+
+/// What an exporter prints: `name{label="value"} number`.
+struct Exposition(String);
+
+impl Exposition {
+    /// The number of a metric whose labels hold all of these.
+    fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+        let wanted: Vec<String> = labels
+            .iter()
+            .map(|(name, value)| format!("{name}=\"{value}\""))
+            .collect();
+        let line = self.0.lines().find(|line| {
+            let rest = line.strip_prefix(name);
+            let is_it = rest.is_some_and(|rest| rest.starts_with(['{', ' ']));
+            is_it && wanted.iter().all(|label| line.contains(label.as_str()))
+        });
+        line?.rsplit_once(' ')?.1.parse().ok()
+    }
+}
+
+/// A number of ours before and after theirs.
+fn check(
+    what: &str,
+    before: f64,
+    theirs: Option<f64>,
+    after: f64,
+    slack: f64,
+) -> Result<(), String> {
+    let theirs = theirs.ok_or_else(|| format!("{what}: they say nothing"))?;
+    let (low, high) = (before.min(after) - slack, before.max(after) + slack);
+    match (low..=high).contains(&theirs) {
+        true => Ok(()),
+        false => Err(format!("{what}: {before} and {after}, they say {theirs}")),
+    }
+}
+
+fn modes(times: &CpuTimes) -> [(&'static str, u64); 8] {
+    [
+        ("user", times.user),
+        ("nice", times.nice),
+        ("system", times.system),
+        ("idle", times.idle),
+        ("iowait", times.iowait),
+        ("irq", times.irq),
+        ("softirq", times.softirq),
+        ("steal", times.steal),
+    ]
+}
+
+/// Everything that both tell.
+fn compare(before: &HostSample, theirs: &Exposition, after: &HostSample) -> Result<(), String> {
+    for ((number, first), (_, last)) in before.cores.iter().zip(&after.cores) {
+        let core = number.to_string();
+        for ((mode, first), (_, last)) in modes(first).into_iter().zip(modes(last)) {
+            let labels = [("cpu", &*core), ("mode", mode)];
+            let seconds = theirs.value("node_cpu_seconds_total", &labels);
+            // They are counted in hundredths; those that the kernel estimates may go back.
+            let slack = if mode == "idle" || mode == "iowait" {
+                0.5
+            } else {
+                0.01
+            };
+            let what = format!("cpu {core} {mode}");
+            check(
+                &what,
+                first as f64 / 100.0,
+                seconds,
+                last as f64 / 100.0,
+                slack,
+            )?;
+        }
+    }
+    let (first, last) = (before.memory.expect("read"), after.memory.expect("read"));
+    for (name, first, last) in [
+        ("MemTotal", first.total_bytes, last.total_bytes),
+        ("MemAvailable", first.available_bytes, last.available_bytes),
+        ("MemFree", first.free_bytes, last.free_bytes),
+        ("Buffers", first.buffers_bytes, last.buffers_bytes),
+        ("Cached", first.cached_bytes, last.cached_bytes),
+        ("SwapTotal", first.swap_total_bytes, last.swap_total_bytes),
+        ("SwapFree", first.swap_free_bytes, last.swap_free_bytes),
+    ] {
+        let bytes = theirs.value(&format!("node_memory_{name}_bytes"), &[]);
+        // Others on the machine take and give back meanwhile.
+        let slack = if name.ends_with("Total") { 0.0 } else { 4e6 };
+        check(name, first as f64, bytes, last as f64, slack)?;
+    }
+    let (first, last) = (before.load.expect("read"), after.load.expect("read"));
+    for (place, name) in ["node_load1", "node_load5", "node_load15"]
+        .iter()
+        .enumerate()
+    {
+        check(
+            name,
+            first[place],
+            theirs.value(name, &[]),
+            last[place],
+            0.0,
+        )?;
+    }
+    for (first, last) in before.networks.iter().zip(&after.networks) {
+        let device = [("device", &*first.name)];
+        for (name, first, last) in [
+            ("receive_bytes", first.rx_bytes, last.rx_bytes),
+            ("transmit_bytes", first.tx_bytes, last.tx_bytes),
+            ("receive_packets", first.rx_packets, last.rx_packets),
+            ("transmit_packets", first.tx_packets, last.tx_packets),
+            ("receive_errs", first.rx_errors, last.rx_errors),
+            ("transmit_errs", first.tx_errors, last.tx_errors),
+        ] {
+            let name = format!("node_network_{name}_total");
+            check(
+                &name,
+                first as f64,
+                theirs.value(&name, &device),
+                last as f64,
+                0.0,
+            )?;
+        }
+    }
+    let volumes = before.file_systems.iter().zip(&after.file_systems);
+    for (first, last) in volumes.filter(|(own, _)| own.space.is_some()) {
+        let labels = [("mountpoint", &*first.mount), ("device", &*first.device)];
+        let (Some(one), Some(two)) = (first.space, last.space) else {
+            continue;
+        };
+        for (name, one, two, slack) in [
+            ("size_bytes", one.size_bytes, two.size_bytes, 0.0),
+            ("free_bytes", one.free_bytes, two.free_bytes, 4e6),
+            ("avail_bytes", one.available_bytes, two.available_bytes, 4e6),
+            ("files", one.inodes, two.inodes, 0.0),
+            ("files_free", one.inodes_free, two.inodes_free, 100.0),
+        ] {
+            let name = format!("node_filesystem_{name}");
+            check(
+                &name,
+                one as f64,
+                theirs.value(&name, &labels),
+                two as f64,
+                slack,
+            )?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs prometheus-node-exporter and curl: tests/run installs them"]
+fn node_exporter_finds_the_same() {
+    let (scratch, port) = (Scratch::new(), free_tcp_port());
+    let mut command = Command::new("prometheus-node-exporter");
+    command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
+    command.arg("--web.disable-exporter-metrics");
+    let _exporter = Process::start(command, &scratch, "node_exporter");
+    let url = format!("http://127.0.0.1:{port}/metrics");
+    let scrape = || {
+        let output = Command::new("curl").args(["-sf", &url]).output().ok()?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        output.status.success().then_some(Exposition(text))
+    };
+    wait_for("the first answer of node_exporter", scrape);
+    let mut sampler = sampler();
+    sample(&mut sampler);
+    // What takes memory or averages the load in between makes another attempt.
+    let mut wrong = String::new();
+    for _ in 0..20 {
+        let before = sample(&mut sampler);
+        let theirs = scrape().expect("it answered before");
+        let after = sample(&mut sampler);
+        assert!(
+            !before.cores.is_empty() && before.file_systems.iter().any(|own| own.space.is_some())
+        );
+        match compare(&before, &theirs, &after) {
+            Ok(()) => return,
+            Err(found) => wrong = found,
+        }
+    }
+    panic!("{wrong}");
+}
+
+#[test]
+fn an_independent_library_finds_the_same() {
+    let mut system = sysinfo::System::new();
+    let mut sampler = sampler();
+    let mut attempts = 0;
+    loop {
+        let before = sample(&mut sampler);
+        system.refresh_memory();
+        let load = sysinfo::System::load_average();
+        let uptime_s = sysinfo::System::uptime();
+        let after = sample(&mut sampler);
+        let (first, last) = (before.memory.expect("read"), after.memory.expect("read"));
+        assert_eq!(first.total_bytes, system.total_memory());
+        assert_eq!(first.swap_total_bytes, system.total_swap());
+        let uptimes = [&before, &after].map(|own| own.uptime.expect("read").as_secs());
+        assert!(
+            (uptimes[0]..=uptimes[1]).contains(&uptime_s),
+            "{uptime_s} {uptimes:?}"
+        );
+        let theirs = system.available_memory() as f64;
+        let moving = [
+            check(
+                "available",
+                first.available_bytes as f64,
+                Some(theirs),
+                last.available_bytes as f64,
+                4e6,
+            ),
+            check(
+                "load",
+                before.load.expect("read")[0],
+                Some(load.one),
+                after.load.expect("read")[0],
+                0.0,
+            ),
+        ];
+        attempts += 1;
+        match moving.into_iter().find_map(Result::err) {
+            None => return,
+            Some(wrong) => assert!(attempts < 20, "{wrong}"),
+        }
+    }
+}
+
+/// Names the hung mount to a test that was started beside it.
+const HUNG: &str = "RACKWARDEN_TEST_HUNG_MOUNT";
+
+/// The outer half mounts a file system behind which nobody answers, in a namespace of its own, and starts the inner half
+/// there. Without the right to do so there is nothing to see.
+#[test]
+fn a_mount_behind_which_nobody_answers_delays_nothing() {
+    let scratch = Scratch::new();
+    let folder = scratch.path("hung");
+    std::fs::create_dir_all(&folder).expect("the temporary folder is writable");
+    let script = "exec 3<>/dev/fuse || exit 77
+        mount -i -t fuse.hung -o fd=3,rootmode=40000,user_id=0,group_id=0 hung \"$1\" || exit 77
+        exec \"$2\" --exact host::beside_a_hung_mount --nocapture";
+    let this = std::env::current_exe().expect("a test has a program");
+    let output = Command::new("unshare")
+        .args(["-m", "--propagation", "private", "sh", "-c", script, "sh"])
+        .args([&folder, &this])
+        .env(HUNG, &folder)
+        .output();
+    let Some(output) = output
+        .ok()
+        .filter(|output| output.status.code() != Some(77))
+    else {
+        eprintln!("a file system cannot be mounted here; nothing was tested");
+        return;
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    if errors.contains("unshare failed") {
+        eprintln!("there is no right to a namespace here; nothing was tested");
+        return;
+    }
+    assert!(output.status.success(), "{text}\n{errors}");
+    assert!(text.contains("1 passed"), "{text}");
+}
+
+/// The inner half.
+#[test]
+fn beside_a_hung_mount() {
+    let Some(folder) = std::env::var_os(HUNG) else {
+        return;
+    };
+    let place = Place {
+        hangs_after: Duration::from_millis(200),
+        ..Place::here()
+    };
+    let mut sampler = Sampler::new(Clock::start(), place);
+    let hung = |sample: &HostSample| {
+        let own = sample
+            .file_systems
+            .iter()
+            .find(|own| *own.mount == *folder.to_string_lossy());
+        let own = own.expect("it is mounted");
+        assert_eq!((&*own.kind, own.space), ("fuse.hung", None));
+        own.hangs_for
+    };
+    sample(&mut sampler);
+    wait_for("the mount to hang", || hung(&sample(&mut sampler)));
+    let mut took: Vec<Duration> = Vec::new();
+    for _ in 0..300 {
+        let begun = Instant::now();
+        let found = sample(&mut sampler);
+        took.push(begun.elapsed());
+        assert!(hung(&found).is_some());
+        let others = found.file_systems.iter().filter(|own| own.space.is_some());
+        assert!(others.count() > 0, "{found:?}");
+    }
+    took.sort();
+    assert!(took[297] < Duration::from_millis(50), "{:?}", &took[290..]);
+}
