@@ -3,7 +3,8 @@
 use super::canvas::{Align, Canvas, Face, Rgb};
 use super::font::{self, Point};
 use super::scale::{self, Scale, ValueAxis};
-use super::{Chart, Line, Summary, Theme};
+use super::{Chart, Line, Summary, Theme, Threshold};
+use crate::history::Unit;
 
 /// Sizes of letters.
 const TITLE_EM: f32 = 21.0;
@@ -105,8 +106,6 @@ struct Plot<'a> {
     canvas: Canvas,
     /// `None` when nothing was measured.
     values: Option<ValueAxis>,
-    /// In which the legend is written.
-    scale: Scale,
     summaries: Vec<Option<Summary>>,
     samples: Vec<Vec<Sample>>,
     left: f32,
@@ -161,13 +160,11 @@ impl<'a> Plot<'a> {
         let widest = labels
             .map(|label| font::width(&label, TEXT_EM))
             .fold(0.0, f32::max);
-        let highest = extremes.map_or(0.0, |(low, high)| low.abs().max(high.abs()));
         let mut plot = Plot {
             chart,
             colors,
             canvas,
             values,
-            scale: Scale::of(chart.unit, highest),
             summaries: chart
                 .drawn()
                 .iter()
@@ -422,54 +419,67 @@ impl<'a> Plot<'a> {
         let Some(axis) = self.values.clone() else {
             return;
         };
-        let alarm = self.face(self.colors.alarm);
-        let mut labels: Vec<(f32, bool)> = Vec::new();
-        let mut off_scale = 0.0;
-        for threshold in self.chart.thresholds.iter().take(MOST_THRESHOLDS) {
-            if !threshold.value.is_finite() {
-                continue;
-            }
-            let label = scale::threshold_text(self.chart.unit, threshold);
-            if threshold.value > axis.high || threshold.value < axis.low {
-                let sign = if threshold.value > axis.high {
-                    "▲"
-                } else {
-                    "▼"
-                };
-                let at = (
-                    self.right - 6.0,
-                    self.top + 8.0 + font::capital(TEXT_EM) + off_scale,
-                );
-                self.label(&format!("{sign} {label}"), at, Align::Right, alarm);
-                off_scale += ROW;
-                continue;
-            }
-            let y = self.y(threshold.value);
+        let is_shown = |value: f64| (axis.low..=axis.high).contains(&value);
+        let all = self.chart.thresholds.iter();
+        let all: Vec<&Threshold> = all
+            .filter(|threshold| threshold.value.is_finite())
+            .take(MOST_THRESHOLDS)
+            .collect();
+        let shown = || all.iter().filter(|threshold| is_shown(threshold.value));
+        let lines: Vec<f32> = shown().map(|threshold| self.y(threshold.value)).collect();
+        for y in &lines {
             let mut x = self.left;
             while x < self.right {
                 let end = (x + 7.0).min(self.right);
-                self.canvas.stroke((x, y), (end, y), 0.8);
+                self.canvas.stroke((x, *y), (end, *y), 0.8);
                 x += 13.0;
             }
-            self.canvas.paint(self.colors.alarm, 1.0);
-            let is_above = y - self.top > font::capital(TEXT_EM) + 10.0;
-            let baseline = match is_above {
-                true => y - 6.0,
-                false => y + 7.0 + font::capital(TEXT_EM),
-            };
-            let collides = |side: bool| {
-                let near =
-                    |(other, on): &(f32, bool)| *on == side && (other - baseline).abs() < ROW;
-                labels.iter().any(near)
-            };
-            let on_left = collides(false) && !collides(true);
-            labels.push((baseline, on_left));
-            let (x, align) = match on_left {
-                true => (self.left + 6.0, Align::Left),
-                false => (self.right - 6.0, Align::Right),
-            };
-            self.label(&label, (x, baseline), align, alarm);
         }
+        self.canvas.paint(self.colors.alarm, 1.0);
+        let alarm = self.face(self.colors.alarm);
+        let mut taken: Vec<(f32, bool)> = Vec::new();
+        let mut off_scale = self.top + 8.0 + font::capital(TEXT_EM);
+        for threshold in &all {
+            let label = scale::threshold_text(self.chart.unit, threshold);
+            if is_shown(threshold.value) {
+                let y = self.y(threshold.value);
+                let (baseline, on_left) = self.free_place(y, &lines, &taken);
+                taken.push((baseline, on_left));
+                let (x, align) = match on_left {
+                    true => (self.left + 6.0, Align::Left),
+                    false => (self.right - 6.0, Align::Right),
+                };
+                self.label(&label, (x, baseline), align, alarm);
+            } else {
+                let sign = if threshold.value > axis.high {
+                    '▲'
+                } else {
+                    '▼'
+                };
+                let at = (self.right - 6.0, off_scale);
+                self.label(&format!("{sign} {label}"), at, Align::Right, alarm);
+                off_scale += ROW;
+            }
+        }
+    }
+
+    /// A baseline for the label of a threshold, and whether it is on the left: above its line or below it, where no
+    /// other line and no other label is.
+    fn free_place(&self, y: f32, lines: &[f32], taken: &[(f32, bool)]) -> (f32, bool) {
+        let height = font::capital(TEXT_EM);
+        let (above, below) = (y - 6.0, y + 7.0 + height);
+        let places = [(above, false), (below, false), (above, true), (below, true)];
+        let is_free = |(baseline, on_left): &(f32, bool)| {
+            let (top, bottom) = (baseline - height - 3.0, baseline + 3.0);
+            let is_inside = top >= self.top - 2.0 && bottom <= self.bottom;
+            let is_crossed = lines.iter().any(|line| (top..=bottom).contains(line));
+            let is_taken = |(other, side): &(f32, bool)| {
+                side == on_left && (other - baseline).abs() < height + 6.0
+            };
+            is_inside && !is_crossed && !taken.iter().any(is_taken)
+        };
+        let free = places.iter().find(|place| is_free(place));
+        *free.unwrap_or(&places[0])
     }
 
     /// A text on a ground of its own, so that no line crosses it.
@@ -540,14 +550,12 @@ impl<'a> Plot<'a> {
 
     /// What the legend says of each line: words and numbers.
     fn cells(&self, has_last: bool) -> Vec<Vec<(&'static str, String)>> {
-        let known = self.summaries.iter().flatten();
-        let highest = known.fold(0.0, |highest: f64, summary| {
-            highest.max(summary.max.abs()).max(summary.min.abs())
-        });
-        let decimals = scale::common_digits(self.scale, highest);
         let cells = |summary: &Option<Summary>| {
+            let highest = summary.map_or(0.0, |summary| summary.max.abs().max(summary.min.abs()));
+            let scale = Scale::of(self.chart.unit, highest);
+            let decimals = scale::common_digits(scale, highest);
             let number = |value: fn(&Summary) -> f64| match summary {
-                Some(summary) => self.scale.number(value(summary), decimals),
+                Some(summary) => scale.number(value(summary), decimals),
                 None => "–".to_owned(),
             };
             let mut cells = vec![
@@ -558,8 +566,8 @@ impl<'a> Plot<'a> {
             if has_last {
                 cells.push(("last ", number(|summary| summary.last)));
             }
-            if let Some((_, last)) = cells.last_mut() {
-                *last = self.scale.with_unit(last);
+            if let (Some((_, last)), Some(_)) = (cells.last_mut(), summary) {
+                *last = scale.with_unit(last);
             }
             cells
         };
@@ -608,10 +616,15 @@ fn legend_rows(chart: &Chart) -> usize {
 /// Thresholds are part of the picture where the values come near to them.
 fn with_thresholds(chart: &Chart, low: f64, high: f64) -> (f64, f64) {
     let mut shown = (low, high);
+    let reach = if chart.unit == Unit::Percent {
+        3.0
+    } else {
+        2.0
+    };
     for threshold in &chart.thresholds {
         let value = threshold.value;
         let is_near =
-            value.is_finite() && value <= high.max(0.0) * 2.0 && value >= low.min(low * 0.5);
+            value.is_finite() && value <= high.max(0.0) * reach && value >= low.min(low * 0.5);
         if is_near {
             shown = (shown.0.min(value), shown.1.max(value));
         }

@@ -184,8 +184,9 @@ pub(super) fn spread(unit: Unit, low: f64, high: f64) -> (f64, f64) {
             false => moved,
         };
     }
-    // From zero, where that costs little.
-    if low > 0.0 && low < high * 0.6 {
+    // From zero, where that costs little, and always where nothing else makes sense.
+    let begins_at_zero = matches!(unit, Unit::Percent | Unit::BytesPerSecond | Unit::Count);
+    if low > 0.0 && (begins_at_zero || low < high * 0.6) {
         low = 0.0;
     }
     (low, high)

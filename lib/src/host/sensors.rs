@@ -351,7 +351,7 @@ fn stable(path: Option<&str>, name: &str) -> (String, String) {
 }
 
 /// What a driver's sensors sit on, by its name or by that of a thermal zone.
-fn kind_of_chip(name: &str) -> SensorKind {
+pub(crate) fn kind_of_chip(name: &str) -> SensorKind {
     let name = name.to_ascii_lowercase().replace('-', "_");
     let is = |names: &[&str]| names.contains(&&*name);
     let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));

@@ -5,6 +5,8 @@ use crate::chat::grammar;
 use crate::config::{Limits, Metric as Rule};
 use crate::ctx::Ctx;
 use crate::history::{self, Unit};
+use crate::host::SensorKind;
+use crate::host::sensors::kind_of_chip;
 use crate::time::Wall;
 
 /// Names that are listed where several fit, or none.
@@ -318,18 +320,26 @@ fn configured(ctx: &Ctx<'_>, metric: &Metric) -> Vec<Threshold> {
         ("host.cpu", _) => general(ctx, Rule::Cpu, "limit"),
         ("host.memory", _) => general(ctx, Rule::Memory, "limit"),
         ("host.disk/", _) => general(ctx, Rule::Disk, "limit"),
-        (_, Some(("host.disk", mount))) => {
-            let own = ctx.config.monitor.of(Rule::Disk).of(&[mount]);
-            let own = own.filter(|_| monitors(ctx));
-            own.map(|own| threshold("limit", own.rule.on))
-                .into_iter()
-                .collect()
-        }
+        (_, Some(("host.disk", mount))) => single(ctx, Rule::Disk, mount),
         ("host.temperature/", _) => {
-            let mut all = general(ctx, Rule::CpuTemperature, "CPU");
-            all.extend(general(ctx, Rule::GpuTemperature, "GPU"));
-            all.extend(general(ctx, Rule::DiskTemperature, "disk"));
+            let names = ctx.history.names();
+            let sensors: Vec<&str> = names
+                .filter_map(|name| name.strip_prefix("host.temperature/"))
+                .collect();
+            let mut all = Vec::new();
+            for (kind, rule, label) in SENSORS {
+                if sensors.iter().any(|name| kind_of(name) == kind) {
+                    all.extend(general(ctx, rule, label));
+                }
+            }
             all
+        }
+        (_, Some(("host.temperature", name))) => {
+            let kind = kind_of(name);
+            let rules = SENSORS.iter().filter(|(of, ..)| *of == kind);
+            rules
+                .flat_map(|(_, rule, _)| single(ctx, *rule, name))
+                .collect()
         }
         _ => Vec::new(),
     }
@@ -337,6 +347,27 @@ fn configured(ctx: &Ctx<'_>, metric: &Metric) -> Vec<Threshold> {
 
 fn monitors(ctx: &Ctx<'_>) -> bool {
     ctx.config.plugins.contains(&"monitor")
+}
+
+/// Rules about temperatures, by what a sensor sits on.
+const SENSORS: [(SensorKind, Rule, &str); 3] = [
+    (SensorKind::Cpu, Rule::CpuTemperature, "CPU"),
+    (SensorKind::Gpu, Rule::GpuTemperature, "GPU"),
+    (SensorKind::Disk, Rule::DiskTemperature, "disk"),
+];
+
+/// What a sensor sits on; the name of its chip comes first in its own.
+fn kind_of(sensor: &str) -> SensorKind {
+    kind_of_chip(sensor.split(' ').next().unwrap_or(sensor))
+}
+
+/// The threshold of one mount or sensor.
+fn single(ctx: &Ctx<'_>, rule: Rule, name: &str) -> Vec<Threshold> {
+    let own = ctx.config.monitor.of(rule).of(&[name]);
+    let own = own.filter(|_| monitors(ctx));
+    own.map(|own| threshold("limit", own.rule.on))
+        .into_iter()
+        .collect()
 }
 
 fn general(ctx: &Ctx<'_>, rule: Rule, label: &str) -> Vec<Threshold> {
