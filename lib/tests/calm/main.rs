@@ -6,7 +6,9 @@
     reason = "seeds come from the environment, two threads share them, and the documentation is read"
 )]
 
+mod clocks;
 mod flapping;
+mod groups;
 mod inhibition;
 mod oracle;
 mod timelines;

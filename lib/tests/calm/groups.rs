@@ -1,0 +1,117 @@
+//! What happens at once is one message; who gets it is a question of severity.
+
+use super::world::{GROUP, OWNER, end, fire, news, report, seconds, settled};
+use rackwarden_core::alert::{AlertState, Severity};
+use rackwarden_core::config::RouteConfig;
+use rackwarden_core::sim::Sim;
+
+#[test]
+fn twenty_devices_that_fail_together_are_one_message_with_twenty_lines() {
+    let names: Vec<String> = (0..20).map(|number| format!("p{number:02}")).collect();
+    let pdus: Vec<(&str, f64)> = names.iter().map(|name| (name.as_str(), 3000.0)).collect();
+    let mut sim = settled(Sim::config(&pdus));
+    for name in &names {
+        sim.device(name).set_silent(true);
+    }
+    sim.run_for(seconds(60));
+    assert_eq!(news(&sim, ""), 1, "{}", sim.transcript());
+    let messages = sim.service().messages();
+    let [message] = messages else {
+        panic!("{messages:?}");
+    };
+    let lines: Vec<&str> = message.text.lines().collect();
+    assert_eq!(lines[0], "🟠 rack: 20 alerts");
+    assert_eq!(lines.len(), 21);
+    for name in &names {
+        let is_of_it = |line: &&&str| line.contains(&format!("({name}): unreachable: no answer"));
+        assert_eq!(
+            lines.iter().filter(is_of_it).count(),
+            1,
+            "{name}: {lines:?}"
+        );
+    }
+}
+
+#[test]
+fn row_40_forty_outlets_that_are_lost_at_once_are_one_message_with_all_of_them_on_tap() {
+    let mut sim = settled(Sim::config(&[("alpha", 3000.0)]));
+    for outlet in 1..=40 {
+        fire(&format!("power.outlet:alpha/{outlet}"));
+    }
+    sim.run_for(seconds(60));
+    assert_eq!(news(&sim, ""), 1, "{}", sim.transcript());
+    let text = sim.service().messages()[0].text.clone();
+    assert!(text.starts_with("🟠 rack: 40 alerts\n"), "{text}");
+    for outlet in 1..=40 {
+        assert!(
+            text.contains(&format!("(alpha/{outlet})")),
+            "{outlet}: {text}"
+        );
+    }
+    sim.press(OWNER, GROUP, "All alerts");
+    sim.run_for(seconds(5));
+    let list = sim
+        .service()
+        .messages()
+        .last()
+        .map(|last| last.text.clone());
+    let list = list.unwrap_or_default();
+    assert!(list.starts_with("40 alerts fire:"), "{list}");
+    assert_eq!(list.matches("): fires, since ").count(), 40, "{list}");
+    for outlet in 1..=40 {
+        end(&format!("power.outlet:alpha/{outlet}"));
+    }
+    sim.clear_transcript();
+    sim.run_for(seconds(60));
+    assert_eq!(
+        news(&sim, "✅ rack: 40 alerts are over"),
+        1,
+        "{}",
+        sim.transcript()
+    );
+    assert_eq!(news(&sim, ""), 1, "{}", sim.transcript());
+}
+
+#[test]
+fn a_severity_goes_to_its_chat_and_topic_and_an_escalation_to_those_of_the_new_one() {
+    let mut config = Sim::config(&[]);
+    let route = |severity, alert: Option<&str>, to: &[&str]| RouteConfig {
+        severity,
+        alert: alert.map(str::to_owned),
+        to: to.iter().map(|to| to.parse().expect("a chat")).collect(),
+    };
+    config.notify.routes = vec![
+        route(
+            Some(Severity::Critical),
+            Some("test.*"),
+            &["telegram:-7/3", "telegram:1"],
+        ),
+        route(Some(Severity::Info), None, &[]),
+        route(None, Some("*:quiet"), &["telegram:-7/9"]),
+    ];
+    let mut sim = settled(config);
+    let told = |sim: &mut Sim| -> Vec<(i64, Option<i64>)> {
+        sim.run_for(seconds(5));
+        let messages = sim.service().messages().iter();
+        let mut places: Vec<_> = messages.map(|one| (one.chat, one.topic)).collect();
+        places.sort_unstable();
+        places
+    };
+    let fires = |severity, name| report(name, severity, AlertState::Firing, "fires");
+    fires(Severity::Info, "test.rule:a");
+    assert_eq!(told(&mut sim), []);
+    fires(Severity::Warning, "test.rule:b");
+    assert_eq!(told(&mut sim), [(GROUP, None)]);
+    fires(Severity::Warning, "test.rule:quiet");
+    assert_eq!(told(&mut sim), [(GROUP, None), (-7, Some(9))]);
+    fires(Severity::Critical, "test.rule:b");
+    let want = [(GROUP, None), (-7, Some(3)), (-7, Some(9)), (OWNER, None)];
+    assert_eq!(told(&mut sim), want);
+    let old = sim
+        .service()
+        .messages()
+        .iter()
+        .find(|one| one.chat == GROUP);
+    let old = old.map(|one| one.text.clone()).unwrap_or_default();
+    assert!(old.ends_with("— now critical"), "{old}");
+}
