@@ -6,6 +6,8 @@
     reason = "each fuzz program uses one of the functions"
 )]
 
+#[path = "devices.rs"]
+pub mod devices;
 #[path = "host.rs"]
 pub mod host;
 #[path = "usm.rs"]
@@ -57,6 +59,7 @@ pub const TARGETS: &[Target] = &[
     ("audit_log", audit_log, audit_log_seeds),
     ("profile", profile, profile_seeds),
     ("host", host::host, host::host_seeds),
+    ("devices", devices::devices, devices::devices_seeds),
 ];
 
 // --- SNMP -------------------------------------------------------------------------------------------------------------

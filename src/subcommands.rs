@@ -20,7 +20,7 @@ pub(crate) struct Sub {
 }
 
 /// A row of a subcommand's table of options.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Opt {
     /// Without the dashes.
     pub(crate) name: &'static str,
@@ -40,25 +40,40 @@ const CONFIG: Opt = opt(
     "the configuration (default: /etc/rackwarden/rackwarden.toml, else ~/.config/rackwarden/rackwarden.toml)",
 );
 
-const V3_USER: Opt = opt("v3-user", "NAME", "SNMPv3: user");
-const V3_LEVEL: Opt = opt(
-    "v3-level",
-    "LEVEL",
-    "SNMPv3: noAuthNoPriv, authNoPriv or authPriv (default: what is given below)",
-);
-const V3_AUTH: Opt = opt(
-    "v3-auth",
-    "NAME",
-    "SNMPv3: MD5, SHA, SHA-224, SHA-256, SHA-384 or SHA-512",
-);
-const V3_AUTH_PASSWORD: Opt = opt("v3-auth-password-file", "FILE", "SNMPv3: its password");
-const V3_PRIV: Opt = opt(
-    "v3-priv",
-    "NAME",
-    "SNMPv3: DES, AES-128, AES-192, AES-256, AES-192-C or AES-256-C",
-);
-const V3_PRIV_PASSWORD: Opt = opt("v3-priv-password-file", "FILE", "SNMPv3: its password");
-const V3_CONTEXT: Opt = opt("v3-context", "NAME", "SNMPv3: context (default: none)");
+/// Who asks in SNMPv3.
+const V3: [Opt; 7] = [
+    opt("v3-user", "NAME", "SNMPv3: user"),
+    opt(
+        "v3-level",
+        "LEVEL",
+        "SNMPv3: noAuthNoPriv, authNoPriv or authPriv (default: what is given below)",
+    ),
+    opt(
+        "v3-auth",
+        "NAME",
+        "SNMPv3: MD5, SHA, SHA-224, SHA-256, SHA-384 or SHA-512",
+    ),
+    opt("v3-auth-password-file", "FILE", "SNMPv3: its password"),
+    opt(
+        "v3-priv",
+        "NAME",
+        "SNMPv3: DES, AES-128, AES-192, AES-256, AES-192-C or AES-256-C",
+    ),
+    opt("v3-priv-password-file", "FILE", "SNMPv3: its password"),
+    opt("v3-context", "NAME", "SNMPv3: context (default: none)"),
+];
+
+/// A subcommand's own options, and behind them those of SNMPv3.
+const fn with_v3<const OWN: usize, const ALL: usize>(own: [Opt; OWN]) -> [Opt; ALL] {
+    assert!(OWN + V3.len() == ALL, "count them");
+    let mut all = [CONFIG; ALL];
+    let mut at = 0;
+    while at < ALL {
+        all[at] = if at < OWN { own[at] } else { V3[at - OWN] };
+        at += 1;
+    }
+    all
+}
 
 /// Every subcommand of this version, in the order of the help. The first is what runs without a name.
 pub(crate) const SUBS: &[Sub] = &[
@@ -127,7 +142,7 @@ pub(crate) const SUBS: &[Sub] = &[
         usage: "HOST[:PORT]",
         help: "identify one device and print its readings",
         about: "Asks one device over SNMP what it is, and reads it once. Ends with 1 if it does not answer.",
-        options: &[
+        options: &with_v3::<7, 14>([
             opt("community", "C", "read community (default: public)"),
             opt("snmp-version", "1|2c|3", "protocol version (default: 2c)"),
             opt(
@@ -143,14 +158,7 @@ pub(crate) const SUBS: &[Sub] = &[
             ),
             opt("timeout", "TIME", "wait for one request (default: 1s)"),
             opt("retries", "N", "send it so often again (default: 2)"),
-            V3_USER,
-            V3_LEVEL,
-            V3_AUTH,
-            V3_AUTH_PASSWORD,
-            V3_PRIV,
-            V3_PRIV_PASSWORD,
-            V3_CONTEXT,
-        ],
+        ]),
         words: &[],
         examples: &[
             "rackwarden probe 192.168.1.101",
@@ -164,7 +172,7 @@ pub(crate) const SUBS: &[Sub] = &[
         usage: "CIDR",
         help: "find the PDUs in a network, ready to paste",
         about: "Asks every address of a network (at most an IPv4 /16) for SNMP, in version 2c and 1, and who answers what it is; prints a [[pdu]] table for each PDU, by address. What else was found stands on standard error. Ctrl-C ends the search and prints what was found until then.",
-        options: &[
+        options: &with_v3::<4, 11>([
             opt(
                 "community",
                 "C",
@@ -173,14 +181,7 @@ pub(crate) const SUBS: &[Sub] = &[
             opt("port", "N", "UDP port (default: 161)"),
             opt("rate", "N", "questions a second (default: 100)"),
             opt("timeout", "TIME", "wait for an answer (default: 1s)"),
-            V3_USER,
-            V3_LEVEL,
-            V3_AUTH,
-            V3_AUTH_PASSWORD,
-            V3_PRIV,
-            V3_PRIV_PASSWORD,
-            V3_CONTEXT,
-        ],
+        ]),
         words: &[],
         examples: &[
             "rackwarden discover 192.168.1.0/24 >> rackwarden.toml",
@@ -201,7 +202,7 @@ pub(crate) const SUBS: &[Sub] = &[
         usage: "",
         help: "answer SNMP as one or many PDUs",
         about: "Answers until it is ended. Values vary over time and SETs work. Up to 1,000 devices stand on consecutive ports; above that each has an address of its own, counted up from the one given.",
-        options: &[
+        options: &with_v3::<6, 13>([
             opt(
                 "listen",
                 "ADDR",
@@ -216,14 +217,7 @@ pub(crate) const SUBS: &[Sub] = &[
             opt("recording", "FILE", "answer with this .snmprec file"),
             opt("community", "C", "read community (default: public)"),
             opt("write-community", "C", "write community (default: private)"),
-            V3_USER,
-            V3_LEVEL,
-            V3_AUTH,
-            V3_AUTH_PASSWORD,
-            V3_PRIV,
-            V3_PRIV_PASSWORD,
-            V3_CONTEXT,
-        ],
+        ]),
         words: &[],
         examples: &["rackwarden simulate --count 4 --profile apc-rpdu2"],
     },

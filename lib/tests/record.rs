@@ -2,46 +2,17 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test reads its recordings")]
 
-use rackwarden_core::fault::{Fault, FaultKind};
-use rackwarden_core::pdu::identify::{Next, Options};
+use rackwarden_core::pdu::Identified;
+use rackwarden_core::pdu::identify::Options;
 use rackwarden_core::pdu::record::Recorder;
 use rackwarden_core::pdu::simulated::Agent;
-use rackwarden_core::pdu::{Identified, Identify};
-use rackwarden_core::snmp::message::encode_request;
-use rackwarden_core::snmp::{ErrorStatus, Message, SnmpAnswer, SnmpAsk, Version};
+use rackwarden_core::snmp::Version;
 use rackwarden_core::time::Now;
 use std::path::Path;
 
-fn answer(agent: &mut Agent, ask: &SnmpAsk) -> Result<SnmpAnswer, Fault> {
-    let mut question = Vec::new();
-    encode_request(&mut question, Version::V2c, b"public", 1, ask);
-    let answer = agent.handle(Now::default(), &question);
-    let answer = answer.ok_or(Fault::new(FaultKind::Timeout, "no answer"))?;
-    let pdu = Message::decode(&answer).expect("an answer").pdu;
-    if pdu.status != 0 {
-        return Ok(SnmpAnswer::Error {
-            status: ErrorStatus(pdu.status),
-            index: pdu.index,
-        });
-    }
-    Ok(match ask {
-        SnmpAsk::Get(_) => {
-            SnmpAnswer::Values(pdu.binds.into_iter().map(|bind| bind.value).collect())
-        }
-        _ => SnmpAnswer::Binds(pdu.binds.into()),
-    })
-}
-
 fn identify(agent: &mut Agent) -> Identified {
-    let mut identify = Identify::new(Options::default());
-    let mut next = identify.ask();
-    loop {
-        next = match next {
-            Next::Ask(ask) => identify.handle(answer(agent, &ask).as_ref()),
-            Next::Identified(identified) => return *identified,
-            Next::GaveUp(fault) => panic!("{fault}"),
-        };
-    }
+    let identified = agent.identify(Now::default(), Options::default());
+    identified.expect("it answers")
 }
 
 /// What it is and reads, without names.
@@ -80,7 +51,7 @@ fn every_recorded_device_reads_as_before_when_it_is_recorded_again() {
         let before = identify(&mut first);
         let mut recorder = Recorder::new(Version::V2c);
         while let Some(ask) = recorder.ask() {
-            let answer = answer(&mut first, &ask);
+            let answer = first.ask(Now::default(), Version::V2c, &ask);
             recorder.handle(answer.as_ref()).expect("it answers");
         }
         let recording = recorder.finish(&before, &["public"]);

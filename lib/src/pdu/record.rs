@@ -174,7 +174,10 @@ impl Recorder {
                 self.after = behind(&unwanted, NOT_WALKED.len());
                 break;
             }
-            self.objects.push(bind.clone());
+            // Some firmware goes on behind an object that it does not have after all.
+            if !matches!(bind.value, Value::NoSuchObject | Value::NoSuchInstance) {
+                self.objects.push(bind.clone());
+            }
         }
         match progress {
             true => self.gaps_in_a_row = 0,

@@ -17,10 +17,13 @@ mod recording;
 mod respond;
 mod secure;
 
-use super::Profiles;
+use super::identify::{Next, Options};
 use super::profile::Profile;
+use super::{Identified, Identify, Profiles};
+use crate::fault::{Fault, FaultKind};
 use crate::small::SmallMap;
-use crate::snmp::{Message, Oid, PduKind, Usm, Value, Version};
+use crate::snmp::message::encode_request;
+use crate::snmp::{ErrorStatus, Message, Oid, PduKind, SnmpAnswer, SnmpAsk, Usm, Value, Version};
 use crate::time::{Now, Zone};
 use model::Model;
 pub use outlets::Writing;
@@ -248,6 +251,46 @@ impl Agent {
         let mut out = Vec::with_capacity(datagram.len() + 64);
         response.encode(&mut out);
         Some(out)
+    }
+
+    /// Asks it without a socket: what comes back to a question, written and read as on the wire.
+    ///
+    /// # Errors
+    /// When it stays silent, or its answer cannot be read.
+    pub fn ask(&mut self, now: Now, version: Version, ask: &SnmpAsk) -> Result<SnmpAnswer, Fault> {
+        let mut question = Vec::new();
+        encode_request(&mut question, version, &self.read_community, 1, ask);
+        let silence = || Fault::new(FaultKind::Timeout, "no answer");
+        let answer = self.handle(now, &question).ok_or_else(silence)?;
+        let unreadable = |_| Fault::new(FaultKind::Malformed, "an unreadable answer");
+        let pdu = Message::decode(&answer).map_err(unreadable)?.pdu;
+        Ok(match ask {
+            _ if pdu.status != 0 => SnmpAnswer::Error {
+                status: ErrorStatus(pdu.status),
+                index: pdu.index,
+            },
+            SnmpAsk::Get(_) => {
+                SnmpAnswer::Values(pdu.binds.into_iter().map(|bind| bind.value).collect())
+            }
+            _ => SnmpAnswer::Binds(pdu.binds.into()),
+        })
+    }
+
+    /// Finds out what it is, as the agent would.
+    ///
+    /// # Errors
+    /// When it stays silent.
+    pub fn identify(&mut self, now: Now, options: Options) -> Result<Identified, Fault> {
+        let version = options.version;
+        let mut identify = Identify::new(options);
+        let mut next = identify.ask();
+        loop {
+            next = match next {
+                Next::Ask(ask) => identify.handle(self.ask(now, version, &ask).as_ref()),
+                Next::Identified(identified) => return Ok(*identified),
+                Next::GaveUp(fault) => return Err(fault),
+            };
+        }
     }
 
     fn from_model(model: Model) -> Agent {

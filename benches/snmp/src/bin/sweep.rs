@@ -9,11 +9,8 @@
 use rackwarden_core::effect::Ticket;
 use rackwarden_core::event::Event;
 use rackwarden_core::fault::FaultKind;
-use rackwarden_core::io::clock::Clock;
-use rackwarden_core::io::inbox::Inbox;
-use rackwarden_core::io::net::Net;
-use rackwarden_core::io::snmp::{SnmpHandle, SnmpService};
-use rackwarden_core::snmp::{Credentials, Oid, SnmpAsk, SnmpRequest, SnmpTarget};
+use rackwarden_core::snmp::{Credentials, SnmpAsk, SnmpRequest, SnmpTarget};
+use snmp_benches::{Service, cpu, tasks};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,34 +27,20 @@ struct Options {
 
 fn main() {
     let options = options();
-    let clock = Clock::start();
-    let inbox = Inbox::new();
-    let mut net = Net::new().expect("descriptors");
-    let (service, handle) = SnmpService::new(clock, 1, inbox.clone(), net.waker());
-    net.add(Box::new(service));
-    std::thread::spawn(move || net.run(|| false));
+    let service = snmp_benches::start();
     let targets = targets(&options);
     for _ in 0..options.sweeps {
-        sweep(&options, clock, &inbox, &handle, &targets);
+        sweep(&options, &service, &targets);
     }
 }
 
-fn sweep(
-    options: &Options,
-    clock: Clock,
-    inbox: &Inbox,
-    handle: &SnmpHandle,
-    targets: &[Arc<SnmpTarget>],
-) {
-    let oids: Arc<[Oid]> = [
-        "1.3.6.1.2.1.1.3.0",
-        "1.3.6.1.2.1.1.5.0",
-        "1.3.6.1.4.1.318.1.1.12.2.3.1.1.2.1",
-        "1.3.6.1.4.1.318.1.1.26.4.3.1.5.1",
-    ]
-    .iter()
-    .map(|text| text.parse().expect("an OID"))
-    .collect();
+fn sweep(options: &Options, service: &Service, targets: &[Arc<SnmpTarget>]) {
+    let Service {
+        clock,
+        inbox,
+        handle,
+    } = service;
+    let oids = snmp_benches::asked("1.3.6.1.4.1.318.1.1.12.2.3.1.1.2.1");
     let cpu_before = cpu();
     let switches_before = switches();
     let began = clock.mono();
@@ -146,14 +129,7 @@ fn options() -> Options {
     options
 }
 
-/// CPU seconds of the threads of this process.
-fn cpu() -> f64 {
-    let nanoseconds = |text: String| -> Option<u64> { text.split(' ').next()?.parse().ok() };
-    let sum: u64 = tasks("schedstat").filter_map(nanoseconds).sum();
-    sum as f64 / 1e9
-}
-
-/// Their voluntary context switches.
+/// Voluntary context switches of the threads of this process.
 fn switches() -> u64 {
     let count = |text: String| -> Option<u64> {
         let mut lines = text.lines();
@@ -161,12 +137,4 @@ fn switches() -> u64 {
         count.trim().parse().ok()
     };
     tasks("status").filter_map(count).sum()
-}
-
-/// This file of every thread.
-fn tasks(file: &'static str) -> impl Iterator<Item = String> {
-    let tasks = std::fs::read_dir("/proc/self/task").expect("a proc file system");
-    tasks
-        .flatten()
-        .filter_map(move |task| std::fs::read_to_string(task.path().join(file)).ok())
 }

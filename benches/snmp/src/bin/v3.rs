@@ -7,13 +7,11 @@
 use rackwarden_core::effect::Ticket;
 use rackwarden_core::event::Event;
 use rackwarden_core::io::clock::Clock;
-use rackwarden_core::io::inbox::Inbox;
-use rackwarden_core::io::net::Net;
 use rackwarden_core::io::simulator;
-use rackwarden_core::io::snmp::{SnmpHandle, SnmpService};
 use rackwarden_core::pdu::simulated::Agent;
 use rackwarden_core::snmp::usm::{Auth, Password, Privacy, Usm};
-use rackwarden_core::snmp::{Credentials, Oid, SnmpAnswer, SnmpAsk, SnmpRequest, SnmpTarget};
+use rackwarden_core::snmp::{Credentials, SnmpAnswer, SnmpAsk, SnmpRequest, SnmpTarget};
+use snmp_benches::{Service, cpu};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
@@ -39,12 +37,7 @@ fn main() {
         .take(DEVICES as usize)
         .map(|line| line.expect("a line").parse().expect("an address"))
         .collect();
-    let clock = Clock::start();
-    let inbox = Inbox::new();
-    let mut net = Net::new().expect("descriptors");
-    let (service, handle) = SnmpService::new(clock, 1, inbox.clone(), net.waker());
-    net.add(Box::new(service));
-    std::thread::spawn(move || net.run(|| false));
+    let service = snmp_benches::start();
     let poll = |name: &str, credentials: &Credentials| {
         let targets: Vec<Arc<SnmpTarget>> = addresses
             .iter()
@@ -58,7 +51,7 @@ fn main() {
             .collect();
         let mut each = Vec::new();
         for _ in 0..ROUNDS {
-            each.push(round(clock, &inbox, &handle, &targets));
+            each.push(round(&service, &targets));
         }
         let first = each.remove(0);
         let mean = each.iter().sum::<f64>() / each.len() as f64;
@@ -112,19 +105,11 @@ fn respond() {
 }
 
 /// Polls every device once; microseconds of CPU for each.
-fn round(clock: Clock, inbox: &Inbox, handle: &SnmpHandle, targets: &[Arc<SnmpTarget>]) -> f64 {
-    let oids: Arc<[Oid]> = [
-        "1.3.6.1.2.1.1.3.0",
-        "1.3.6.1.2.1.1.5.0",
-        "1.3.6.1.4.1.318.1.1.26.6.3.1.5.1",
-        "1.3.6.1.4.1.318.1.1.26.4.3.1.5.1",
-    ]
-    .iter()
-    .map(|text| text.parse().expect("an OID"))
-    .collect();
+fn round(service: &Service, targets: &[Arc<SnmpTarget>]) -> f64 {
+    let oids = snmp_benches::asked("1.3.6.1.4.1.318.1.1.26.6.3.1.5.1");
     let before = cpu();
     for chunk in targets.chunks(BURST) {
-        let now = clock.mono();
+        let now = service.clock.mono();
         let requests = chunk.iter().map(|target| SnmpRequest {
             ticket: Ticket(1),
             target: Arc::clone(target),
@@ -133,10 +118,10 @@ fn round(clock: Clock, inbox: &Inbox, handle: &SnmpHandle, targets: &[Arc<SnmpTa
             retries: 1,
             deadline: now + Duration::from_secs(10),
         });
-        handle.submit(requests.collect()).expect("room");
+        service.handle.submit(requests.collect()).expect("room");
         let mut left = chunk.len();
         while left > 0 {
-            let Some(Event::Snmp(replies)) = inbox.receive(None) else {
+            let Some(Event::Snmp(replies)) = service.inbox.receive(None) else {
                 continue;
             };
             for reply in &replies {
@@ -150,14 +135,4 @@ fn round(clock: Clock, inbox: &Inbox, handle: &SnmpHandle, targets: &[Arc<SnmpTa
         }
     }
     (cpu() - before) * 1e6 / targets.len() as f64
-}
-
-/// CPU seconds of the threads of this process.
-fn cpu() -> f64 {
-    let tasks = std::fs::read_dir("/proc/self/task").expect("a proc file system");
-    let nanoseconds = tasks.flatten().filter_map(|task| {
-        let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
-        text.split(' ').next()?.parse::<u64>().ok()
-    });
-    nanoseconds.sum::<u64>() as f64 / 1e9
 }

@@ -1,57 +1,26 @@
 use super::*;
 use crate::fault::Fault;
-use crate::pdu::identify::{Next, Options};
+use crate::pdu::identify::Options;
 use crate::pdu::simulated::Agent;
-use crate::pdu::{Identify, Kind, Plan, Reading};
-use crate::snmp::Message;
-use crate::snmp::message::encode_request;
+use crate::pdu::{Kind, Plan, Reading};
 use crate::time::Now;
-
-/// Asks a simulated device as `io::session` would.
-fn answer(agent: &mut Agent, version: Version, ask: &SnmpAsk) -> Result<SnmpAnswer, Fault> {
-    let mut question = Vec::new();
-    encode_request(&mut question, version, b"public", 1, ask);
-    let Some(datagram) = agent.handle(Now::default(), &question) else {
-        return Err(Fault::new(FaultKind::Timeout, "no answer"));
-    };
-    let message = Message::decode(&datagram).expect("an answer");
-    let pdu = message.pdu;
-    if pdu.status != 0 {
-        return Ok(SnmpAnswer::Error {
-            status: ErrorStatus(pdu.status),
-            index: pdu.index,
-        });
-    }
-    Ok(match ask {
-        SnmpAsk::Get(_) => {
-            SnmpAnswer::Values(pdu.binds.into_iter().map(|bind| bind.value).collect())
-        }
-        _ => SnmpAnswer::Binds(pdu.binds.into()),
-    })
-}
 
 fn walk(agent: &mut Agent, version: Version) -> Recorder {
     let mut recorder = Recorder::new(version);
     while let Some(ask) = recorder.ask() {
-        let answer = answer(agent, version, &ask);
+        let answer = agent.ask(Now::default(), version, &ask);
         recorder.handle(answer.as_ref()).expect("it answers");
     }
     recorder
 }
 
 fn identify(agent: &mut Agent, version: Version) -> Identified {
-    let mut identify = Identify::new(Options {
+    let options = Options {
         version,
         ..Options::default()
-    });
-    let mut next = identify.ask();
-    loop {
-        next = match next {
-            Next::Ask(ask) => identify.handle(answer(agent, version, &ask).as_ref()),
-            Next::Identified(identified) => return *identified,
-            Next::GaveUp(fault) => panic!("{fault}"),
-        };
-    }
+    };
+    let identified = agent.identify(Now::default(), options);
+    identified.expect("it answers")
 }
 
 fn nothing() -> Identified {
@@ -235,6 +204,15 @@ fn a_place_without_an_answer_is_passed_by() {
     assert_eq!(recorder.gaps, 1);
     let recording = recorder.finish(&nothing(), &[]);
     assert_eq!((recording.gaps, recording.is_cut), (1, false));
+}
+
+#[test]
+fn an_object_that_is_not_there_after_all_is_not_recorded() {
+    let mut sinner = Sinner::new(20);
+    sinner.objects[5].value = Value::NoSuchInstance;
+    let recording = sinner.walk().finish(&nothing(), &[]);
+    assert_eq!(recording.objects, 19);
+    assert_eq!(recording.text.lines().count(), 19);
 }
 
 #[test]

@@ -5,9 +5,8 @@ use crate::effect::LogFile;
 use crate::pdu::simulated::Agent;
 use crate::sim::Sim;
 use crate::snapshot::{PduState, PduView};
-use crate::snmp::message::encode_request;
 use crate::snmp::usm::{Auth, Password, Privacy, Usm};
-use crate::snmp::{Credentials, Message, Oid, SnmpAsk, Version};
+use crate::snmp::{Credentials, Oid, SnmpAnswer, SnmpAsk, Version};
 use crate::time::Now;
 use std::sync::Arc;
 use std::time::Duration;
@@ -559,11 +558,10 @@ fn a_device_that_mistakes_the_order_of_its_objects_is_found_and_read() {
 fn answer(agent: &mut Agent, only_v1: bool, after: &Oid) -> Oid {
     let version = if only_v1 { Version::V1 } else { Version::V2c };
     let ask = SnmpAsk::GetNext(Arc::from([after.clone()]));
-    let mut datagram = Vec::new();
-    encode_request(&mut datagram, version, b"public", 1, &ask);
-    let answer = agent.handle(Now::default(), &datagram).expect("an answer");
-    let message = Message::decode(&answer).expect("a message");
-    message.pdu.binds[0].oid.clone()
+    match agent.ask(Now::default(), version, &ask) {
+        Ok(SnmpAnswer::Binds(binds)) => binds[0].oid.clone(),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
