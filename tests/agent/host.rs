@@ -1,6 +1,6 @@
 //! What a look at this machine finds, beside what others find in the same run.
 
-use crate::support::{Process, Scratch, free_tcp_port, wait_for};
+use crate::support::{Agent, Process, Scratch, free_tcp_port, http_get, wait_for};
 use rackwarden_core::host::{CpuTimes, HostSample};
 use rackwarden_core::io::clock::Clock;
 use rackwarden_core::io::host::{Place, Sampler};
@@ -160,21 +160,42 @@ fn compare(before: &HostSample, theirs: &Exposition, after: &HostSample) -> Resu
     Ok(())
 }
 
+/// A node_exporter, and what it says.
+struct Exporter {
+    _process: Process,
+    url: String,
+}
+
+impl Exporter {
+    fn start(scratch: &Scratch) -> Exporter {
+        let port = free_tcp_port();
+        let mut command = Command::new("prometheus-node-exporter");
+        command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
+        command.arg("--web.disable-exporter-metrics");
+        let exporter = Exporter {
+            _process: Process::start(command, scratch, "node_exporter"),
+            url: format!("http://127.0.0.1:{port}/metrics"),
+        };
+        wait_for("the first answer of node_exporter", || exporter.scrape());
+        exporter
+    }
+
+    fn scrape(&self) -> Option<Exposition> {
+        let output = Command::new("curl")
+            .args(["-sf", &self.url])
+            .output()
+            .ok()?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        output.status.success().then_some(Exposition(text))
+    }
+}
+
 #[test]
 #[ignore = "needs prometheus-node-exporter and curl: tests/run installs them"]
 fn node_exporter_finds_the_same() {
-    let (scratch, port) = (Scratch::new(), free_tcp_port());
-    let mut command = Command::new("prometheus-node-exporter");
-    command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
-    command.arg("--web.disable-exporter-metrics");
-    let _exporter = Process::start(command, &scratch, "node_exporter");
-    let url = format!("http://127.0.0.1:{port}/metrics");
-    let scrape = || {
-        let output = Command::new("curl").args(["-sf", &url]).output().ok()?;
-        let text = String::from_utf8(output.stdout).ok()?;
-        output.status.success().then_some(Exposition(text))
-    };
-    wait_for("the first answer of node_exporter", scrape);
+    let scratch = Scratch::new();
+    let exporter = Exporter::start(&scratch);
+    let scrape = || exporter.scrape();
     let mut sampler = sampler();
     sample(&mut sampler);
     // What takes memory or averages the load in between makes another attempt.
@@ -189,6 +210,73 @@ fn node_exporter_finds_the_same() {
         match compare(&before, &theirs, &after) {
             Ok(()) => return,
             Err(found) => wrong = found,
+        }
+    }
+    panic!("{wrong}");
+}
+
+/// `name{label="value"} number`, without quotes in the values.
+fn series(line: &str) -> Option<(&str, Vec<(&str, &str)>, f64)> {
+    let (series, value) = line.rsplit_once(' ')?;
+    let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+    let labels = labels
+        .strip_suffix('}')?
+        .split("\",")
+        .filter(|label| !label.is_empty());
+    let labels = labels.map(|label| label.trim_end_matches('"').split_once("=\""));
+    Some((name, labels.collect::<Option<_>>()?, value.parse().ok()?))
+}
+
+#[test]
+#[ignore = "needs prometheus-node-exporter and curl: tests/run installs them"]
+fn metrics_say_what_node_exporter_says() {
+    let agent = Agent::start("");
+    let exporter = Exporter::start(&agent.scratch);
+    let looks = |text: &str| {
+        let ours = Exposition(text.to_owned());
+        ours.value("rackwarden_host_looks_total", &[("result", "ok")])
+    };
+    let ours = || {
+        let (_, text) = http_get(agent.http, "/metrics").filter(|(status, _)| *status == 200)?;
+        looks(&text).is_some().then_some(text)
+    };
+    let mut wrong = String::new();
+    for _ in 0..10 {
+        let first = exporter.scrape().expect("it answered before");
+        let before = looks(&wait_for("our metrics", ours));
+        // One that began after theirs.
+        let text = wait_for("two looks", || {
+            ours().filter(|text| looks(text) >= before.map(|own| own + 2.0))
+        });
+        let last = exporter.scrape().expect("it answered before");
+        let mut compared = 0;
+        let found = text
+            .lines()
+            .filter(|line| line.starts_with("node_"))
+            .find_map(|line| {
+                let (name, labels, value) = series(line).expect(line);
+                // Identities, where they have numbers.
+                if name.starts_with("node_hwmon") {
+                    return None;
+                }
+                compared += 1;
+                let [one, two] = [&first, &last].map(|theirs| theirs.value(name, &labels));
+                let slack = match name {
+                    "node_cpu_seconds_total" => 0.5,
+                    "node_boot_time_seconds" => 1.0,
+                    _ if name.ends_with("_bytes") => 8e6,
+                    _ if name.ends_with("_files_free") => 500.0,
+                    _ => 0.0,
+                };
+                let (Some(one), Some(two)) = (one, two) else {
+                    return Some(format!("they have no {line}"));
+                };
+                check(line, one, Some(value), two, slack).err()
+            });
+        match found {
+            None if compared > 30 => return,
+            None => wrong = format!("only {compared} series are the same: {text}"),
+            Some(found) => wrong = found,
         }
     }
     panic!("{wrong}");

@@ -204,7 +204,7 @@ impl Chip {
                     "{}/{}/{}",
                     self.device,
                     self.name,
-                    label.map_or_else(|| format!("temp{input}"), str::to_owned)
+                    label.map_or_else(|| format!("temp{input}"), |label| label.replace('/', "_"))
                 ),
                 name: self.name_of(*input, label),
                 place: self.place.clone(),

@@ -149,7 +149,10 @@ fn sensors(view: &HostView) -> Text {
     let mut text = Text::new();
     if let Some(throttled) = &view.sample.throttled {
         let sentence = throttled.sentence();
-        text = text.bold("Supply and heat ").plain(format!("{sentence}\n"));
+        let source = throttled.source.name();
+        text = text
+            .bold("Supply and heat ")
+            .plain(format!("{sentence} (by {source})\n"));
     }
     let rows = view.sample.temperatures.iter().map(|sensor| {
         let kind = match sensor.kind {
