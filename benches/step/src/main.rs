@@ -1,7 +1,7 @@
 //! How much CPU time a call of `Core::step` takes, in a simulated world: nothing to do, a day's work, everything at once; and how
 //! fast such a world is.
 //!
-//! `cargo run --release --manifest-path benches/step/Cargo.toml [idle] [work] [burst] [day] [month]`; without a name,
+//! `cargo run --release --manifest-path benches/step/Cargo.toml [idle] [host] [work] [burst] [day] [month]`; without a name,
 //! everything but the month.
 
 #[path = "../../common/allocations.rs"]
@@ -22,6 +22,7 @@ fn main() {
     let asked: Vec<String> = std::env::args().skip(1).collect();
     for (name, bench) in [
         ("idle", idle as fn()),
+        ("host", host),
         ("work", work),
         ("burst", burst),
         ("day", || days(1)),
@@ -73,6 +74,46 @@ fn idle() {
             count as f64 / f64::from(5 * STEPS)
         );
     }
+}
+
+/// A look at the machine each 2 s: 8 file systems, 8 sensors, 8 interfaces and 64 cores, and nothing is wrong.
+fn host() {
+    let mut config = Sim::config(&[]);
+    config.plugins = vec!["monitor"];
+    let mut sim = Sim::with_config(config);
+    let sample = &mut sim.machine().sample;
+    let core = sample.cores[0].1;
+    sample.cores = (0..64).map(|number| (number, core)).collect();
+    for number in 1..8 {
+        let mut disk = sample.file_systems[0].clone();
+        disk.mount = format!("/srv/{number}").into();
+        sample.file_systems.push(disk);
+        let mut sensor = sample.temperatures[0].clone();
+        sensor.name = format!("sensor {number}").into();
+        sample.temperatures.push(sensor);
+        let mut network = sample.networks[0].clone();
+        network.name = format!("eth{number}").into();
+        sample.networks.push(network);
+    }
+    sim.run_for(Duration::from_secs(60));
+    let counted = Rc::new(RefCell::new((0, 0)));
+    let (noted, mut before) = (Rc::clone(&counted), 0);
+    sim.around_steps(move |is_before| {
+        if is_before {
+            before = allocations::count();
+        } else {
+            let mut noted = noted.borrow_mut();
+            noted.0 += allocations::count() - before;
+            noted.1 += 1;
+        }
+    });
+    sim.run_for(HOUR);
+    let (allocations, steps) = *counted.borrow();
+    println!("host: {allocations} allocations in {steps} steps of an hour");
+    let times = watch(&mut sim);
+    sim.run_for(HOUR);
+    header("a look");
+    print("", &mut times.borrow_mut());
 }
 
 /// Polls every 2 s; every 10 s of it one PDU more is above its limit for half a minute.

@@ -100,16 +100,21 @@ impl AlertBook {
                     ..change(&report, ChangeKind::Removed, entry.fired)
                 })
             }
-            ReportKind::Update
+            ReportKind::Update | ReportKind::Amended
                 if self
                     .entries
                     .get(&report.name)
                     .is_some_and(|entry| entry.state == report.state) =>
             {
+                let fired = self.entries.get(&report.name)?.fired;
+                let is_more = report.kind == ReportKind::Amended && fired.is_some();
+                let change = is_more.then(|| change(&report, ChangeKind::Amended, fired));
                 self.refresh(now, report);
-                None
+                change
             }
-            ReportKind::State | ReportKind::Update => self.transition(now, report, state),
+            ReportKind::State | ReportKind::Update | ReportKind::Amended => {
+                self.transition(now, report, state)
+            }
         }
     }
 

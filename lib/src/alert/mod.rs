@@ -132,6 +132,8 @@ pub enum ReportKind {
     State,
     /// The same state with a newer value; never a message of its own.
     Update,
+    /// The same state with more to say about it: messages that tell of it are edited.
+    Amended,
     /// Something that happened once (a restart, a peak between two readings): told, then over.
     Event,
     /// The rule is gone from the configuration; the alert ends with these words.

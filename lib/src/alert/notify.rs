@@ -138,6 +138,7 @@ impl Notifier {
                 self.announce(env, change);
             }
             ChangeKind::Lowered => self.lower(env, change),
+            ChangeKind::Amended => self.amend(change),
             ChangeKind::Resolved | ChangeKind::Removed => self.conclude(env, change),
             ChangeKind::Acknowledged => self.acknowledge(env, change),
             ChangeKind::MuteEnded => self.end_mute(env, &change.name),
@@ -337,6 +338,26 @@ impl Notifier {
             (_, Some(cause)) => self.hold(env, &change.name, queued, cause),
             (true, None) => self.enqueue(env, &change.name, queued),
             (false, None) => {}
+        }
+    }
+
+    /// There is more to say: in what stands, and in what is about to leave or held back.
+    fn amend(&mut self, change: &Change) {
+        for (id, message) in &mut self.messages {
+            if let Some(line) = message.live_line(&change.name) {
+                line.text.clone_from(&change.summary);
+                self.changed_messages.insert(*id);
+            }
+        }
+        let Some(told) = self.told.get_mut(&change.name) else {
+            return;
+        };
+        let held = told.held.as_mut().map(|held| &mut held.queued);
+        for queued in told.queue.iter_mut().chain(held) {
+            if queued.note == Note::Firing {
+                queued.text.clone_from(&change.summary);
+                self.changed_told.insert(Arc::clone(&change.name));
+            }
         }
     }
 

@@ -109,6 +109,8 @@ pub enum ChangeKind {
     Escalated,
     /// It fires with a lower severity than before.
     Lowered,
+    /// There is more to say about what fires.
+    Amended,
     /// It is over.
     Resolved,
     /// It is over because its rule is gone.

@@ -144,6 +144,7 @@ impl Notifier {
             | ChangeKind::Lowered
             | ChangeKind::Resolved => true,
             ChangeKind::Removed
+            | ChangeKind::Amended
             | ChangeKind::Event
             | ChangeKind::Acknowledged
             | ChangeKind::MuteEnded => false,

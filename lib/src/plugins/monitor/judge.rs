@@ -93,6 +93,13 @@ impl Watches {
         }
     }
 
+    /// The programs that use the most are known now.
+    pub(super) fn amend(&mut self, ctx: &mut Ctx<'_>, top: &Top) {
+        for watch in &mut self.list {
+            watch.amend(ctx, top);
+        }
+    }
+
     /// How much the programs that use the most are wanted.
     pub(super) fn wants_top(&self) -> Wanted {
         let of_top = |watch: &&Watch| {

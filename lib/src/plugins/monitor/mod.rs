@@ -40,9 +40,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Monitor {
     sampler: Sampler,
-    /// The last look; the one before it waits to be filled anew.
+    /// The last look, and former ones whose memory is used again once readers have let go of them.
     view: Arc<HostView>,
-    spare: Arc<HostView>,
+    spares: [Arc<HostView>; 3],
     watches: Watches,
     top: Top,
     tracks: Tracks,
@@ -59,7 +59,7 @@ impl Monitor {
         Monitor {
             sampler: Sampler::new(&config.monitor, Mono::ZERO),
             view: Arc::default(),
-            spare: Arc::default(),
+            spares: Default::default(),
             watches: Watches::default(),
             top: Top::default(),
             tracks: Tracks::default(),
@@ -101,10 +101,8 @@ impl Monitor {
             self.watches.lose_sight(ctx);
             self.view = Arc::default();
         }
-        let mut next = std::mem::take(&mut self.spare);
         let is_first = self.view.sample.taken.is_none();
-        usage::fill(Arc::make_mut(&mut next), &self.view.sample, sample, now);
-        self.spare = std::mem::replace(&mut self.view, next);
+        self.fill_view(sample, now);
         if let Some(report) = self.sampler.succeeded(now) {
             ctx.report(report);
         }
@@ -120,6 +118,19 @@ impl Monitor {
         self.revision += 1;
         for invocation in std::mem::take(&mut self.waiting) {
             commands::answer(ctx, &invocation, &self.view);
+        }
+    }
+
+    fn fill_view(&mut self, sample: HostSample, now: Now) {
+        let is_free = |spare: &mut Arc<HostView>| Arc::get_mut(spare).is_some();
+        let place = self.spares.iter_mut().position(is_free).unwrap_or(0);
+        let spare = &mut self.spares[place];
+        if Arc::get_mut(spare).is_none() {
+            *spare = Arc::default();
+        }
+        if let Some(next) = Arc::get_mut(spare) {
+            usage::fill(next, &self.view.sample, sample, now);
+            std::mem::swap(spare, &mut self.view);
         }
     }
 
@@ -217,7 +228,10 @@ impl super::Plugin for Monitor {
                 let asked = self.asked.iter().position(|(own, ..)| *own == ticket);
                 match asked.map(|index| self.asked.swap_remove(index)) {
                     Some((.., invocation)) => commands::processes(ctx, &invocation, result),
-                    None => self.top.answered(ticket, ctx.now.mono, result),
+                    None => {
+                        self.top.answered(ticket, ctx.now.mono, result);
+                        self.watches.amend(ctx, &self.top);
+                    }
                 }
             }
             _ => {}

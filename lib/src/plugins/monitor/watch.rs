@@ -133,6 +133,8 @@ pub(super) struct Watch {
     /// The look that it was last seen in, and since when it is away.
     pub(super) seen: u64,
     pub(super) away_since: Option<Mono>,
+    /// It was told without the programs that use the most: the words without them.
+    untold: Option<String>,
 }
 
 /// What is known beside the value, for the words.
@@ -157,6 +159,7 @@ impl Watch {
             state: RuleState::default(),
             seen: 0,
             away_since: None,
+            untold: None,
         }
     }
 
@@ -191,9 +194,29 @@ impl Watch {
         };
         if let (Kind::Metric(metric), AlertState::Firing) = (self.kind, self.state.state) {
             let words = beside.top.map(|top| top.words(at.mono, metric));
+            let is_told = transition.is_some_and(|transition| transition.is_firing());
+            if is_told && words.as_ref().is_some_and(String::is_empty) {
+                self.untold = Some(summary.clone());
+            }
             summary += &words.unwrap_or_default();
         }
         ctx.report(self.report(at, value, summary, transition));
+    }
+
+    /// The programs that use the most are known now.
+    pub(super) fn amend(&mut self, ctx: &mut Ctx<'_>, top: &Top) {
+        let (Kind::Metric(metric), Some(words)) = (self.kind, self.untold.take()) else {
+            return;
+        };
+        let more = top.words(ctx.now.mono, metric);
+        if self.state.state == AlertState::Firing && !more.is_empty() {
+            let value = ctx.alerts.get(&self.alert).and_then(|entry| entry.value);
+            let report = self.report(ctx.now, value, words + &more, None);
+            ctx.report(Report {
+                kind: ReportKind::Amended,
+                ..report
+            });
+        }
     }
 
     fn report(

@@ -197,6 +197,28 @@ fn processor_and_memory_alerts_name_the_programs_that_use_the_most() {
 }
 
 #[test]
+fn a_message_that_could_not_wait_for_the_programs_is_edited() {
+    let mut sim = world(|config| {
+        threshold(config, Metric::Cpu, |own| own.rule.for_ = seconds(0));
+    });
+    sim.machine().processes = programs();
+    sim.machine().cpu_percent = 97.0;
+    sim.run_for(seconds(4));
+    let lines = told(&sim, "CPU usage");
+    assert!(
+        lines[0].contains("97 % > 80 %") && !lines[0].contains("most:"),
+        "{lines:?}"
+    );
+    sim.run_for(seconds(4));
+    let lines = told(&sim, "edits #1");
+    assert!(
+        lines[0].contains("97 % > 80 %; most: ffmpeg 188 %"),
+        "{lines:?}"
+    );
+    assert_eq!(lines.len(), 1, "{lines:?}");
+}
+
+#[test]
 fn alerts_go_on_after_a_restart_and_are_not_told_again() {
     let mut sim = world(|_| {});
     sim.machine().cpu_percent = 99.0;
