@@ -8,6 +8,8 @@
 
 #[path = "devices.rs"]
 pub mod devices;
+#[path = "history.rs"]
+pub mod history;
 #[path = "host.rs"]
 pub mod host;
 #[path = "usm.rs"]
@@ -60,6 +62,7 @@ pub const TARGETS: &[Target] = &[
     ("profile", profile, profile_seeds),
     ("host", host::host, host::host_seeds),
     ("devices", devices::devices, devices::devices_seeds),
+    ("history", history::history, history::history_seeds),
 ];
 
 // --- SNMP -------------------------------------------------------------------------------------------------------------

@@ -161,6 +161,11 @@ fn devices_that_nobody_knows_never_panic() {
 }
 
 #[test]
+fn files_of_the_history_never_panic() {
+    drive("history");
+}
+
+#[test]
 fn every_target_has_a_program_and_a_test() {
     let this = include_str!("fuzz.rs");
     let manifest = include_str!("../fuzz/Cargo.toml");

@@ -94,7 +94,7 @@ fn every_level_says_what_was_drawn() {
 
 #[test]
 fn a_kill_loses_five_minutes_at_most() {
-    for after_s in (600..=960).step_by(20) {
+    for after_s in (600..=920).step_by(40) {
         let mut sim = sim();
         sim.run_for(Duration::from_secs(after_s));
         sim.kill_and_restart();
@@ -107,9 +107,9 @@ fn a_kill_loses_five_minutes_at_most() {
 
 #[test]
 fn row_22_a_power_cut_loses_five_minutes_at_most() {
-    for seed in 0..20 {
+    for seed in 0..8 {
         let mut sim = sim();
-        sim.run_for(Duration::from_secs(900 + seed * 17));
+        sim.run_for(Duration::from_secs(900 + seed * 41));
         sim.cut_power(seed);
         sim.restart();
         sim.run_for(20 * MINUTE);
@@ -328,16 +328,16 @@ fn a_pdu_that_is_added_or_removed_changes_no_other() {
 #[test]
 fn months_are_there_at_the_resolution_that_is_left() {
     let mut sim = sim_every(60);
-    for day in 0..60 {
+    for day in 0..35 {
         sim.device("alpha")
             .set_power(1000.0 + 10.0 * f64::from(day));
         sim.run_for(DAY);
     }
-    let months = known(&mut sim, "power.pdu/alpha", 59 * DAY, 59 * 24);
-    assert!(months.len() > 59 * 24 / 2, "{}", months.len());
+    let months = known(&mut sim, "power.pdu/alpha", 34 * DAY, 34 * 24);
+    assert!(months.len() > 34 * 24 / 2, "{}", months.len());
     let now = sim.now().wall;
     for (at, span) in months {
-        let day = 60.0 - now.since(at).as_secs_f64() / DAY.as_secs_f64();
+        let day = 35.0 - now.since(at).as_secs_f64() / DAY.as_secs_f64();
         let near = |value: f32| (f64::from(value) - (995.0 + 10.0 * day)).abs() < 11.0;
         assert!(
             near(span.min) && near(span.avg) && near(span.max),

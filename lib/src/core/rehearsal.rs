@@ -9,6 +9,7 @@ use crate::chat::{Address, Answer, Arg, Asked, ReplyTo, Role, Spec};
 use crate::config::{suggest, units};
 use crate::ctx::{Ctx, Notice, Tickets};
 use crate::effect::Effects;
+use crate::history::History;
 use crate::state::Pending;
 use crate::time::{Human, Mono, Now};
 use std::time::Duration;
@@ -105,7 +106,7 @@ impl Core {
                 state: &mut Pending::new(0),
                 access: self.chat.access(),
                 alerts: &self.book,
-                history: &mut self.history,
+                history: &mut History::new(now, false),
                 notices: &mut notices,
                 rng: &mut self.rng,
             };

@@ -229,7 +229,7 @@ impl<S: Storage> Archive<S> {
             return Ok(());
         };
         if !self.has_scanned {
-            self.scan(append.now)?;
+            self.scan(append.now);
         }
         self.check(File::Minutes(id), id)?;
         let width = append.series.len();
@@ -267,7 +267,7 @@ impl<S: Storage> Archive<S> {
         let bytes = record_bytes(columns);
         let offset = offset(Level::Minutes, columns, *first);
         let mut records = vec![0; bytes * minutes.len()];
-        self.read_records(Level::Minutes, (id, columns), *first, &mut records)?;
+        let _ = self.read_records(Level::Minutes, (id, columns), *first, &mut records);
         let width = cells.len() / minutes.len();
         let mut row = vec![Cell::default(); usize::from(columns)];
         for (index, minute) in minutes.iter().enumerate() {
@@ -326,7 +326,7 @@ impl<S: Storage> Archive<S> {
         let mut sums = vec![Sum::default(); usize::from(columns)];
         let mut records = vec![0; record_bytes(columns) * QUARTER as usize];
         let first = quarter * QUARTER;
-        self.read_records(Level::Minutes, (id, columns), first, &mut records)?;
+        let _ = self.read_records(Level::Minutes, (id, columns), first, &mut records);
         let minutes = records.chunks(record_bytes(columns));
         for (minute, record) in (first..).zip(minutes) {
             if let Some(found) = record::columns(id, minute, record) {
@@ -339,7 +339,7 @@ impl<S: Storage> Archive<S> {
         }
         let mut row: Vec<Cell> = sums.into_iter().map(Sum::cell).collect();
         let mut old = vec![0; record_bytes(columns)];
-        self.read_records(Level::Quarters, (id, columns), quarter, &mut old)?;
+        let _ = self.read_records(Level::Quarters, (id, columns), quarter, &mut old);
         if let Some(found) = record::columns(id, quarter, &old) {
             for (column, cell) in (0..).zip(&mut row) {
                 // Of a quarter whose minutes are gone by now.
@@ -354,46 +354,46 @@ impl<S: Storage> Archive<S> {
         self.storage.write_at(File::Quarters(id), offset, &old)
     }
 
-    /// After a start: quarters of the last week that have minutes and were not written.
-    fn scan(&mut self, now: u32) -> Result<(), Fault> {
+    /// After a start: the quarters that the runs before could not finish. Older ones than the newest that is finished are.
+    fn scan(&mut self, now: u32) {
+        self.has_scanned = true;
         let all = self
             .index
             .iter()
             .flat_map(|index| index.generations.iter().rev().take(2));
         let generations: Vec<(u32, u16)> = all.map(|one| (one.id, one.columns)).collect();
         for (id, columns) in generations {
-            let last = now / QUARTER;
+            if !matches!(self.storage.read_at(File::Minutes(id), 0, &mut [0]), Ok(1)) {
+                continue;
+            }
+            let bytes = record_bytes(columns);
+            let mut records = vec![0; bytes * QUARTER as usize];
             let week = Level::Minutes.records() / QUARTER;
-            for quarter in last.saturating_sub(week - 1)..=last {
-                if self.has_number(Level::Quarters, id, columns, quarter)? {
-                    continue;
+            let last = now / QUARTER;
+            for quarter in (last.saturating_sub(week - 1)..=last).rev() {
+                if self.has_number(Level::Quarters, id, columns, quarter) {
+                    break;
                 }
-                for minute in quarter * QUARTER..(quarter + 1) * QUARTER {
-                    if self.has_number(Level::Minutes, id, columns, minute)? {
-                        self.unfinished.push((id, quarter));
-                        break;
-                    }
+                records.fill(0);
+                let first = quarter * QUARTER;
+                let _ = self.read_records(Level::Minutes, (id, columns), first, &mut records);
+                let mut minutes = (first..).zip(records.chunks(bytes));
+                if minutes.any(|(minute, record)| record[4..HEADER_BYTES] == minute.to_le_bytes()) {
+                    self.unfinished.push((id, quarter));
                 }
             }
         }
-        self.has_scanned = true;
-        Ok(())
     }
 
-    fn has_number(
-        &mut self,
-        level: Level,
-        id: u32,
-        columns: u16,
-        number: u32,
-    ) -> Result<bool, Fault> {
+    fn has_number(&mut self, level: Level, id: u32, columns: u16, number: u32) -> bool {
         let mut header = [0; HEADER_BYTES];
         let offset = offset(level, columns, number);
-        self.storage.read_at(file(level, id), offset, &mut header)?;
-        Ok(header[4..] == number.to_le_bytes())
+        let read = self.storage.read_at(file(level, id), offset, &mut header);
+        read.is_ok() && header[4..] == number.to_le_bytes()
     }
 
     /// Whole records from a number on, which must not run over the end of the file. What is not there is zero.
+    /// Who writes goes on without what cannot be read: the place may be as good as new after it.
     fn read_records(
         &mut self,
         level: Level,

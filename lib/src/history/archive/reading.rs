@@ -4,9 +4,10 @@ use super::{Archive, QUARTER};
 use crate::effect::Ticket;
 use crate::event::Event;
 use crate::fault::Fault;
-use crate::history::Storage;
 use crate::history::bins::{Bins, Grid};
 use crate::history::record::{self, Level, record_bytes};
+use crate::history::{Query, Storage};
+use crate::time::Wall;
 use std::sync::Arc;
 
 /// So much of a file is read in one piece.
@@ -175,6 +176,33 @@ impl Part {
 }
 
 impl Recall {
+    /// Asks the disk alone.
+    pub fn new(ticket: Ticket, query: &Query, now: Wall) -> Recall {
+        let level = Recall::level(query, now);
+        let grid = Grid::new(query.from, query.to, query.points, level.ms());
+        Recall {
+            ticket,
+            series: Arc::clone(&query.series),
+            level,
+            grid,
+            from_ms: grid.start_ms(),
+            until_ms: grid.end_ms(),
+            found: Vec::new(),
+        }
+    }
+
+    /// The finest level that reaches back far enough, unless it has far more records than points are wanted.
+    fn level(query: &Query, now: Wall) -> Level {
+        let week_ms = Level::Minutes.ms() * i64::from(Level::Minutes.records());
+        let span_ms = query.to.0.saturating_sub(query.from.0);
+        let wanted_ms = span_ms / i64::from(query.points.max(1));
+        let is_long = query.from.0 < now.0.saturating_sub(week_ms);
+        match is_long || wanted_ms >= Level::Quarters.ms() / 2 {
+            true => Level::Quarters,
+            false => Level::Minutes,
+        }
+    }
+
     /// The first minute or quarter that is still there.
     fn first(&self) -> u32 {
         let oldest = self.end() - self.level.records().min(self.end());

@@ -4,8 +4,7 @@ use super::{FLUSH_EVERY, History, SLOT_MS, SLOTS, Track, is_settled, wall_ms};
 use crate::ctx::Tickets;
 use crate::effect::{Effect, Effects};
 use crate::fault::Fault;
-use crate::history::archive::MOST_CURVES;
-use crate::history::bins::{Bins, Grid};
+use crate::history::bins::Bins;
 use crate::history::hour::{self, Hour};
 use crate::history::record::Level;
 use crate::history::{Append, Cell, Found, Op, Query, Recall, Series, Span};
@@ -115,15 +114,16 @@ impl History {
         self.revision += 1;
     }
 
-    /// The hour of the run before.
-    pub(crate) fn handle_hour(&mut self, now: Now, bytes: &[u8]) {
+    /// Takes the hour that the run before kept in a file.
+    pub fn handle_hour(&mut self, now: Now, bytes: &[u8]) {
         let Some(mut hour) = Hour::open(bytes) else {
             log::warn!("history: the last hour is damaged and is left out");
             return;
         };
         let began = self.slot_of_start;
-        let behind = wall_ms(now, began) - hour.end_ms;
-        let gap = (behind + SLOT_MS as i64 - 1).div_euclid(SLOT_MS as i64);
+        let behind = wall_ms(now, began).saturating_sub(hour.end_ms);
+        let gap =
+            behind.div_euclid(SLOT_MS as i64) + i64::from(behind.rem_euclid(SLOT_MS as i64) > 0);
         // What ends after this run began was placed by another clock.
         let Some(end) = u64::try_from(gap)
             .ok()
@@ -184,38 +184,21 @@ impl History {
             Some(disk) if !is_known && is_settled(now) => disk,
             _ => return Found::Now(self.recall(now, query)),
         };
-        let week_ms = Level::Minutes.ms() * i64::from(Level::Minutes.records());
-        let span_ms = query.to.0.saturating_sub(query.from.0);
-        let wanted_ms = span_ms / i64::from(query.points.max(1));
-        let is_long = query.from.0 < now.wall.0.saturating_sub(week_ms)
-            || wanted_ms >= Level::Quarters.ms() / 2;
-        let level = if is_long {
-            Level::Quarters
-        } else {
-            Level::Minutes
-        };
         let minute_ms = Level::Minutes.ms();
         let until_ms = (oldest_ms + minute_ms - 1).div_euclid(minute_ms) * minute_ms;
-        let grid = Grid::new(query.from, query.to, query.points, level.ms());
+        let ticket = tickets.issue();
+        let mut recall = Recall::new(ticket, query, now.wall);
+        recall.until_ms = recall.until_ms.min(until_ms);
         // The rest of the minute in which memory begins comes from disk, as far as it is there.
         let begun = (self.first..self.slot).find(|slot| wall_ms(now, *slot) >= until_ms);
         let on_disk = disk.writing.unwrap_or(disk.written).max(self.first);
         let from = begun.unwrap_or(self.slot).min(on_disk);
         let found = self.select(&query.series).map(|track| {
-            let mut bins = Bins::new(Arc::clone(&track.name), track.unit, grid);
+            let mut bins = Bins::new(Arc::clone(&track.name), track.unit, recall.grid);
             self.fold(now, track, from, &mut bins);
             bins
         });
-        let ticket = tickets.issue();
-        let recall = Recall {
-            ticket,
-            series: Arc::clone(&query.series),
-            level,
-            grid,
-            from_ms: grid.start_ms(),
-            until_ms: until_ms.min(grid.end_ms()),
-            found: found.take(MOST_CURVES).collect(),
-        };
+        recall.found = found.collect();
         effects.push(Effect::History(Op::Recall(Box::new(recall))));
         Found::Later(ticket)
     }

@@ -93,6 +93,11 @@ impl MemoryStorage {
         self.broken = broken;
     }
 
+    /// What is in a file.
+    pub fn whole(&mut self, file: File) -> Option<Vec<u8>> {
+        self.read(file).ok()?
+    }
+
     /// Replaces what is in a file behind the agent's back.
     pub fn overwrite(&mut self, file: File, bytes: &[u8]) {
         let mut content = Content::default();

@@ -164,3 +164,101 @@ impl Storage for HistoryFiles {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::effect::Ticket;
+    use crate::event::Event;
+    use crate::history::{Append, Archive, Cell, Op, Query, Recall, Series, Span, Unit};
+    use crate::time::Wall;
+    use std::sync::Arc;
+
+    /// 2026-11-20 20:00 UTC.
+    const BEGIN: u32 = 1_795_204_800 / 60;
+
+    fn write(archive: &mut Archive<HistoryFiles>, first: u32, count: u32) -> Vec<String> {
+        let span = Span {
+            min: 1.0,
+            avg: 2.0,
+            max: 3.0,
+        };
+        let series = Series {
+            name: "a".into(),
+            unit: Unit::Watts,
+        };
+        let append = Append {
+            series: Arc::new(vec![series]),
+            minutes: (first..first + count).collect(),
+            cells: vec![Cell { span, share: 30 }; count as usize],
+            now: first + count,
+        };
+        match archive.handle(Op::Append(append)) {
+            Some(Event::Archived {
+                result: Ok(()),
+                repairs,
+            }) => repairs,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// In how many of the minutes there is a value.
+    fn known(archive: &mut Archive<HistoryFiles>, first: u32, count: u32) -> usize {
+        let wall = |minute: u32| Wall(i64::from(minute) * 60_000);
+        let query = Query {
+            series: "a".into(),
+            from: wall(first),
+            to: wall(first + count),
+            points: count,
+        };
+        let recall = Recall::new(Ticket(1), &query, query.to);
+        match archive.handle(Op::Recall(Box::new(recall))) {
+            Some(Event::Recalled {
+                result: Ok(curves), ..
+            }) => curves
+                .iter()
+                .flat_map(|curve| &curve.points)
+                .flatten()
+                .count(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn row_23_files_keep_what_was_written_and_bad_ones_are_kept_beside() {
+        let path = std::env::temp_dir().join(format!("rackwarden-history-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        let open = || Archive::new(HistoryFiles::new(&path));
+        let mut archive = open();
+        assert_eq!(known(&mut archive, BEGIN, 10), 0, "nothing is there yet");
+        assert!(!path.exists(), "reading makes nothing");
+        assert!(write(&mut archive, BEGIN, 20).is_empty());
+        archive.handle(Op::Save(b"hour".to_vec()));
+        let mut archive = open();
+        assert!(
+            matches!(archive.handle(Op::Load), Some(Event::HourLoaded(bytes)) if bytes == b"hour")
+        );
+        assert!(archive.handle(Op::Load).is_none(), "told once");
+        assert_eq!(known(&mut archive, BEGIN, 20), 20);
+        let find = |kind: &str| {
+            let names = fs::read_dir(path.join("history")).expect("folder");
+            let is_it = |name: &PathBuf| {
+                name.extension().is_none() && name.to_string_lossy().contains(kind)
+            };
+            let mut names = names.flatten().map(|entry| entry.path());
+            names.find(is_it).expect("there")
+        };
+        for (step, kind) in (1..).zip(["/minutes-", "/quarters-", "/index"]) {
+            let name = &find(kind);
+            fs::remove_file(name).expect("there");
+            // It cannot be read (EISDIR), as a bad sector cannot (EIO).
+            fs::create_dir(name).expect("directory");
+            let mut archive = open();
+            let first = BEGIN + step * 20;
+            assert!(!write(&mut archive, first, 20).is_empty(), "{name:?}");
+            assert_eq!(known(&mut archive, first, 20), 20, "{name:?}");
+            assert!(write(&mut open(), first + 20, 1).is_empty(), "told once");
+        }
+        fs::remove_dir_all(&path).expect("clean up");
+    }
+}
