@@ -1,5 +1,8 @@
 //! What the tests of the binary share: scratch folders, processes that end with the test, and waiting for a condition.
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::retry_on_intr;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -92,14 +95,14 @@ impl Process {
 
     /// Waits until it ends by itself.
     pub(crate) fn ended(&mut self, limit: Duration) -> Option<ExitStatus> {
-        let deadline = Instant::now() + limit;
-        while Instant::now() < deadline {
-            if let Ok(Some(status)) = self.child.try_wait() {
-                return Some(status);
-            }
-            thread::sleep(Duration::from_millis(5));
+        // A descriptor of a process is readable when it has ended.
+        let pid = Pid::from_child(&self.child);
+        if let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) {
+            let limit = limit.try_into().expect("a time to wait");
+            let mut ends = [PollFd::new(&process, PollFlags::IN)];
+            retry_on_intr(|| poll(&mut ends, Some(&limit))).expect("it can be waited for");
         }
-        None
+        self.child.try_wait().ok().flatten()
     }
 }
 

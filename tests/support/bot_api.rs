@@ -40,6 +40,8 @@ struct State {
     callers: u64,
     streams: Vec<TcpStream>,
     is_away: bool,
+    /// Nobody listens any more.
+    is_closed: bool,
     is_stopping: bool,
 }
 
@@ -135,9 +137,11 @@ impl BotApi {
         drop(state);
         self.shared.changed.notify_all();
         if is_away {
-            // Wakes the listener, and is refused once that is gone.
-            while TcpStream::connect(self.addr).is_ok() {
-                thread::sleep(Duration::from_millis(1));
+            // Wakes the listener, which looks up and goes.
+            let _ = TcpStream::connect(self.addr);
+            let mut state = self.shared.lock();
+            while !state.is_closed {
+                state = self.shared.wait(state, PATIENCE);
             }
         }
     }
@@ -266,6 +270,8 @@ fn accept(shared: &Arc<Shared>, addr: SocketAddr, mut listener: TcpListener) {
         let mut state = shared.lock();
         if state.is_away && !state.is_stopping {
             drop((stream, listener));
+            state.is_closed = true;
+            shared.changed.notify_all();
             while state.is_away && !state.is_stopping {
                 state = shared.wait(state, PATIENCE);
             }
@@ -275,6 +281,7 @@ fn accept(shared: &Arc<Shared>, addr: SocketAddr, mut listener: TcpListener) {
                     Err(_) => thread::sleep(Duration::from_millis(1)),
                 }
             };
+            state.is_closed = false;
             continue;
         }
         if state.is_stopping {
