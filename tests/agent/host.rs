@@ -215,8 +215,10 @@ fn node_exporter_finds_the_same() {
     panic!("{wrong}");
 }
 
+type Labels<'a> = Vec<(&'a str, &'a str)>;
+
 /// `name{label="value"} number`, without quotes in the values.
-fn series(line: &str) -> Option<(&str, Vec<(&str, &str)>, f64)> {
+fn series(line: &str) -> Option<(&str, Labels<'_>, f64)> {
     let (series, value) = line.rsplit_once(' ')?;
     let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
     let labels = labels
@@ -395,4 +397,13 @@ fn beside_a_hung_mount() {
     }
     took.sort();
     assert!(took[297] < Duration::from_millis(50), "{:?}", &took[290..]);
+    // The kernel says at once that it is gone, although it still hangs.
+    let status = Command::new("umount").arg("-l").arg(&folder).status();
+    assert!(status.expect("umount is there").success());
+    let found = sample(&mut sampler);
+    let mut mounts = found.file_systems.iter().map(|own| &*own.mount);
+    assert!(
+        mounts.all(|mount| *mount != *folder.to_string_lossy()),
+        "{found:?}"
+    );
 }

@@ -57,6 +57,31 @@ impl Kept {
         }
     }
 
+    /// One read of its first lines, as many as begin like this and at least one more. To read on would make the kernel
+    /// write the whole of `/proc/stat` again, with a column for every interrupt of the machine.
+    pub(super) fn read_head<'b>(
+        &mut self,
+        buffer: &'b mut Vec<u8>,
+        prefix: &[u8],
+        most: usize,
+    ) -> Result<&'b [u8]> {
+        loop {
+            if buffer.len() < NEARLY_A_PAGE {
+                buffer.resize(2 * NEARLY_A_PAGE, 0);
+            }
+            let read = self.read_at(buffer, 0)?;
+            let is_whole = read < buffer.len() || read >= most;
+            let last = buffer[..read].iter().rposition(|byte| *byte == b'\n');
+            let rest = &buffer[last.map_or(0, |at| at + 1)..read];
+            let is_beyond =
+                !rest.is_empty() && !prefix.starts_with(&rest[..rest.len().min(prefix.len())]);
+            if is_whole || is_beyond {
+                return Ok(&buffer[..read]);
+            }
+            buffer.resize(2 * buffer.len(), 0);
+        }
+    }
+
     /// The open file, to wait for what happens to it.
     pub(super) fn file(&self) -> Option<&File> {
         self.file.as_ref()

@@ -114,7 +114,7 @@ impl Sampler {
         });
         let is_first = self.scanned.is_none();
         self.rescan();
-        let stat = self.stat.read_all(&mut self.buffer, MAX_BYTES);
+        let stat = self.stat.read_head(&mut self.buffer, b"cpu", MAX_BYTES);
         if let Ok(stat) = &stat {
             sample.cores.reserve(self.cores);
             sample.cpu = procfs::cpu_times(stat, &mut sample.cores);

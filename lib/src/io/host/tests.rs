@@ -645,3 +645,35 @@ fn a_thread_that_hangs_is_given_up_and_every_look_answered_once() {
         "no second answer"
     );
 }
+
+#[test]
+fn long_files_are_read_as_far_as_they_matter() {
+    let folder = Folder::empty("long");
+    let core = |number: usize| format!("cpu{number} {number} 0 0 1000000000 0 0 0 0 0 0\n");
+    for cores in [1, 60, 153, 154, 155, 400, 5000] {
+        let mut stat = "cpu  1 2 3 4 5 6 7 8\n".to_owned();
+        stat.extend((0..cores).map(core));
+        for rest in [
+            "",
+            "intr 1 2 3\n",
+            &format!("intr{}\n", " 0".repeat(20_000)),
+        ] {
+            folder.write("proc/stat", &format!("{stat}{rest}"));
+            let found = sample(&mut folder.sampler());
+            assert_eq!(found.cores.len(), cores);
+            let (number, last) = found.cores[cores - 1];
+            assert_eq!(
+                (number as usize, last.user, last.idle),
+                (cores - 1, u64::from(number), 1_000_000_000)
+            );
+        }
+    }
+    let line =
+        |number: usize| format!("  veth{number:05}: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n");
+    for count in [0, 40, 41, 42, 43, 1000] {
+        folder.write("proc/net/dev", &(0..count).map(line).collect::<String>());
+        let found = sample(&mut folder.sampler());
+        assert_eq!(found.networks.len(), count);
+        assert!(found.networks.iter().all(|own| own.tx_bytes == 9));
+    }
+}

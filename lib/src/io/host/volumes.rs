@@ -62,7 +62,8 @@ impl Volumes {
 
     /// Reads the list again if it changed.
     pub(super) fn refresh(&mut self, buffer: &mut Vec<u8>, slow: &mut Slow) {
-        if self.is_known && !self.has_changed() {
+        self.notice();
+        if self.is_known {
             return;
         }
         let Ok(text) = self.mountinfo.read_all(buffer, MAX_BYTES) else {
@@ -110,7 +111,8 @@ impl Volumes {
     /// are asked again.
     pub(super) fn tell(&mut self, buffer: &mut Vec<u8>, slow: &mut Slow) -> Vec<FileSystem> {
         let found = self.look(slow);
-        if !self.has_changed() {
+        self.notice();
+        if self.is_known {
             return found;
         }
         self.refresh(buffer, slow);
@@ -145,21 +147,22 @@ impl Volumes {
         found
     }
 
-    /// proc_pid_mountinfo(5): the file has an exceptional condition when a mount came or went since it was read.
-    fn has_changed(&self) -> bool {
+    /// Whether the list is still the one that was read. proc_pid_mountinfo(5): its file has an exceptional condition when
+    /// a mount came or went; the kernel says so once.
+    fn notice(&mut self) {
         let Some(file) = self.mountinfo.file() else {
-            return true;
+            self.is_known = false;
+            return;
         };
         let mut watched = [PollFd::new(file, PollFlags::PRI)];
         let at_once = Timespec {
             tv_sec: 0,
             tv_nsec: 0,
         };
-        let changed = poll(&mut watched, Some(&at_once));
-        changed.is_ok_and(|_| {
-            watched[0]
-                .revents()
-                .intersects(PollFlags::PRI | PollFlags::ERR)
-        })
+        let changed = PollFlags::PRI | PollFlags::ERR;
+        let is_told = poll(&mut watched, Some(&at_once)).is_ok();
+        if is_told && watched[0].revents().intersects(changed) {
+            self.is_known = false;
+        }
     }
 }
