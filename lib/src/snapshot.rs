@@ -3,7 +3,7 @@
 use crate::alert::{AlertState, Severity};
 use crate::chat::transport::Received;
 use crate::config::{Config, Limit, Limits, PduConfig};
-use crate::history::Unit;
+use crate::history::{Curve, Unit};
 use crate::host::HostView;
 use crate::pdu::profile::Head;
 use crate::pdu::{OutletReading, PhaseReading, ProbeReading, Rated};
@@ -37,6 +37,8 @@ pub struct Snapshot {
     pub host: Option<Arc<HostView>>,
     /// Every alert that is not `ok`.
     pub alerts: Arc<Vec<AlertView>>,
+    /// The last hour of sums and of the machine, for charts.
+    pub last_hour: Arc<Vec<Curve>>,
     /// The last ten minutes of every series, for sparklines; by name.
     pub history: Arc<Vec<Series>>,
     /// Names of the plugins that run.
@@ -64,6 +66,7 @@ impl Snapshot {
             site: (!config.pdus.is_empty()).then(SumView::default),
             host: None,
             alerts: Arc::default(),
+            last_hour: Arc::default(),
             history: Arc::default(),
             plugins: Vec::new(),
             health: Health::default(),

@@ -7,6 +7,7 @@ mod font;
 mod plot;
 mod png;
 mod scale;
+mod svg;
 mod words;
 
 use crate::history::{Curve, Unit};

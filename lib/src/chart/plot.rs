@@ -4,7 +4,6 @@ use super::canvas::{Align, Canvas, Face, Rgb};
 use super::font::{self, Point};
 use super::scale::{self, Scale, ValueAxis};
 use super::{Chart, Line, Summary, Theme, Threshold};
-use crate::history::Unit;
 
 /// Sizes of letters.
 const TITLE_EM: f32 = 21.0;
@@ -150,7 +149,7 @@ impl<'a> Plot<'a> {
         let wanted = ((bottom - top) / 46.0).max(1.0) as usize;
         let extremes = chart.extremes();
         let values = extremes.map(|(low, high)| {
-            let (low, high) = with_thresholds(chart, low, high);
+            let (low, high) = scale::with_thresholds(chart, low, high);
             ValueAxis::of(chart.unit, low, high, wanted)
         });
         let labels = values.iter().flat_map(|axis| {
@@ -611,25 +610,6 @@ fn legend_columns(lines: usize) -> usize {
 fn legend_rows(chart: &Chart) -> usize {
     let lines = chart.drawn().len();
     lines.div_ceil(legend_columns(lines)) + usize::from(!chart.footnote().is_empty())
-}
-
-/// Thresholds are part of the picture where the values come near to them.
-fn with_thresholds(chart: &Chart, low: f64, high: f64) -> (f64, f64) {
-    let mut shown = (low, high);
-    let reach = if chart.unit == Unit::Percent {
-        3.0
-    } else {
-        2.0
-    };
-    for threshold in &chart.thresholds {
-        let value = threshold.value;
-        let is_near =
-            value.is_finite() && value <= high.max(0.0) * reach && value >= low.min(low * 0.5);
-        if is_near {
-            shown = (shown.0.min(value), shown.1.max(value));
-        }
-    }
-    shown
 }
 
 /// Adds the mark of a line to the mask.

@@ -1,6 +1,6 @@
 //! Axes: round numbers with their units, and times of day that people expect.
 
-use super::Threshold;
+use super::{Chart, Threshold};
 use crate::history::Unit;
 use crate::time::{Wall, Zone};
 use jiff::ToSpan as _;
@@ -103,6 +103,25 @@ impl Scale {
             false => format!("{number} {symbol}"),
         }
     }
+}
+
+/// Thresholds are part of the picture where the values come near to them.
+pub(super) fn with_thresholds(chart: &Chart, low: f64, high: f64) -> (f64, f64) {
+    let mut shown = (low, high);
+    let reach = if chart.unit == Unit::Percent {
+        3.0
+    } else {
+        2.0
+    };
+    for threshold in &chart.thresholds {
+        let value = threshold.value;
+        let is_near =
+            value.is_finite() && value <= high.max(0.0) * reach && value >= low.min(low * 0.5);
+        if is_near {
+            shown = (shown.0.min(value), shown.1.max(value));
+        }
+    }
+    shown
 }
 
 /// A threshold with what it is: `limit 3 kW`.

@@ -2,6 +2,7 @@
 
 use super::scale::{self, Scale};
 use super::{Chart, Line, Summary};
+use crate::history::Unit;
 use crate::text::Text;
 
 /// Characters of a sparkline.
@@ -19,7 +20,7 @@ impl Chart {
             if self.is_named(line) {
                 text = text.plain(format!("{}: ", line.label));
             }
-            text = text.plain(self.numbers(summary));
+            text = text.plain(Chart::numbers(self.unit, summary));
         }
         self.remarks(text)
     }
@@ -35,7 +36,7 @@ impl Chart {
                 true => format!("{:widest$} ", cut(line)),
                 false => String::new(),
             };
-            let (sparkline, numbers) = (self.sparkline(line), self.numbers(summary));
+            let (sparkline, numbers) = (self.sparkline(line), Chart::numbers(self.unit, summary));
             text = text.plain(format!("\n{name}{sparkline} {numbers}"));
         }
         self.remarks(text)
@@ -83,12 +84,12 @@ impl Chart {
         self.lines.len() > 1 || !heading.contains(&line.label.to_lowercase())
     }
 
-    fn numbers(&self, summary: Option<Summary>) -> String {
+    pub(super) fn numbers(unit: Unit, summary: Option<Summary>) -> String {
         let Some(summary) = summary else {
             return "no data in this period".to_owned();
         };
         let highest = summary.max.abs().max(summary.min.abs());
-        let scale = Scale::of(self.unit, highest);
+        let scale = Scale::of(unit, highest);
         let decimals = scale::common_digits(scale, highest);
         let number = |value| scale.number(value, decimals);
         format!(
@@ -118,7 +119,7 @@ impl Chart {
 mod tests {
     use super::*;
     use crate::chart::Threshold;
-    use crate::history::{Curve, Span, Unit};
+    use crate::history::{Curve, Span};
     use crate::time::{Wall, Zone};
     use std::time::Duration;
 

@@ -187,6 +187,7 @@ impl Core {
             Arc::new(self.book.views(&self.config))
         };
         self.published_alerts = revision;
+        snapshot.last_hour = self.history.last_hour(now);
         snapshot.history = self.history.sparks();
         for plugin in &mut self.plugins {
             plugin.publish(snapshot);

@@ -50,6 +50,17 @@ pub fn of_alert(name: &str) -> Option<String> {
     })
 }
 
+/// A series as a legend names it.
+pub fn line_name(series: &str) -> String {
+    match series.split_once('/') {
+        Some(("host.network_receive", name)) => format!("{name} received"),
+        Some(("host.network_transmit", name)) => format!("{name} sent"),
+        Some((_, name)) => name.to_owned(),
+        None if series == TOTAL => "all PDUs".to_owned(),
+        None => series.rsplit('.').next().unwrap_or(series).to_owned(),
+    }
+}
+
 /// The unit of a series, in which it is kept and drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unit {

@@ -22,6 +22,17 @@ const SLOTS: u64 = 1800;
 const SPARK_SLOTS: u64 = 2;
 /// … and a sparkline has so many: ten minutes.
 const SPARKS: u64 = 150;
+/// Curves of the last hour for the page are made anew after so many slots, with so many points each …
+const PAGE_SLOTS: u64 = 5;
+const PAGE_POINTS: u32 = 120;
+/// … of these.
+const PAGE_SERIES: [&str; 5] = [
+    super::TOTAL,
+    "power.team/",
+    "host.cpu",
+    "host.memory",
+    "host.temperature/",
+];
 /// What was measured goes to disk so often: a kill loses at most five minutes, the write and the slot under way included.
 const FLUSH_EVERY: Duration = Duration::from_secs(295);
 /// A wall clock that goes by another way than the monotonic one by more than this was set.
@@ -78,6 +89,7 @@ pub struct History {
     disk: Option<Disk>,
     has_refused: bool,
     sparks: Option<(u64, Arc<Vec<Series>>)>,
+    page: Option<(u64, Arc<Vec<Curve>>)>,
     /// Counts up when there is more to see.
     revision: u64,
 }
@@ -223,6 +235,24 @@ impl History {
         let sparks = Arc::new(sparks.collect::<Vec<_>>());
         self.sparks = Some((until, Arc::clone(&sparks)));
         sparks
+    }
+
+    /// The last hour of sums and of the machine, for the status page.
+    pub(crate) fn last_hour(&mut self, now: Now) -> Arc<Vec<Curve>> {
+        let at = self.slot / PAGE_SLOTS;
+        if let Some((_, curves)) = self.page.as_ref().filter(|(made, _)| *made == at) {
+            return Arc::clone(curves);
+        }
+        let query = |series: &str| Query {
+            series: series.into(),
+            from: now.wall.minus(Duration::from_millis(SLOTS * SLOT_MS)),
+            to: now.wall,
+            points: PAGE_POINTS,
+        };
+        let curves = PAGE_SERIES.map(|series| self.recall(now, &query(series)));
+        let curves = Arc::new(curves.concat());
+        self.page = Some((at, Arc::clone(&curves)));
+        curves
     }
 
     /// A number that changes when there is more to see.

@@ -4,6 +4,7 @@
 //! comes from here: no outside script, font or picture, and the content policy forbids them. Bars and
 //! sparklines are inline SVG. What people or devices named is escaped wherever it stands.
 
+mod charts;
 mod host;
 mod words;
 
@@ -155,6 +156,7 @@ impl Page<'_> {
         }
         self.site();
         self.alerts();
+        self.power_chart();
         self.groups();
         self.host();
         self.footer();
@@ -601,6 +603,7 @@ mod tests {
             (
                 Sample::Normal,
                 &[
+                    "<title>Power in the last hour</title>",
                     "all well",
                     "alpha",
                     "1\u{202f}968",

@@ -4,7 +4,7 @@ mod host;
 
 use crate::alert::{AlertState, Severity};
 use crate::config::{Config, Host, Limit, Limits, PduConfig, TeamConfig};
-use crate::history;
+use crate::history::{self, Curve, Span, Unit};
 use crate::pdu::{Electric, PhaseReading, Profiles};
 use crate::snapshot::{AlertView, PduState, PduView, Series, Snapshot, SumView};
 use crate::snmp::Credentials;
@@ -103,6 +103,7 @@ pub fn snapshot(sample: Sample) -> Snapshot {
     let alerts: Vec<AlertView> = alerts(&snapshot);
     snapshot.alerts = Arc::new(alerts);
     snapshot.history = Arc::new(recent(&snapshot));
+    snapshot.last_hour = Arc::new(last_hour(&snapshot));
     snapshot
 }
 
@@ -290,6 +291,28 @@ fn alerts(snapshot: &Snapshot) -> Vec<AlertView> {
     alerts
 }
 
+/// As if the last minutes had been as long as an hour.
+fn last_hour(snapshot: &Snapshot) -> Vec<Curve> {
+    let sums = snapshot.history.iter();
+    let sums = sums.filter(|series| !series.name.starts_with("power.pdu/"));
+    let curve = |series: &Series| Curve {
+        name: Arc::clone(&series.name),
+        unit: series.unit,
+        start: TIME.wall.minus(Duration::from_secs(3600)),
+        step: Duration::from_secs(24),
+        points: (series.values.iter())
+            .map(|value| {
+                value.is_finite().then_some(Span {
+                    min: value * 0.985,
+                    avg: *value,
+                    max: value * 1.015,
+                })
+            })
+            .collect(),
+    };
+    sums.map(curve).collect()
+}
+
 fn recent(snapshot: &Snapshot) -> Vec<Series> {
     let wave = |watts: f64, seed: usize, gap: bool| -> Vec<f32> {
         (0..150usize)
@@ -312,6 +335,19 @@ fn recent(snapshot: &Snapshot) -> Vec<Series> {
         ..Series::default()
     };
     let mut all = Vec::new();
+    if snapshot.host.is_some() {
+        for (name, unit, value) in [
+            ("host.cpu", Unit::Percent, 34.0),
+            ("host.memory", Unit::Percent, 61.0),
+            ("host.temperature/cpu_thermal", Unit::Celsius, 58.0),
+        ] {
+            let unit = Series {
+                unit,
+                ..series(name, wave(value, name.len(), false))
+            };
+            all.push(unit);
+        }
+    }
     if let Some(watts) = snapshot.site.as_ref().and_then(|site| site.power_w) {
         all.push(series(history::TOTAL, wave(watts, 1, false)));
     }

@@ -34,7 +34,9 @@ impl Page<'_> {
         };
         self.raw("<div class=teams><section class=\"team wide\"><div class=\"row base\"><h2>Host</h2><small>");
         self.text(&facts(host).join(" · "));
-        self.raw("</small></div><div class=grid>");
+        self.raw("</small></div>");
+        self.host_charts();
+        self.raw("<div class=grid>");
         self.processor(host);
         let mut disks: Vec<&FileSystem> = host.sample.file_systems.iter().collect();
         let rank = |disk: &&FileSystem| {
@@ -170,7 +172,7 @@ impl Page<'_> {
         });
     }
 
-    fn threshold(&self, metric: Metric, thing: &str) -> Option<f64> {
+    pub(super) fn threshold(&self, metric: Metric, thing: &str) -> Option<f64> {
         let thresholds = self.view.snapshot.config.monitor.of(metric);
         thresholds.of(&[thing]).map(|own| own.rule.on)
     }

@@ -89,7 +89,7 @@ impl Metric {
     }
 
     fn of_alert(alert: &str, series: String) -> Metric {
-        let title = match line_name(&series) {
+        let title = match history::line_name(&series) {
             name if series == history::TOTAL || series.starts_with("host.") => capital(&name),
             name => format!("Power of {name}"),
         };
@@ -262,17 +262,6 @@ fn has(ctx: &Ctx<'_>, series: &str) -> bool {
     }
 }
 
-/// A series as a legend names it.
-pub(super) fn line_name(series: &str) -> String {
-    match series.split_once('/') {
-        Some(("host.network_receive", name)) => format!("{name} received"),
-        Some(("host.network_transmit", name)) => format!("{name} sent"),
-        Some((_, name)) => name.to_owned(),
-        None if series == history::TOTAL => "all PDUs".to_owned(),
-        None => series.rsplit('.').next().unwrap_or(series).to_owned(),
-    }
-}
-
 fn capital(name: &str) -> String {
     let mut chars = name.chars();
     let first: String = chars
@@ -431,7 +420,7 @@ mod tests {
             ("host.network_receive/eth0", "eth0 received"),
             ("host.cpu", "cpu"),
         ] {
-            assert_eq!(line_name(series), want);
+            assert_eq!(history::line_name(series), want);
         }
         let alert = Metric::of_alert("monitor.disk:/var", "host.disk//var".into());
         assert_eq!((alert.title(), alert.unit()), ("/var", Unit::Percent));

@@ -12,9 +12,9 @@ use crate::config::Config;
 use crate::ctx::Ctx;
 use crate::effect::{Document, Effect, Job, Product, Ticket};
 use crate::fault::Fault;
-use crate::history::{Curve, Found, Query};
+use crate::history::{self, Curve, Found, Query};
 use crate::small::SmallMap;
-use metric::{episodes, line_name, thresholds};
+use metric::{episodes, thresholds};
 use request::{Request, Shape};
 use std::sync::Arc;
 
@@ -250,7 +250,7 @@ fn chart(ctx: &Ctx<'_>, request: &Request, curves: Vec<Curve>) -> Chart {
     );
     chart.theme = request.theme;
     let all = curves.into_iter().map(|curve| Line {
-        label: line_name(&curve.name),
+        label: history::line_name(&curve.name),
         curve,
     });
     chart.lines = all.collect();
