@@ -225,6 +225,8 @@ fn audience(config: &Config) -> Vec<Address> {
             .iter()
             .flat_map(|route| route.to.iter().cloned()),
     );
+    let of_monitor = config.monitor.notify.iter();
+    all.extend(of_monitor.flat_map(|notify| notify.to.iter().cloned()));
     all.extend(config.access.owners.iter().filter_map(|owner| match owner {
         Subject::Telegram(user) => Some(Address::Telegram {
             chat: *user,

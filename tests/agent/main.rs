@@ -14,6 +14,7 @@ mod leaks;
 mod lifecycle;
 mod logging;
 mod mail;
+mod monitor;
 mod outlets;
 mod pairing;
 mod peers;

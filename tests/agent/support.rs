@@ -246,8 +246,13 @@ impl Agent {
     }
 
     fn whole(scratch: &Scratch, config: &str, http: u16) -> String {
+        let calm = if config.contains("[monitor") {
+            ""
+        } else {
+            CALM
+        };
         format!(
-            "name = \"rack-3\"\nstate_dir = \"{}\"\n{config}\n{CALM}[http]\nlisten = \"127.0.0.1:{http}\"\n",
+            "name = \"rack-3\"\nstate_dir = \"{}\"\n{config}\n{calm}[http]\nlisten = \"127.0.0.1:{http}\"\n",
             scratch.path("state").display()
         )
     }

@@ -127,8 +127,12 @@ fn general(config: &mut Config, root: &mut Reader<'_>, scope: &Scope<'_>) {
         mail::mail(config, reader, scope);
     }
     config.heartbeat = root.table("heartbeat").and_then(mail::heartbeat);
+    if let Some(reader) = root.table("monitor") {
+        monitor::monitor(config, reader);
+    }
     let audiences = config.notify.routes.iter().flat_map(|route| &route.to);
-    let audiences = config.notify.to.iter().chain(audiences);
+    let of_monitor = config.monitor.notify.iter().flat_map(|notify| &notify.to);
+    let audiences = config.notify.to.iter().chain(audiences).chain(of_monitor);
     let is_telegram = |to: &Address| matches!(to, Address::Telegram { .. });
     if config.telegram.is_none() && audiences.clone().any(is_telegram) {
         root.warn(
@@ -152,9 +156,6 @@ fn general(config: &mut Config, root: &mut Reader<'_>, scope: &Scope<'_>) {
             on_disk: reader.bool("on_disk", config.history.on_disk),
         };
         reader.finish();
-    }
-    if let Some(reader) = root.table("monitor") {
-        monitor::monitor(config, reader);
     }
 }
 

@@ -129,6 +129,9 @@ fn the_monitor_tells_as_notify_says_unless_it_says_otherwise() {
         ("telegram:1".to_owned(), 5, 300)
     );
     assert_eq!(config.monitor.retry_attempts, 9);
+    let silent = read("[monitor.notifications]\nto = ['telegram:2']\n");
+    let warning = silent.warnings.join("\n");
+    assert!(warning.contains("there is no bot token"), "{warning}");
 }
 
 #[test]

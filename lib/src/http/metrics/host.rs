@@ -230,10 +230,10 @@ fn sensors(metrics: &mut Metrics, sample: &HostSample) {
     }
 }
 
-/// Whole seconds, as the kernel tells the time of its start.
+/// Whole seconds, as the kernel tells the time of its start (`btime`).
 fn boot(metrics: &mut Metrics, host: &HostView) {
     if let (Some(at), Some(uptime)) = (host.at, host.sample.uptime) {
-        let seconds = (at.minus(uptime).0 as f64 / 1000.0).round();
+        let seconds = at.minus(uptime).unix_seconds() as f64;
         let help = "Node boot time, in unixtime.";
         metrics.gauge("node_boot_time_seconds", help, seconds);
     }

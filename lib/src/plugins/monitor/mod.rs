@@ -137,7 +137,6 @@ impl Monitor {
     /// A look has brought nothing.
     fn fail(&mut self, ctx: &mut Ctx<'_>, fault: &Fault) {
         let now = ctx.now;
-        log::debug!("the host cannot be looked at: {fault}");
         if let Some(report) = self.sampler.failed(&ctx.config.monitor, now, fault) {
             ctx.report(report);
         }

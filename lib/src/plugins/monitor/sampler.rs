@@ -125,7 +125,9 @@ impl Sampler {
 
     /// A look has brought something. What is to be told of it.
     pub(super) fn succeeded(&mut self, now: Now) -> Option<Report> {
-        if std::mem::take(&mut self.failed) > 0 {
+        let failed = std::mem::take(&mut self.failed);
+        if failed > 0 {
+            log::warn!("the host can be looked at again, after {failed} looks that failed");
             self.failing_since = None;
             self.next = now.mono + self.interval;
         }
@@ -147,6 +149,9 @@ impl Sampler {
         self.failures += 1;
         self.failed = self.failed.saturating_add(1);
         let since = *self.failing_since.get_or_insert(now.mono);
+        if self.failed == 1 {
+            log::warn!("the host cannot be looked at: {fault}");
+        }
         // The first of them is the look that failed.
         let is_quick = self.failed <= config.retry_attempts;
         let pause = if is_quick {
