@@ -101,10 +101,9 @@ impl AlertBook {
                 })
             }
             ReportKind::Update | ReportKind::Amended
-                if self
-                    .entries
-                    .get(&report.name)
-                    .is_some_and(|entry| entry.state == report.state) =>
+                if self.entries.get(&report.name).is_some_and(|entry| {
+                    (entry.state, entry.severity) == (report.state, report.severity)
+                }) =>
             {
                 let fired = self.entries.get(&report.name)?.fired;
                 let is_more = report.kind == ReportKind::Amended && fired.is_some();

@@ -103,6 +103,69 @@ fn a_slow_swing_is_in_the_message_within_two_and_a_half_seconds() {
 }
 
 #[test]
+fn in_a_storm_of_all_kinds_each_alert_has_its_own_budget() {
+    let mut config = Sim::config(&[("alpha", 3000.0), ("bravo", 3000.0)]);
+    config.plugins = vec!["power", "monitor"];
+    let mut sim = settled(config);
+    let storm = |sim: &mut Sim, is_bad: bool| {
+        sim.machine().cpu_percent = if is_bad { 100.0 } else { 1.0 };
+        if let Some(memory) = &mut sim.machine().sample.memory {
+            memory.available_bytes = if is_bad { 1 << 20 } else { 3 << 30 };
+        }
+        if let Some(space) = &mut sim.machine().sample.file_systems[0].space {
+            space.available_bytes = if is_bad { 1 << 20 } else { 19 << 30 };
+            space.free_bytes = space.available_bytes;
+        }
+        for name in ["alpha", "bravo"] {
+            let watts = if is_bad { 3500.0 } else { 1000.0 };
+            sim.device(name).set_power(watts);
+        }
+    };
+    for _ in 0..12 {
+        storm(&mut sim, true);
+        sim.run_for(seconds(15));
+        storm(&mut sim, false);
+        sim.run_for(seconds(15));
+    }
+    sim.run_for(seconds(700));
+    // What was told as a new message, line by line.
+    let sights: Vec<String> = sim
+        .service()
+        .sights()
+        .iter()
+        .filter(|sight| sight.message.edits == 0)
+        .flat_map(|sight| {
+            sight
+                .message
+                .text
+                .lines()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    for (text, sign) in [
+        ("CPU usage above", "🟠"),
+        ("memory usage above", "🟠"),
+        ("disk usage above", "🟠"),
+        ("(alpha): above power limit", "🔴"),
+        ("(bravo): above power limit", "🔴"),
+    ] {
+        let own = |line: &&String| line.contains(text) && line.starts_with(sign);
+        let told = sights.iter().filter(own).count();
+        assert!((1..=4).contains(&told), "{text}: {told} {sights:#?}");
+        let thing = text.split(" above").next().unwrap_or_default();
+        let calm = |line: &&String| line.contains(thing) && line.contains("; calm after ");
+        assert_eq!(
+            sights.iter().filter(calm).count(),
+            1,
+            "{thing}: {sights:#?}"
+        );
+    }
+    let (begun, ended) = excesses(&sim);
+    assert_eq!((begun, ended), (24, 24));
+}
+
+#[test]
 fn a_kill_while_it_flaps_repeats_nothing_and_the_calm_is_told() {
     for step in 0..6 {
         let mut sim = sim();

@@ -83,6 +83,22 @@ fn only_what_people_may_have_to_hear_is_a_change() {
 }
 
 #[test]
+fn a_value_with_another_severity_is_news_whatever_it_calls_itself() {
+    let mut desk = Desk::default();
+    desk.report(report(1, "a", Severity::Warning, AlertState::Firing));
+    for (severity, want) in [
+        (Severity::Warning, None),
+        (Severity::Critical, Some(ChangeKind::Escalated)),
+        (Severity::Critical, None),
+        (Severity::Info, Some(ChangeKind::Lowered)),
+    ] {
+        let mut newer = report(2, "a", severity, AlertState::Firing);
+        newer.kind = ReportKind::Update;
+        assert_eq!(desk.report(newer), want);
+    }
+}
+
+#[test]
 fn what_fires_survives_a_restart_and_is_no_news_then() {
     let mut desk = Desk::default();
     desk.report(report(1, "a", Severity::Critical, AlertState::Firing));
