@@ -83,6 +83,8 @@ pub struct Notifier {
     flush_at: Option<i64>,
     /// What is queued was too much for one turn.
     goes_on: bool,
+    /// Messages about what flaps.
+    flapping: i64,
     /// When messages about ends left lately.
     recent_ends: Vec<i64>,
     wake: Option<i64>,
@@ -105,6 +107,7 @@ impl Notifier {
             .into_iter()
             .filter_map(|(key, message)| Some((key.parse().ok()?, message)))
             .collect();
+        self.count_flapping();
     }
 
     /// The wall clock has been set. Steady times move with it, so that they mean the same after a restart.
@@ -518,7 +521,8 @@ impl Notifier {
             self.look_at(env, name, cause, at)
         });
         let flaps = self.told.values();
-        let flaps = flaps.filter_map(|told| told.flap.as_ref().map(flap::Flap::due));
+        let edit_every = self.edit_every();
+        let flaps = flaps.filter_map(|told| Some(told.flap.as_ref()?.due(edit_every)));
         self.wake = windows.chain(reminders).chain(looks).chain(flaps).min();
     }
 

@@ -1,7 +1,7 @@
 //! Alerts that come and go all the time: one message says so and is edited as it goes on, and one follows when it is
 //! calm again. The calm that is waited for grows each time it begins anew.
 
-use super::message::{Status, clock};
+use super::message::{Line, Message, Status, clock};
 use super::told::{Cause, Note, Queued, Told};
 use super::{Notifier, NotifyEnv};
 use crate::alert::{Change, ChangeKind, Severity};
@@ -22,7 +22,8 @@ const CALM: i64 = 120_000;
 const LONGEST_CALM: i64 = 600_000;
 /// … within this span after its end.
 const MEMORY: i64 = 3_600_000;
-/// Its message is edited at most so often.
+/// Its message is edited at most so often; with several messages, that many times more seldom, so that no news is kept
+/// from a chat by edits.
 const EDIT_EVERY: i64 = 10_000;
 
 /// An alert that flaps. Times are steady milliseconds, but for `began`.
@@ -111,9 +112,9 @@ impl Flap {
     }
 
     /// When something is to be done about it.
-    pub(super) fn due(&self) -> i64 {
+    pub(super) fn due(&self, edit_every: i64) -> i64 {
         match self.is_behind {
-            true => self.calm_at.min(self.edited_at + EDIT_EVERY),
+            true => self.calm_at.min(self.edited_at + edit_every),
             false => self.calm_at,
         }
     }
@@ -136,6 +137,15 @@ fn span(millis: i64) -> Duration {
 }
 
 impl Notifier {
+    pub(super) fn edit_every(&self) -> i64 {
+        EDIT_EVERY * self.flapping.max(1)
+    }
+
+    pub(super) fn count_flapping(&mut self) {
+        let flaps = |message: &&Message| message.lines.iter().any(Line::is_flapping);
+        self.flapping = self.messages.values().filter(flaps).count() as i64;
+    }
+
     /// Counts a change of an alert.
     pub(super) fn count_change(&mut self, env: &NotifyEnv<'_>, change: &Change) {
         let is_one = match change.kind {
@@ -211,7 +221,7 @@ impl Notifier {
                 held.follow(news.clone());
             }
             flap.is_behind = true;
-            let due = flap.due();
+            let due = flap.due(EDIT_EVERY * self.flapping.max(1));
             self.wake_at(due);
         } else {
             self.tell_flapping(env, name, news, is_end);
@@ -255,7 +265,11 @@ impl Notifier {
     /// Edits the messages about what flaps, and tells what has become calm.
     pub(super) fn follow_flapping(&mut self, env: &mut NotifyEnv<'_>) {
         let at = self.steady(env.now);
-        let is_due = |told: &Told| told.flap.as_ref().is_some_and(|flap| flap.due() <= at);
+        let edit_every = self.edit_every();
+        let is_due = |told: &Told| {
+            let flap = told.flap.as_ref();
+            flap.is_some_and(|flap| flap.due(edit_every) <= at)
+        };
         let due: Vec<Arc<str>> = self
             .told
             .iter()
@@ -284,6 +298,7 @@ impl Notifier {
             if let Some(flap) = flap {
                 self.end_flapping(env, &name, flap);
             }
+            self.count_flapping();
         }
     }
 

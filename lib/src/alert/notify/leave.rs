@@ -53,7 +53,10 @@ impl Notifier {
         for ((note, severity, audience), lines) in bundles {
             match note {
                 Note::Firing | Note::Event => self.send_or_join(env, severity, &audience, lines),
-                Note::Flapping(..) => self.send_all(env, &audience, &Title::Alerts, lines),
+                Note::Flapping(..) => {
+                    self.send_all(env, &audience, &Title::Alerts, lines);
+                    self.count_flapping();
+                }
                 Note::Reminder => self.send_all(env, &audience, &Title::Reminder, lines),
                 Note::Ended => {
                     self.recent_ends.push(at);

@@ -163,6 +163,31 @@ fn who_asks_for_every_message_gets_it() {
 }
 
 #[test]
+fn many_messages_about_it_are_edited_no_oftener_than_one() {
+    for apart in [0, 9] {
+        let mut world = plain();
+        for second in 0..300 {
+            for number in 0..20 {
+                // All at the same moment, or some seconds apart, with a message for each.
+                match (second + number * apart) % 20 {
+                    0 => world.fire(&format!("power.limit:p{number}")),
+                    2 => world.end(&format!("power.limit:p{number}")),
+                    _ => {}
+                }
+            }
+            if second == 100 {
+                world.posted.lines.clear();
+            }
+            world.secs(1);
+        }
+        let edits = world.posted.lines.iter();
+        let edits = edits.filter(|line| line.contains("edit") && line.contains("flapping"));
+        let edits = edits.count();
+        assert!((5..=25).contains(&edits), "{apart}: {edits}");
+    }
+}
+
+#[test]
 fn a_rule_that_is_removed_while_it_flaps_ends_with_its_words() {
     let mut world = plain();
     toggle(&mut world, 3, 2);
