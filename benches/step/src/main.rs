@@ -1,19 +1,24 @@
 //! How much CPU time a call of `Core::step` takes, in a simulated world: nothing to do, a day's work, everything at once; and how
 //! fast such a world is.
 //!
-//! `cargo run --release --manifest-path benches/step/Cargo.toml [idle] [host] [work] [burst] [day] [month]`; without a name,
+//! `cargo run --release --manifest-path benches/step/Cargo.toml [idle] [host] [history] [work] [burst] [day] [month]`; without a name,
 //! everything but the month.
 
 #[path = "../../common/allocations.rs"]
 mod allocations;
 
-use rackwarden_core::effect::Effects;
+use rackwarden_core::effect::{Effects, Ticket};
 use rackwarden_core::event::Event;
+use rackwarden_core::history::{
+    Append, Archive, Cell, MemoryStorage, Op, Query, Recall, Series, Span, Unit,
+};
 use rackwarden_core::rng::Rng;
 use rackwarden_core::sim::Sim;
+use rackwarden_core::time::Wall;
 use rustix::time::{ClockId, clock_gettime};
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -23,6 +28,7 @@ fn main() {
     for (name, bench) in [
         ("idle", idle as fn()),
         ("host", host),
+        ("history", history),
         ("work", work),
         ("burst", burst),
         ("day", || days(1)),
@@ -114,6 +120,75 @@ fn host() {
     sim.run_for(HOUR);
     header("a look");
     print("", &mut times.borrow_mut());
+}
+
+/// The history of 200 series: an hour of the core, which writes every 5 minutes; a write, and a question about a year.
+fn history() {
+    let mut sim = world(200);
+    sim.run_for(HOUR);
+    header("200 series");
+    let times = watch(&mut sim);
+    sim.run_for(HOUR);
+    print("", &mut times.borrow_mut());
+
+    let series = (0..200).map(|number| Series {
+        name: name(number).into(),
+        unit: Unit::Watts,
+    });
+    let series = Arc::new(series.collect::<Vec<_>>());
+    let begin = (sim.now().wall.0 / 60_000) as u32 / 60 * 60;
+    let mut archive = Archive::new(MemoryStorage::default());
+    let append = |archive: &mut Archive<MemoryStorage>, first: u32, count: u32| {
+        let span = Span {
+            min: 1.0,
+            avg: 2.0,
+            max: 3.0,
+        };
+        let append = Append {
+            series: Arc::clone(&series),
+            minutes: (first..first + count).collect(),
+            cells: vec![Cell { span, share: 30 }; count as usize * series.len()],
+            now: first + count,
+        };
+        let began = cpu_time();
+        archive.handle(Op::Append(append));
+        cpu_time() - began
+    };
+    const YEAR_HOURS: u32 = 365 * 24;
+    for hour in 0..YEAR_HOURS {
+        append(&mut archive, begin + hour * 60, 60);
+    }
+    let end = begin + YEAR_HOURS * 60;
+    let mut writes: Vec<Duration> = (0..300)
+        .map(|step| append(&mut archive, end + step * 5, 6))
+        .collect();
+    header("a write");
+    print("", &mut writes);
+    let now = Wall(i64::from(end + 1500) * 60_000);
+    for (span, days, points) in [("a day", 1, 720), ("a week", 7, 700), ("a year", 365, 800)] {
+        let query = Query {
+            series: name(7).into(),
+            from: Wall(now.0 - days * 86_400_000),
+            to: now,
+            points,
+        };
+        let mut reading = archive.begin(Recall::new(Ticket(1), &query, now));
+        let mut pieces = Vec::new();
+        loop {
+            let began = cpu_time();
+            let is_done = archive.read_some(&mut reading);
+            pieces.push(cpu_time() - began);
+            if is_done {
+                break;
+            }
+        }
+        let all: Duration = pieces.iter().sum();
+        println!(
+            "{span}: {:.1} ms in {} pieces",
+            all.as_secs_f64() * 1e3,
+            pieces.len()
+        );
+    }
 }
 
 /// Polls every 2 s; every 10 s of it one PDU more is above its limit for half a minute.

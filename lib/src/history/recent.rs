@@ -226,11 +226,28 @@ impl History {
             let series = self.series.get(*place as usize)?;
             series.closed.is_none().then_some(series)
         });
-        let sparks = open.map(|series| Series {
-            name: Arc::clone(&series.name),
-            unit: series.unit,
-            values: (from..until).map(|spark| series.spark(spark)).collect(),
-            step_s: (SPARK_SLOTS * SLOT_MS / 1000) as u32,
+        let (known_until, known) = self.sparks.take().unwrap_or_default();
+        let sparks = open.enumerate().map(|(place, track)| {
+            // Most of it is as it was.
+            let known = known
+                .get(place)
+                .filter(|known| Arc::ptr_eq(&known.name, &track.name));
+            let known = known.map_or(&[][..], |known| known.values.as_slice());
+            let fresh = match known.is_empty() {
+                true => from,
+                false => known_until.max(from),
+            };
+            let kept = known.len().min((fresh - from) as usize);
+            let mut values = Vec::with_capacity((until - from) as usize);
+            values.extend((from..fresh - kept as u64).map(|spark| track.spark(spark)));
+            values.extend_from_slice(&known[known.len() - kept..]);
+            values.extend((fresh..until).map(|spark| track.spark(spark)));
+            Series {
+                name: Arc::clone(&track.name),
+                unit: track.unit,
+                values,
+                step_s: (SPARK_SLOTS * SLOT_MS / 1000) as u32,
+            }
         });
         let sparks = Arc::new(sparks.collect::<Vec<_>>());
         self.sparks = Some((until, Arc::clone(&sparks)));

@@ -185,6 +185,22 @@ fn sparklines_show_ten_minutes() {
     assert!(history.revision() > revision);
     let sparks = history.sparks();
     assert_eq!((sparks[0].values.len(), sparks[0].values[0]), (150, 401.0));
+    // Step by step it comes to the same.
+    let other = history.open("b", Unit::Watts, EVERY).expect("room");
+    for second in (1000..2000).step_by(2) {
+        note(&mut history, id, second, second + 2, |second| second as f64);
+        history.note(other, 7.0);
+        let sparks = Arc::clone(&history.sparks());
+        if second % 5 == 0 {
+            continue;
+        }
+        history.sparks = None;
+        let anew = history.sparks();
+        for (one, other) in sparks.iter().zip(anew.iter()) {
+            let bits = |values: &[f32]| values.iter().map(|n| n.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&one.values), bits(&other.values), "{second}");
+        }
+    }
 }
 
 #[test]
