@@ -205,3 +205,23 @@ fn the_machine_is_drawn_as_well() {
         assert!(transcript.contains(want), "{line}: {transcript}");
     }
 }
+
+#[test]
+fn what_is_older_than_an_hour_comes_from_the_disk() {
+    let mut sim = Sim::with_config(config());
+    sim.device("bravo").set_power(2000.0);
+    sim.run_for(seconds(1800));
+    sim.device("bravo").set_power(1000.0);
+    sim.run_for(seconds(7200));
+    let transcript = told(&mut sim, OWNER, "/chart bravo 24h");
+    for want in [
+        "(picture) Power of bravo",
+        "min 1.00",
+        "max 2.00",
+        "last 1.00 kW",
+    ] {
+        assert!(transcript.contains(want), "{want}: {transcript}");
+    }
+    let transcript = told(&mut sim, OWNER, "/chart bravo 1h");
+    assert!(transcript.contains("max 1.00"), "{transcript}");
+}
