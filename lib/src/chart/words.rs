@@ -36,8 +36,12 @@ impl Chart {
                 true => format!("{:widest$} ", cut(line)),
                 false => String::new(),
             };
-            let (sparkline, numbers) = (self.sparkline(line), Chart::numbers(self.unit, summary));
-            text = text.plain(format!("\n{name}{sparkline} {numbers}"));
+            let sparkline = match summary {
+                Some(_) => self.sparkline(line) + " ",
+                None => String::new(),
+            };
+            let numbers = Chart::numbers(self.unit, summary);
+            text = text.plain(format!("\n{name}{sparkline}{numbers}"));
         }
         self.remarks(text)
     }
