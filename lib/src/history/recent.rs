@@ -221,7 +221,8 @@ impl History {
             return Arc::clone(sparks);
         }
         let from = self.first.div_ceil(SPARK_SLOTS);
-        let from = from.max(until.saturating_sub(SPARKS));
+        // Until the first one is over, there is none.
+        let from = from.max(until.saturating_sub(SPARKS)).min(until);
         let open = self.by_name.values().filter_map(|place| {
             let series = self.series.get(*place as usize)?;
             series.closed.is_none().then_some(series)
