@@ -47,7 +47,10 @@ fn main() {
         }
     }
     let names = ["limit", "one sample", "sysinfo, the same five"];
-    println!("{:<24} {:>10} {:>8} {:>10} {:>8}", "us CPU", "warm", "ratio", "cold", "ratio");
+    println!(
+        "{:<24} {:>10} {:>8} {:>10} {:>8}",
+        "us CPU", "warm", "ratio", "cold", "ratio"
+    );
     let [mut least_warm, mut least_cold] = [0.0; 2];
     for ((name, warm), cold) in names.iter().zip(&mut warm).zip(&mut cold) {
         let (warm, cold) = (median(warm), median(cold));
@@ -76,7 +79,9 @@ fn processes(rounds: usize) {
         theirs.push(once(|| {
             let mut system = sysinfo::System::new();
             for _ in 0..2 {
-                let what = sysinfo::ProcessRefreshKind::nothing().with_cpu().with_memory();
+                let what = sysinfo::ProcessRefreshKind::nothing()
+                    .with_cpu()
+                    .with_memory();
                 let what = what.without_tasks();
                 system.refresh_processes_specifics(sysinfo::ProcessesToUpdate::All, true, what);
                 std::thread::sleep(Duration::from_millis(250));
@@ -128,7 +133,9 @@ impl Floor {
 }
 
 fn number_behind(text: &[u8], key: &[u8]) -> u64 {
-    let found = text.windows(key.len().max(1)).position(|window| key.is_empty() || window == key);
+    let found = text
+        .windows(key.len().max(1))
+        .position(|window| key.is_empty() || window == key);
     let rest = &text[found.map_or(0, |at| at + key.len())..];
     let mut number = 0;
     for byte in rest {
