@@ -91,6 +91,11 @@ impl Bins {
         &self.name
     }
 
+    /// What was before this is not asked for.
+    pub(crate) fn start_ms(&self) -> i64 {
+        self.grid.start_ms()
+    }
+
     /// Adds what was measured for `weight_ms` from `at_ms` on.
     pub(crate) fn add(&mut self, at_ms: i64, span: Span, weight_ms: u32) {
         let Some(bin) = self.grid.place(at_ms).map(|place| &mut self.bins[place]) else {

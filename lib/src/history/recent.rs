@@ -344,6 +344,7 @@ impl History {
 
     /// Adds what memory knows from a slot on.
     fn fold(&self, now: Now, track: &Track, from: u64, bins: &mut Bins) {
+        let from = from.max(slot_at(now, bins.start_ms()));
         let over = (from..self.slot).map(|slot| (slot, track.value(slot)));
         let under_way = (self.slot, track.present(self.slot));
         for (slot, value) in over.chain([under_way]) {
@@ -412,6 +413,12 @@ fn slot_of(at: Mono) -> u64 {
 fn wall_ms(now: Now, slot: u64) -> i64 {
     let since_start = now.mono.since_start().as_millis() as i64;
     now.wall.0 - since_start + (slot as i64 - SLOTS as i64) * SLOT_MS as i64
+}
+
+/// The slot that a moment of the wall clock lies in, as it counts now.
+fn slot_at(now: Now, ms: i64) -> u64 {
+    let since = ms.saturating_sub(wall_ms(now, 0));
+    u64::try_from(since).unwrap_or(0) / SLOT_MS
 }
 
 /// Whether the wall clock has been set.
