@@ -232,7 +232,7 @@ fn a_device_that_restarts_is_read_on_and_one_that_refuses_the_user_says_why() {
         )
     };
     let power =
-        "[power]\ninterval = \"500ms\"\ntimeout = \"100ms\"\nunreachable_after = \"1500ms\"\n";
+        "[power]\ninterval = \"1s\"\ntimeout = \"450ms\"\nunreachable_after = \"3s\"\n";
     let agent = Agent::spawn(
         scratch,
         &format!("{power}{}{}", pdu("alpha", "auth"), pdu("bravo", "bad")),
