@@ -231,8 +231,7 @@ fn a_device_that_restarts_is_read_on_and_one_that_refuses_the_user_says_why() {
             snmpd.port
         )
     };
-    let power =
-        "[power]\ninterval = \"1s\"\ntimeout = \"450ms\"\nunreachable_after = \"3s\"\n";
+    let power = "[power]\ninterval = \"1s\"\ntimeout = \"450ms\"\nunreachable_after = \"3s\"\n";
     let agent = Agent::spawn(
         scratch,
         &format!("{power}{}{}", pdu("alpha", "auth"), pdu("bravo", "bad")),
