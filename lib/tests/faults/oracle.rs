@@ -17,7 +17,8 @@ pub(crate) const THINGS: [(&str, f64); 4] = [
 /// What happened to the agent's readings.
 #[derive(Clone, Debug)]
 pub(crate) enum Tape {
-    /// It took this reading of a thing, in watts. A sum has parts, each of which alone may be above the limit.
+    /// It took this reading of a thing, in watts. A sum has parts, each of which alone may be above the limit; a
+    /// PDU has the peak that it has seen itself.
     Reading(usize, Now, f64, Vec<f64>),
     /// It began again with what it had decided until the first moment; it had gone on to the second.
     Cut(Mono, Mono),
@@ -95,7 +96,10 @@ fn transitions(tape: &[Tape]) -> (Vec<Transition>, Vec<Transition>) {
             }
             Tape::Reading(thing, at, watts, parts) => {
                 let (thing, at, watts) = (*thing, *at, *watts);
-                let all_values = || -> Vec<f64> { parts.iter().copied().chain([watts]).collect() };
+                // Of a PDU it is the peak that the device has seen itself, which its end may tell.
+                let members = if thing < 3 { &[][..] } else { &parts[..] };
+                let all_values =
+                    || -> Vec<f64> { members.iter().copied().chain([watts]).collect() };
                 let limit = THINGS[thing].1;
                 let mut rule = rules[thing]
                     .last()
@@ -114,7 +118,9 @@ fn transitions(tape: &[Tape]) -> (Vec<Transition>, Vec<Transition>) {
                         rule.excess = Some(all_values());
                     }
                     Some(values) if watts <= limit * 0.97 => {
-                        all.push(transition(true, values.clone()));
+                        let mut seen = values.clone();
+                        seen.extend(parts.iter().filter(|_| thing < 3));
+                        all.push(transition(true, seen));
                         rule.excess = None;
                     }
                     Some(values) if !values.contains(&watts) => {

@@ -284,8 +284,11 @@ impl World {
             }
             self.read[index] = mono;
             if index < 3 {
+                let view = &snapshot.pdus[index];
+                let peak = view.peak_w.filter(|_| view.peak_is_devices);
+                let peak: Vec<f64> = peak.into_iter().collect();
                 self.tape
-                    .push(Tape::Reading(index, Now { mono, wall }, watts, Vec::new()));
+                    .push(Tape::Reading(index, Now { mono, wall }, watts, peak));
             }
         }
         self.awake |= is_new[..3].iter().all(|new| *new);
