@@ -31,15 +31,7 @@ to = ["telegram:42"]
 max_notifications = 1000
 [http]
 listen = "127.0.0.1:8093"
-[monitor.thresholds]
-cpu = "off"
-memory = "off"
-disk = "off"
-inodes = "off"
-cpu_temperature = "off"
-gpu_temperature = "off"
-disk_temperature = "off"
-[power]
+{lab.QUIET_HOST}[power]
 interval = "2s"
 limit = "{LIMIT_W} W"
 {tables}"""

@@ -317,15 +317,7 @@ to = ["telegram:42"]
 timezone = "UTC"
 [http]
 listen = "off"
-[monitor.thresholds]
-cpu = "off"
-memory = "off"
-disk = "off"
-inodes = "off"
-cpu_temperature = "off"
-gpu_temperature = "off"
-disk_temperature = "off"
-[power]
+{lab.QUIET_HOST}[power]
 interval = "2s"
 limit = "3 kW"
 {tables}""")

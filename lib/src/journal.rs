@@ -2,9 +2,11 @@
 //! checksummed records plus a snapshot that replaces it from time to time (`docs/state.md`).
 //! Where the bytes go is behind [`Storage`]; this module never touches a disk.
 
+pub(crate) mod disk;
 mod memory;
 
-pub use memory::{Broken, MemoryStorage, Trouble, Written};
+pub use disk::{Broken, Trouble, Written};
+pub use memory::MemoryStorage;
 
 use crate::fault::Fault;
 use crate::small::SmallMap;

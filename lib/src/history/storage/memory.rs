@@ -1,15 +1,11 @@
 //! Files in memory: for tests, and to be broken on purpose as the journal's are.
 
 use super::{File, Storage};
-use crate::fault::{Fault, FaultKind};
+use crate::fault::Fault;
+use crate::journal::disk::{BLOCK, Disk, SECTOR, no_space};
 use crate::journal::{Broken, Trouble, Written};
 use crate::rng::Rng;
 use std::collections::BTreeMap;
-
-/// A disk is written in pieces of this size …
-const SECTOR: usize = 512;
-/// … and a file system in these.
-const BLOCK: usize = 4096;
 
 /// Sparse files in memory, with a disk cache that `power_cut_torn` loses.
 #[derive(Clone, Debug, Default)]
@@ -17,12 +13,8 @@ pub struct MemoryStorage {
     files: BTreeMap<File, Content>,
     /// What stood where something was written that is not durable yet, in the order of the writes.
     unsynced: Vec<(File, usize, Vec<u8>)>,
-    operations: u64,
-    trouble: Option<(u64, Trouble)>,
-    broken: Option<Broken>,
-    is_off: bool,
+    disk: Disk,
     set_aside: u32,
-    written: Written,
 }
 
 /// One file.
@@ -65,7 +57,7 @@ impl Content {
 impl MemoryStorage {
     /// What was written since the beginning.
     pub fn written(&self) -> Written {
-        self.written
+        self.disk.written
     }
 
     /// How large all files are, as a listing shows them.
@@ -75,7 +67,7 @@ impl MemoryStorage {
 
     /// How many operations there were that can fail.
     pub fn operations(&self) -> u64 {
-        self.operations
+        self.disk.operations
     }
 
     /// How many files were set aside.
@@ -85,12 +77,12 @@ impl MemoryStorage {
 
     /// Lets the operation with this number, counted from 0, go wrong.
     pub fn trouble_at(&mut self, operation: u64, trouble: Trouble) {
-        self.trouble = Some((self.operations + operation, trouble));
+        self.disk.trouble_at(operation, trouble);
     }
 
     /// Breaks it until it is mended with `None`.
     pub fn set_broken(&mut self, broken: Option<Broken>) {
-        self.broken = broken;
+        self.disk.broken = broken;
     }
 
     /// What is in a file.
@@ -127,37 +119,7 @@ impl MemoryStorage {
                 at = end;
             }
         }
-        self.is_off = false;
-        self.trouble = None;
-    }
-
-    fn begin(&mut self) -> Result<Option<Trouble>, Fault> {
-        let number = self.operations;
-        self.operations += 1;
-        if self.is_off || self.broken == Some(Broken::ReadOnly) {
-            return Err(no_space());
-        }
-        let trouble = self.trouble.filter(|(at, _)| *at == number);
-        match trouble.map(|(_, trouble)| trouble) {
-            Some(Trouble::Fails) => Err(no_space()),
-            Some(Trouble::PowerCut) => {
-                self.is_off = true;
-                Err(no_space())
-            }
-            None if self.broken == Some(Broken::Full) => Ok(Some(Trouble::FailsHalfway)),
-            other => Ok(other),
-        }
-    }
-
-    fn halfway(&mut self, trouble: Option<Trouble>) -> Result<(), Fault> {
-        self.is_off = self.is_off || trouble == Some(Trouble::PowerCutHalfway);
-        trouble.map_or(Ok(()), |_| Err(no_space()))
-    }
-
-    fn count(&mut self, from: usize, bytes: usize) {
-        let blocks = (from + bytes).div_ceil(BLOCK) - from / BLOCK;
-        self.written.bytes += bytes as u64;
-        self.written.block_bytes += (blocks * BLOCK) as u64;
+        self.disk.power_on();
     }
 }
 
@@ -180,26 +142,26 @@ impl Storage for MemoryStorage {
     }
 
     fn write_at(&mut self, file: File, offset: u64, bytes: &[u8]) -> Result<(), Fault> {
-        let trouble = self.begin()?;
+        let trouble = self.disk.begin()?;
         let length = match trouble {
             Some(_) => bytes.len() / 2,
             None => bytes.len(),
         };
         let offset = offset as usize;
-        self.count(offset, length);
+        self.disk.count(offset, length);
         let content = self.files.entry(file).or_default();
         let mut old = vec![0; length];
         content.read(offset, &mut old);
         content.write(offset, &bytes[..length]);
         self.unsynced.push((file, offset, old));
-        self.halfway(trouble)
+        self.disk.halfway(trouble)
     }
 
     fn sync(&mut self, file: File) -> Result<(), Fault> {
-        let trouble = self.begin()?;
-        self.written.syncs += 1;
-        if trouble.is_some() || self.broken == Some(Broken::Sync) {
-            self.halfway(trouble)?;
+        let trouble = self.disk.begin()?;
+        self.disk.written.syncs += 1;
+        if trouble.is_some() || self.disk.broken == Some(Broken::Sync) {
+            self.disk.halfway(trouble)?;
             return Err(no_space());
         }
         self.unsynced.retain(|(other, ..)| *other != file);
@@ -207,32 +169,28 @@ impl Storage for MemoryStorage {
     }
 
     fn replace(&mut self, file: File, bytes: &[u8]) -> Result<(), Fault> {
-        let trouble = self.begin()?;
-        if self.broken == Some(Broken::Sync) {
+        let trouble = self.disk.begin()?;
+        if self.disk.broken == Some(Broken::Sync) {
             return Err(no_space());
         }
-        self.count(0, bytes.len());
-        self.written.syncs += 2;
+        self.disk.count(0, bytes.len());
+        self.disk.written.syncs += 2;
         if trouble.is_none() {
             self.overwrite(file, bytes);
         }
-        self.halfway(trouble)
+        self.disk.halfway(trouble)
     }
 
     fn remove(&mut self, file: File) -> Result<(), Fault> {
-        self.begin()?;
+        self.disk.begin()?;
         self.files.remove(&file);
         Ok(())
     }
 
     fn set_aside(&mut self, file: File) -> Result<String, Fault> {
-        self.begin()?;
+        self.disk.begin()?;
         self.files.remove(&file);
         self.set_aside += 1;
         Ok("memory".to_owned())
     }
-}
-
-fn no_space() -> Fault {
-    Fault::new(FaultKind::Disk, "no space left on device")
 }

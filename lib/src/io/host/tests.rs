@@ -420,7 +420,7 @@ fn hung_mounts_hide_none_that_answers() {
             "{number} 1 0:{number} / /hangs/{number} rw - nfs4 nas:/{number} rw\n"
         ));
     }
-    mounts.push_str("90 1 0:90 / /works rw - nfs4 other:/ rw\n");
+    mounts.push_str("90 1 0:90 / /projects rw - nfs4 other:/ rw\n");
     folder.write("proc/self/mountinfo", &mounts);
     let gate = Gate::default();
     let at = gate.clone();
@@ -436,7 +436,7 @@ fn hung_mounts_hide_none_that_answers() {
             .file_systems
             .iter()
             .filter(|own| own.mount.starts_with("/hangs"));
-        hanging.all(|own| own.hangs_for.is_some()) && volume(found, "/works").space.is_some()
+        hanging.all(|own| own.hangs_for.is_some()) && volume(found, "/projects").space.is_some()
     });
     assert_eq!(found.file_systems.len(), 7);
     // What is unmounted while it hangs is forgotten, and what takes its place is asked.
