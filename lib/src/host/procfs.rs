@@ -78,7 +78,8 @@ pub fn load(loadavg: &[u8]) -> Option<[f64; 3]> {
     let mut fields = fields(loadavg);
     let mut next = || {
         let (whole, hundredths) = hundredths(fields.next()?)?;
-        Some(whole as f64 + f64::from(hundredths) / 100.0)
+        // One division: the double that is nearest to the text.
+        Some((whole.checked_mul(100)? + u64::from(hundredths)) as f64 / 100.0)
     };
     Some([next()?, next()?, next()?])
 }
@@ -312,6 +313,11 @@ mod tests {
             load(b"0.07 12.50 3.01 1/123 4567\n"),
             Some([0.07, 12.5, 3.01])
         );
+        for text in (0..2_000).map(|load| format!("{}.{:02}", load / 100, load % 100)) {
+            let nearest = text.parse().expect("a number");
+            let read = load(format!("{text} {text} {text} 1/1 1\n").as_bytes());
+            assert_eq!(read, Some([nearest; 3]), "{text}");
+        }
         assert_eq!(load(b"0.07 12.50\n"), None);
         assert_eq!(load(b"0.7 12.50 1.00 \n"), None);
         assert_eq!(
