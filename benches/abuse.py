@@ -23,18 +23,6 @@ SNMP_PORT, HTTP_PORT, LIMIT_PORT = 1161, 8093, 9501
 HEAD = b"GET / HTTP/1.1\r\nHost: localhost\r\nX-a: "
 
 
-def configuration(folder):
-    tables = "".join(f'[[pdu]]\nname = "p{i}"\naddress = "127.0.0.1:{SNMP_PORT + i}"\n' for i in range(4))
-    return f"""
-state_dir = "{folder}/state"
-[http]
-listen = "127.0.0.1:{HTTP_PORT}"
-[power]
-interval = "2s"
-limit = "16 kW"
-{tables}"""
-
-
 def connect(timeout=1.0):
     return socket.create_connection(("127.0.0.1", HTTP_PORT), timeout)
 
@@ -143,7 +131,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         config = f"{folder}/rackwarden.toml"
         with open(config, "w") as file:
-            file.write(configuration(folder))
+            file.write(lab.watching(folder, HTTP_PORT, [f"127.0.0.1:{SNMP_PORT + i}" for i in range(4)]))
         log = open(f"{folder}/log", "wb")
         devices = subprocess.Popen([options.binary, "simulate", "--listen", f"127.0.0.1:{SNMP_PORT}", "--count", "4"], stdout=subprocess.DEVNULL)
 

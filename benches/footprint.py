@@ -18,10 +18,8 @@ SNMP_PORT, HTTP_PORT, FLOOR_PORT, API_PORT = 1161, 8093, 9340, 8443
 
 
 def configuration(folder, certificate, single_address):
-    address = lambda i: f"127.0.0.1:{SNMP_PORT + i}" if single_address else f"127.1.0.{i + 1}:{SNMP_PORT}"
-    tables = "".join(f'[[pdu]]\nname = "p{i}"\naddress = "{address(i)}"\n' for i in range(4))
-    return f"""
-state_dir = "{folder}/state"
+    addresses = [f"127.0.0.1:{SNMP_PORT + i}" if single_address else f"127.1.0.{i + 1}:{SNMP_PORT}" for i in range(4)]
+    return lab.watching(folder, HTTP_PORT, addresses) + f"""
 [telegram]
 token = "{lab.TOKEN}"
 api_url = "https://127.0.0.1:{API_PORT}"
@@ -30,12 +28,7 @@ ca_file = "{certificate}"
 owners = ["telegram:42"]
 [notify]
 to = ["telegram:42"]
-[http]
-listen = "127.0.0.1:{HTTP_PORT}"
-[power]
-interval = "2s"
-limit = "16 kW"
-{tables}"""
+"""
 
 
 class Watched:

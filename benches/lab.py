@@ -18,6 +18,18 @@ QUIET_HOST = "[monitor.thresholds]\n" + "".join(
 )
 
 
+def watching(folder, http_port, addresses, limit="16 kW"):
+    """A configuration that watches the PDUs p00000, p00001, … at these addresses every 2 s."""
+    tables = "".join(f'[[pdu]]\nname = "p{i:05}"\naddress = "{address}"\n' for i, address in enumerate(addresses))
+    return f"""state_dir = "{folder}/state"
+[http]
+listen = "127.0.0.1:{http_port}"
+[power]
+interval = "2s"
+limit = "{limit}"
+{tables}"""
+
+
 def require_namespace():
     """Refuses to measure where something else could be reached."""
     names = [name for name in os.listdir("/sys/class/net") if name != "lo"] if os.path.isdir("/sys/class/net") else []

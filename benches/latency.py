@@ -18,9 +18,8 @@ BASE_PORT = 20000
 
 
 def configuration(folder, options):
-    tables = "".join(f'[[pdu]]\nname = "p{i:03}"\naddress = "127.0.0.1:{BASE_PORT + i}"\n' for i in range(options.pdus))
-    return f"""
-state_dir = "{folder}/state"
+    addresses = [f"127.0.0.1:{BASE_PORT + i}" for i in range(options.pdus)]
+    return lab.watching(folder, 8093, addresses, f"{LIMIT_W} W") + f"""
 [telegram]
 token = "{lab.TOKEN}"
 api_url = "http://127.0.0.1:8081"
@@ -29,12 +28,7 @@ owners = ["telegram:42"]
 [notify]
 to = ["telegram:42"]
 max_notifications = 1000
-[http]
-listen = "127.0.0.1:8093"
-{lab.QUIET_HOST}[power]
-interval = "2s"
-limit = "{LIMIT_W} W"
-{tables}"""
+{lab.QUIET_HOST}"""
 
 
 async def measure(options):
@@ -75,7 +69,7 @@ async def rounds(options, api, pdus):
     for number in order.choices(candidates, k=options.rounds):
         # Far enough from the one before not to join its group of messages, and in no step with the polls.
         await asyncio.sleep(options.pause + order.uniform(0.0, 2.0))
-        name = f"p{number:03}"
+        name = f"p{number:05}"
         waiting[name] = asyncio.get_running_loop().create_future()
         began = time.monotonic()
         pdus[number].watts = EXCESS_W

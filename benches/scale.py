@@ -19,15 +19,7 @@ SNMP_PORT, HTTP_PORT = 1161, 8093
 
 
 def configuration(folder, options):
-    tables = "".join(f'[[pdu]]\nname = "p{i:05}"\naddress = "127.1.{i // 250}.{i % 250 + 1}:{SNMP_PORT}"\n' for i in range(options.pdus))
-    return f"""
-state_dir = "{folder}/state"
-[http]
-listen = "127.0.0.1:{HTTP_PORT}"
-[power]
-interval = "2s"
-limit = "16 kW"
-{tables}"""
+    return lab.watching(folder, HTTP_PORT, [f"127.1.{i // 250}.{i % 250 + 1}:{SNMP_PORT}" for i in range(options.pdus)])
 
 
 def spin():

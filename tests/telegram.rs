@@ -115,13 +115,10 @@ fn config(api: &BotApi) -> Config {
         ca_file: None,
     });
     config.access.owners = vec![Subject::Telegram(OWNER)];
-    config.access.grants = vec![GrantConfig {
-        who: Subject::TelegramChat(GROUP),
-        role: Some(Role::Viewer),
-        allow: Vec::new(),
-        deny: Vec::new(),
-        until: None,
-    }];
+    config.access.grants = vec![GrantConfig::role(
+        Subject::TelegramChat(GROUP),
+        Role::Viewer,
+    )];
     config.notify.to = vec![Address::Telegram {
         chat: GROUP,
         topic: None,

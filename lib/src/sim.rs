@@ -144,7 +144,15 @@ impl Sim {
         Sim::with_plugins(config, &[])
     }
 
-    /// The same with plugins of your own.
+    /// Such a world after its first 20 s, with an empty transcript.
+    pub fn settled(config: Config) -> Sim {
+        let mut sim = Sim::with_config(config);
+        sim.run_for(Duration::from_secs(20));
+        sim.clear_transcript();
+        sim
+    }
+
+    /// The same as `with_config` with plugins of your own.
     pub fn with_plugins(config: Config, plugins: &[Make]) -> Sim {
         let config = Arc::new(config);
         let mut devices = BTreeMap::new();

@@ -19,21 +19,12 @@ fn seconds(seconds: u64) -> Duration {
 fn config(owners: &[i64]) -> Config {
     let mut config = Sim::config(&[("alpha", 3000.0)]);
     config.access.owners = owners.iter().copied().map(Subject::Telegram).collect();
-    config.access.grants = vec![GrantConfig {
-        who: Subject::Telegram(VIEWER),
-        role: Some(Role::Viewer),
-        allow: Vec::new(),
-        deny: Vec::new(),
-        until: None,
-    }];
+    config.access.grants = vec![GrantConfig::role(Subject::Telegram(VIEWER), Role::Viewer)];
     config
 }
 
 fn sim(owners: &[i64]) -> Sim {
-    let mut sim = Sim::with_config(config(owners));
-    sim.run_for(seconds(20));
-    sim.clear_transcript();
-    sim
+    Sim::settled(config(owners))
 }
 
 fn count(sim: &Sim, text: &str) -> usize {

@@ -21,13 +21,7 @@ fn config() -> Config {
     use rackwarden_core::config::GrantConfig;
     let mut config = Sim::config(&[("alpha", 3000.0), ("bravo", 3000.0), ("beta", 3000.0)]);
     Sim::team(&mut config, "Team Alpha", 6000.0, &["alpha", "bravo"]);
-    config.access.grants = vec![GrantConfig {
-        who: Subject::Telegram(VIEWER),
-        role: Some(Role::Viewer),
-        allow: Vec::new(),
-        deny: Vec::new(),
-        until: None,
-    }];
+    config.access.grants = vec![GrantConfig::role(Subject::Telegram(VIEWER), Role::Viewer)];
     config
 }
 

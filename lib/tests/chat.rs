@@ -20,23 +20,13 @@ fn seconds(seconds: u64) -> Duration {
 
 fn config() -> Config {
     let mut config = Sim::config(&[("alpha", 3000.0), ("bravo", 3000.0)]);
-    let grant = |who, role| GrantConfig {
-        who,
-        role: Some(role),
-        allow: Vec::new(),
-        deny: Vec::new(),
-        until: None,
-    };
-    config.access.grants = vec![grant(Subject::Telegram(VIEWER), Role::Viewer)];
+    config.access.grants = vec![GrantConfig::role(Subject::Telegram(VIEWER), Role::Viewer)];
     config
 }
 
 /// A world that has settled.
 fn sim() -> Sim {
-    let mut sim = Sim::with_config(config());
-    sim.run_for(seconds(20));
-    sim.clear_transcript();
-    sim
+    Sim::settled(config())
 }
 
 /// Lines of the transcript that hold `text`.
@@ -349,11 +339,8 @@ fn a_long_answer_arrives_as_pages_or_as_a_file() {
     let mut config = config();
     for user in 1000..1040 {
         config.access.grants.push(GrantConfig {
-            who: Subject::Telegram(user),
-            role: Some(Role::Viewer),
             allow: vec!["x".repeat(100) + ":y"],
-            deny: Vec::new(),
-            until: None,
+            ..GrantConfig::role(Subject::Telegram(user), Role::Viewer)
         });
     }
     let mut sim = Sim::with_config(config);
@@ -537,11 +524,8 @@ fn a_grant_ends_on_time_and_the_menu_with_it() {
 fn the_rule_that_decides_is_told() {
     let mut config = config();
     config.access.grants.push(GrantConfig {
-        who: Subject::TelegramChat(GROUP),
-        role: Some(Role::Operator),
-        allow: Vec::new(),
         deny: vec!["power.reset:bravo".into()],
-        until: None,
+        ..GrantConfig::role(Subject::TelegramChat(GROUP), Role::Operator)
     });
     let mut sim = Sim::with_config(config);
     sim.run_for(seconds(20));

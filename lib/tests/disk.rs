@@ -16,10 +16,7 @@ fn seconds(seconds: u64) -> Duration {
 
 /// A world that has settled.
 fn sim() -> Sim {
-    let mut sim = Sim::new(&[("alpha", 3000.0), ("bravo", 3000.0)]);
-    sim.run_for(seconds(20));
-    sim.clear_transcript();
-    sim
+    Sim::settled(Sim::config(&[("alpha", 3000.0), ("bravo", 3000.0)]))
 }
 
 /// The same, whose disk takes nothing, as the agent knows.

@@ -22,10 +22,7 @@ fn config() -> Config {
 
 /// A world that has settled.
 fn sim() -> Sim {
-    let mut sim = Sim::with_config(config());
-    sim.run_for(seconds(20));
-    sim.clear_transcript();
-    sim
+    Sim::settled(config())
 }
 
 /// Lines of the transcript that hold `text`.

@@ -22,13 +22,10 @@ fn millis(millis: u64) -> Duration {
 
 fn config() -> Config {
     let mut config = Sim::config(&[("alpha", 3000.0), ("bravo", 3000.0)]);
-    config.access.grants.push(GrantConfig {
-        who: Subject::Telegram(VIEWER),
-        role: Some(Role::Viewer),
-        allow: Vec::new(),
-        deny: Vec::new(),
-        until: None,
-    });
+    config
+        .access
+        .grants
+        .push(GrantConfig::role(Subject::Telegram(VIEWER), Role::Viewer));
     config
 }
 

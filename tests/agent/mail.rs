@@ -66,20 +66,26 @@ fn has_no_password(agent: &Agent) {
     }
 }
 
-#[test]
-#[ignore = "needs aiosmtpd and openssl: tests/run installs and runs them"]
-fn alerts_go_through_aiosmtpd_with_starttls_and_a_login() {
-    let (scratch, port, device) = (Scratch::new(), free_tcp_port(), Device::start(1000));
-    let (certificate, key) = certificate(&scratch);
+/// An aiosmtpd with STARTTLS and a login, once it is ready.
+fn mail_server(scratch: &Scratch, port: u16) -> Process {
+    let (certificate, key) = certificate(scratch);
     let mut python = Command::new(repository("target/peers/aiosmtpd/bin/python"));
     python
         .arg(repository("tests/peers/smtpd.py"))
         .arg(port.to_string())
         .args([&certificate, &key]);
-    let server = Process::start(python, &scratch, "smtpd");
+    let server = Process::start(python, scratch, "smtpd");
     wait_for("the mail server", || {
         server.printed().contains("ready").then_some(())
     });
+    server
+}
+
+#[test]
+#[ignore = "needs aiosmtpd and openssl: tests/run installs and runs them"]
+fn alerts_go_through_aiosmtpd_with_starttls_and_a_login() {
+    let (scratch, port, device) = (Scratch::new(), free_tcp_port(), Device::start(1000));
+    let server = mail_server(&scratch, port);
     let to = ["ann@x.test", "nobody@x.test"];
     let agent = agent(&scratch, &device, port, &to, PASSWORD);
     agent.wait_for_power("alpha", 1000.0);
@@ -125,16 +131,7 @@ fn alerts_go_through_aiosmtpd_with_starttls_and_a_login() {
 #[ignore = "needs aiosmtpd and openssl: tests/run installs and runs them"]
 fn a_wrong_password_and_an_unknown_certificate_send_nothing() {
     let (scratch, port, device) = (Scratch::new(), free_tcp_port(), Device::start(1000));
-    let (certificate, key) = certificate(&scratch);
-    let mut python = Command::new(repository("target/peers/aiosmtpd/bin/python"));
-    python
-        .arg(repository("tests/peers/smtpd.py"))
-        .arg(port.to_string())
-        .args([&certificate, &key]);
-    let server = Process::start(python, &scratch, "smtpd");
-    wait_for("the mail server", || {
-        server.printed().contains("ready").then_some(())
-    });
+    let server = mail_server(&scratch, port);
     for (words, password) in [
         ("the server refuses user and password", "wrong"),
         ("certificate", PASSWORD),

@@ -149,6 +149,19 @@ pub struct GrantConfig {
     pub until: Option<Wall>,
 }
 
+impl GrantConfig {
+    /// A role, for good.
+    pub fn role(who: Subject, role: Role) -> GrantConfig {
+        GrantConfig {
+            who,
+            role: Some(role),
+            allow: Vec::new(),
+            deny: Vec::new(),
+            until: None,
+        }
+    }
+}
+
 /// `[notify]`
 #[derive(Clone, Debug, PartialEq)]
 pub struct NotifyConfig {

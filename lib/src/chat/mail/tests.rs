@@ -29,10 +29,7 @@ fn config() -> Config {
 }
 
 fn sim() -> Sim {
-    let mut sim = Sim::with_config(config());
-    sim.run_for(Duration::from_secs(10));
-    sim.clear_transcript();
-    sim
+    Sim::settled(config())
 }
 
 /// An excess of `alpha` that lasts half a minute.
@@ -74,7 +71,7 @@ fn an_alert_and_its_end_are_two_mails_of_one_thread() {
     ] {
         assert_eq!(header(fired, name), want, "{name}");
     }
-    assert!(header(fired, "Date").starts_with("Fri, 20 Nov 2026 20:00:1"));
+    assert!(header(fired, "Date").starts_with("Fri, 20 Nov 2026 20:00:2"));
     let id = header(fired, "Message-ID");
     assert!(id.ends_with("@example.org>"), "{id}");
     assert_eq!(header(ended, "In-Reply-To"), id);

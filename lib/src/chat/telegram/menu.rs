@@ -172,13 +172,7 @@ mod tests {
         Access::new(&AccessConfig {
             owners: vec![Subject::Telegram(1)],
             grants: role
-                .map(|role| GrantConfig {
-                    who: Subject::TelegramChat(-5),
-                    role: Some(role),
-                    allow: Vec::new(),
-                    deny: Vec::new(),
-                    until: None,
-                })
+                .map(|role| GrantConfig::role(Subject::TelegramChat(-5), role))
                 .into_iter()
                 .collect(),
         })

@@ -24,10 +24,7 @@ fn config() -> Config {
 }
 
 fn sim() -> Sim {
-    let mut sim = Sim::with_config(config());
-    sim.run_for(Duration::from_secs(10));
-    sim.clear_transcript();
-    sim
+    Sim::settled(config())
 }
 
 #[test]
