@@ -246,7 +246,7 @@ impl Notifier {
         self.shift = Some(env.now.wall.0 - millis(env.now));
         let at = self.steady(env.now);
         for (name, told) in &mut self.told {
-            told.not_after(at);
+            told.not_after(at, env.config.notify_of(name));
             let is_open = env.book.get(name).is_some_and(book::AlertEntry::is_open);
             if !is_open && about != Some(&**name) {
                 told.known = None;

@@ -216,6 +216,15 @@ impl World {
             .push(format!("[restart after {} s]", elapsed.as_secs()));
     }
 
+    /// The clock is set for the first time.
+    fn set_clock(&mut self, wall: i64) {
+        let by_ms = wall - self.now.wall.0;
+        self.now.wall = Wall(wall);
+        self.book.correct_times(by_ms);
+        self.notifier.correct_times(by_ms, &mut self.state);
+        self.store();
+    }
+
     #[track_caller]
     fn check(&mut self, want: &[&str]) {
         let got = std::mem::take(&mut self.posted.lines);
@@ -335,7 +344,6 @@ fn reminders_until_somebody_acknowledges() {
         "[t+1800.0s new 2] 🔁 rack-3: still firing after 30 min: (alpha): too much (21:59:00)",
         "[t+3600.0s new 3] 🔁 rack-3: still firing after 1 h: (alpha): too much (21:59:00)",
         "[t+3700.0s edit 1] 👤 rack-3: (alpha): too much (21:59:00) — seen by Ann",
-        "[t+3700.0s edit 2] 🔁 rack-3: still firing after 1 h 1 min: (alpha): too much (21:59:00) — seen by Ann",
         "[t+3700.0s edit 3] 🔁 rack-3: still firing after 1 h 1 min: (alpha): too much (21:59:00) — seen by Ann",
     ]);
 }
@@ -625,4 +633,34 @@ fn a_clock_that_starts_in_1970_and_leaps_repeats_nothing() {
     world.now.wall = Wall(EVENING);
     world.secs(600);
     assert_eq!(world.news(), 1, "{:#?}", world.posted.lines);
+}
+
+#[test]
+fn a_board_that_starts_anew_in_1970_still_reminds_and_tells_what_was_hidden() {
+    let mut world = World::new(|config| {
+        config.notify.repeat.critical = Some(Duration::from_secs(1800));
+    });
+    world.fire("power.limit:alpha");
+    world.warn(inhibit::UPLINK);
+    world.warn("power.unreachable:bravo");
+    world.secs(600);
+    world.end(inhibit::UPLINK);
+    world.secs(1);
+    world.posted.lines.clear();
+    world.restart(Duration::ZERO);
+    world.now.wall = Wall(5000);
+    world.secs(20);
+    world.set_clock(EVENING + 700_000);
+    world.secs(1800);
+    let told = |text: &str| world.posted.lines.iter().any(|line| line.contains(text));
+    assert!(
+        told("still firing after 41 min: (alpha)"),
+        "{:#?}",
+        world.posted.lines
+    );
+    assert!(
+        told("🟠 rack-3: (bravo): no answer"),
+        "{:#?}",
+        world.posted.lines
+    );
 }

@@ -2,7 +2,7 @@
 
 use super::flap::{Flap, Restlessness};
 use super::message::{Line, Status};
-use super::span_millis;
+use super::{SETTLE, policy, span_millis};
 use crate::alert::{Change, Severity};
 use crate::config::NotifyConfig;
 use crate::time::Wall;
@@ -253,10 +253,21 @@ impl Told {
         }
     }
 
-    /// Times that lie in the future after a restart count as now.
-    pub(super) fn not_after(&mut self, at: i64) {
+    /// After a restart with a clock that is behind: what was lies not after now, and what is due comes as late as if it
+    /// began now.
+    pub(super) fn not_after(&mut self, at: i64, config: &NotifyConfig) {
         for sent in &mut self.sent {
             *sent = (*sent).min(at);
+        }
+        let repeat = self
+            .known
+            .and_then(|severity| policy::repeat(config, severity));
+        let longest = repeat.map_or(0, span_millis);
+        if let Some(due) = &mut self.remind_at {
+            *due = (*due).min(at.saturating_add(longest));
+        }
+        if let Some(held) = &mut self.held {
+            held.not_before = held.not_before.min(at + SETTLE);
         }
         self.restlessness.not_after(at);
         if let Some(flap) = &mut self.flap {
