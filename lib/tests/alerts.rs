@@ -86,6 +86,43 @@ fn an_excess_is_told_within_two_and_a_third_seconds_whenever_it_begins() {
     }
 }
 
+#[test]
+fn an_excess_does_not_wait_for_what_acknowledgements_edit() {
+    let names: Vec<String> = (0..8).map(|number| format!("p{number}")).collect();
+    let mut pdus: Vec<(&str, f64)> = names.iter().map(|name| (name.as_str(), 3000.0)).collect();
+    pdus.push(("bravo", 3000.0));
+    let mut sim = settled(Sim::new(&pdus));
+    // Far enough apart that each has a message of its own.
+    for name in &names {
+        sim.device(name).set_power(3120.0);
+        sim.run_for(seconds(90));
+    }
+    for name in &names {
+        sim.post(OWNER, GROUP, &format!("/ack {name}"));
+    }
+    sim.run_for(Duration::from_millis(500));
+    sim.device("bravo").set_power(3120.0);
+    sim.run_for(Duration::from_millis(2300));
+    assert_eq!(news(&sim, "🔴 rack: (bravo)"), 1, "{}", sim.transcript());
+    sim.run_for(seconds(120));
+    let edited = sim.transcript().matches("— seen by").count();
+    assert_eq!(edited, names.len(), "{}", sim.transcript());
+}
+
+#[test]
+fn an_alert_that_fired_for_hours_is_over_in_two_edits() {
+    let mut sim = two();
+    sim.device("alpha").set_power(3120.0);
+    sim.run_for(seconds(6 * 3600));
+    assert_eq!(news(&sim, "🔁"), 11, "{}", sim.transcript());
+    sim.clear_transcript();
+    sim.device("alpha").set_power(2000.0);
+    sim.run_for(seconds(600));
+    let transcript = sim.transcript();
+    assert_eq!(transcript.matches(" edits ").count(), 2, "{transcript}");
+    assert_eq!(news(&sim, "✅ rack: (alpha)"), 1, "{transcript}");
+}
+
 /// The agent dies without warning at any moment around the beginning or the end. What was told is not told again but
 /// where the service's answer was lost, and nothing stays untold.
 #[test]

@@ -57,7 +57,10 @@ impl Notifier {
                     self.send_all(env, &audience, &Title::Alerts, lines);
                     self.count_flapping();
                 }
-                Note::Reminder => self.send_all(env, &audience, &Title::Reminder, lines),
+                Note::Reminder => {
+                    self.forget_reminders(env.state, &lines);
+                    self.send_all(env, &audience, &Title::Reminder, lines);
+                }
                 Note::Ended => {
                     self.recent_ends.push(at);
                     for message in self.messages.values_mut() {
@@ -71,6 +74,18 @@ impl Notifier {
             }
         }
         self.edit_changed(env);
+    }
+
+    /// Only the newest reminder of an alert reads as things are: one that fired for days would be edited for minutes.
+    fn forget_reminders(&mut self, state: &mut Pending, lines: &[Line]) {
+        let is_again = |line: &Line| lines.iter().any(|new| new.name == line.name);
+        self.messages.retain(|id, message| {
+            let is_old = message.title == Title::Reminder && message.lines.iter().all(is_again);
+            if is_old {
+                save_message(state, *id, None);
+            }
+            !is_old
+        });
     }
 
     /// The first of a group is a message of its own; what comes within its window joins it, but for an alert that is in it
@@ -189,10 +204,10 @@ impl Notifier {
                 if can_edit(to) {
                     let draft = Draft {
                         to: to.clone(),
-                        lane: if message.is_live() {
-                            message.lane()
-                        } else {
-                            Lane::Digest
+                        // What joined is news; all else is a remark on what people know, and no news waits for it.
+                        lane: match joined[..] {
+                            [] => Lane::Digest,
+                            _ => message.lane(),
                         },
                         text: message.text(env.config, env.now),
                         buttons: message.buttons(env.book),

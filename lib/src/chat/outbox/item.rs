@@ -182,7 +182,7 @@ impl Item {
         }
     }
 
-    /// Changes what a waiting item says.
+    /// Changes what a waiting item says; it may become more urgent by that, never less.
     pub(super) fn rewrite(
         &mut self,
         draft: Draft,
@@ -191,6 +191,7 @@ impl Item {
         seq: u64,
     ) {
         self.record.text = draft.text;
+        self.record.lane = self.record.lane.min(draft.lane);
         // A group that was one alert is told as a group from here on.
         self.record.alert = draft.alert.map(|alert| alert.to_string());
         self.record.buttons = buttons;
