@@ -72,7 +72,7 @@ fn append() -> Append {
 /// True when there is a value.
 fn recall(archive: &mut Archive<MemoryStorage>, series: &str) -> bool {
     let query = Query {
-        series: series.into(),
+        series: vec![series.into()],
         from: Wall(NOW.0 - 3_600_000),
         to: NOW,
         points: 60,

@@ -19,7 +19,7 @@ use crate::ctx::{Ctx, Notice, Tickets};
 use crate::effect::{Effect, Effects, Ticket, earlier};
 use crate::event::Event;
 use crate::fault::Fault;
-use crate::history::{Found, History, Query};
+use crate::history::{History, Query};
 use crate::host::{HostView, Look};
 use crate::plugins::{HOUSE, Make, PLUGINS, Plugin, PluginReply};
 use crate::rng::Rng;
@@ -356,10 +356,10 @@ impl Core {
         Arc::clone(&self.snapshot)
     }
 
-    /// What a series was: at once, or under a ticket that nobody waits for.
-    pub(crate) fn what_was(&mut self, now: Now, query: &Query, effects: &mut Effects) -> Found {
+    /// Asks what series were, under a ticket that nobody waits for.
+    pub(crate) fn ask_what_was(&mut self, now: Now, query: &Query, effects: &mut Effects) {
         let mut tickets = Tickets::new(OWNER_CORE, &mut self.next_ticket);
-        self.history.query(now, query, &mut tickets, effects)
+        self.history.query(now, query, &mut tickets, effects);
     }
 
     /// True once `Event::Stop` has been taken.

@@ -5,7 +5,7 @@ use crate::chat::access::Access;
 use crate::chat::{Answer, Invocation, ReplyTo};
 use crate::config::Config;
 use crate::effect::{Effect, Effects, LogFile, Ticket};
-use crate::history::{Found, History, Query};
+use crate::history::{History, Query};
 use crate::rng::Rng;
 use crate::state::Pending;
 use crate::time::Now;
@@ -83,8 +83,8 @@ impl Ctx<'_> {
         self.answer(&invocation.reply_to, Answer::text(line));
     }
 
-    /// What a series was. What is not in memory is read, and comes as `PluginReply::History`.
-    pub fn recall(&mut self, query: &Query) -> Found {
+    /// Asks what series were. The answer comes as `PluginReply::History` under this ticket.
+    pub fn recall(&mut self, query: &Query) -> Ticket {
         self.history
             .query(self.now, query, &mut self.tickets, self.effects)
     }

@@ -4,6 +4,8 @@
 
 use crate::chat::SessionId;
 use crate::config::MailConfig;
+use crate::event::Event;
+use crate::fault::Fault;
 use crate::host::Look;
 use crate::secret::Secret;
 use crate::snmp::SnmpRequest;
@@ -164,6 +166,8 @@ pub enum Job {
     ExceedingsCsv(crate::plugins::power::CsvJob),
     /// Draw a chart.
     Chart(crate::plugins::chart::ChartJob),
+    /// Make curves of what memory knows.
+    Recall(crate::history::MemoryJob),
 }
 
 /// What a job produced.
@@ -172,15 +176,35 @@ pub enum Product {
     /// A file.
     Document(Document),
     /// Nothing, because the job could not be done.
-    Failed(crate::fault::Fault),
+    Failed(Fault),
 }
 
 impl Job {
-    /// Does the work. Called by the worker thread, and directly by the simulator.
-    pub fn run(self) -> Product {
+    /// Does the work, and says what came of it. Called by the worker thread, and directly by the simulator.
+    pub fn run(self, ticket: Ticket) -> Event {
+        let document = match self {
+            Job::ExceedingsCsv(job) => job.run(),
+            Job::Chart(job) => job.run(),
+            Job::Recall(job) => {
+                let result = Ok(job.run());
+                return Event::Recalled { ticket, result };
+            }
+        };
+        let product = Product::Document(document);
+        Event::Worked { ticket, product }
+    }
+
+    /// Says that it cannot be done.
+    pub fn refuse(self, ticket: Ticket, fault: Fault) -> Event {
         match self {
-            Job::ExceedingsCsv(job) => Product::Document(job.run()),
-            Job::Chart(job) => Product::Document(job.run()),
+            Job::ExceedingsCsv(_) | Job::Chart(_) => Event::Worked {
+                ticket,
+                product: Product::Failed(fault),
+            },
+            Job::Recall(_) => Event::Recalled {
+                ticket,
+                result: Err(fault),
+            },
         }
     }
 }

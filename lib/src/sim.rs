@@ -548,11 +548,8 @@ impl Sim {
                 }
                 Effect::Reply(reply) => self.note(format!("terminal] {}", reply.text)),
                 Effect::Work { ticket, job } => {
-                    let product = job.run();
-                    self.enqueue(
-                        Duration::from_millis(1),
-                        Delivery::Event(Event::Worked { ticket, product }),
-                    );
+                    let event = job.run(ticket);
+                    self.enqueue(Duration::from_millis(1), Delivery::Event(event));
                 }
             }
         }

@@ -111,6 +111,39 @@ fn the_terminal_gets_block_characters() {
 }
 
 #[test]
+fn of_many_pdus_those_that_reach_the_highest_are_drawn() {
+    let names: Vec<String> = (0..100).map(|number| format!("p{number:02}")).collect();
+    let table: Vec<(&str, f64)> = names.iter().map(|name| (name.as_str(), 3000.0)).collect();
+    let mut config = Sim::config(&table);
+    config.power.interval = seconds(60);
+    config.power.unreachable_after = seconds(300);
+    let mut sim = Sim::with_config(config.clone());
+    for (number, name) in (0..).zip(&names) {
+        sim.device(name)
+            .set_power(1000.0 + 10.0 * f64::from(number));
+    }
+    sim.device("p50").set_power(2900.0);
+    sim.run_for(seconds(7200));
+    // The highest of all until it is gone.
+    config.pdus.remove(50);
+    sim.reload(config);
+    sim.run_for(seconds(9000));
+    for (line, drawn, more) in [
+        ("/chart pdus", ["p92", "p96", "p99"], 91),
+        ("/chart pdus 24h", ["p50", "p93", "p99"], 92),
+    ] {
+        let transcript = told(&mut sim, OWNER, line);
+        let more = format!("and {more} more, not drawn");
+        assert!(transcript.contains(&more), "{line}: {transcript}");
+        for name in drawn {
+            let line = format!("{name}: min");
+            assert!(transcript.contains(&line), "{line}: {transcript}");
+        }
+        assert!(!transcript.contains("p91: min"), "{line}: {transcript}");
+    }
+}
+
+#[test]
 fn an_alert_is_drawn_with_its_episode_also_when_it_is_over_and_after_a_restart() {
     let mut sim = world();
     for _ in 0..2 {

@@ -27,7 +27,7 @@ fn sim() -> Sim {
 fn curve(sim: &mut Sim, name: &str, span: Duration, points: u32) -> Curve {
     let to = sim.now().wall;
     let query = Query {
-        series: name.into(),
+        series: vec![name.into()],
         from: to.minus(span),
         to,
         points,

@@ -130,6 +130,13 @@ fn history() {
     let times = watch(&mut sim);
     sim.run_for(HOUR);
     print("", &mut times.borrow_mut());
+    header("drawn");
+    let times = watch(&mut sim);
+    for _ in 0..30 {
+        sim.say("/chart pdus");
+        sim.run_for(Duration::from_secs(2));
+    }
+    print("", &mut times.borrow_mut());
 
     let series = (0..200).map(|number| Series {
         name: name(number).into(),
@@ -167,7 +174,7 @@ fn history() {
     let now = Wall(i64::from(end + 1500) * 60_000);
     for (span, days, points) in [("a day", 1, 720), ("a week", 7, 700), ("a year", 365, 800)] {
         let query = Query {
-            series: name(7).into(),
+            series: vec![name(7)],
             from: Wall(now.0 - days * 86_400_000),
             to: now,
             points,

@@ -3,8 +3,8 @@
 
 mod reading;
 
-pub(super) use reading::{MOST_CURVES, is_wanted};
 pub use reading::{Reading, Recall};
+pub(super) use reading::{is_wanted, most_curves};
 
 use super::index::{Index, MOST_GENERATIONS};
 use super::record::{self, Cell, HEADER_BYTES, Level, record_bytes};

@@ -49,6 +49,17 @@ impl Grid {
             .filter(|place| *place < self.count)
     }
 
+    /// The first moment after the stretch that a moment lies in.
+    fn next_ms(&self, at_ms: i64) -> i64 {
+        let place = (at_ms - self.start_ms).div_euclid(self.step_ms);
+        self.start_ms + (place + 1) * self.step_ms
+    }
+
+    /// How many stretches there are.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
     /// The first moment of the first stretch.
     pub(crate) fn start_ms(&self) -> i64 {
         self.start_ms
@@ -67,6 +78,8 @@ pub(crate) struct Bins {
     unit: Unit,
     grid: Grid,
     bins: Vec<Bin>,
+    /// The first moment that something is known of.
+    begins_ms: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -84,6 +97,7 @@ impl Bins {
             unit,
             grid,
             bins: vec![Bin::default(); grid.count],
+            begins_ms: None,
         }
     }
 
@@ -91,29 +105,46 @@ impl Bins {
         &self.name
     }
 
-    /// What was before this is not asked for.
-    pub(crate) fn start_ms(&self) -> i64 {
-        self.grid.start_ms()
-    }
-
     /// Adds what was measured for `weight_ms` from `at_ms` on.
     pub(crate) fn add(&mut self, at_ms: i64, span: Span, weight_ms: u32) {
-        let Some(bin) = self.grid.place(at_ms).map(|place| &mut self.bins[place]) else {
-            return;
-        };
-        if weight_ms == 0 {
-            return;
+        if let (Some(place), 1..) = (self.grid.place(at_ms), weight_ms) {
+            self.bins[place].add(span, weight_ms);
+            self.note_begin(at_ms);
         }
-        if bin.weight == 0 {
-            (bin.min, bin.max) = (span.min, span.max);
+    }
+
+    /// Adds values that each stood for `every_ms`, the first from `at_ms` on; NaN where nothing was measured.
+    pub(crate) fn add_run(
+        &mut self,
+        mut at_ms: i64,
+        every_ms: u32,
+        values: impl Iterator<Item = f32>,
+    ) {
+        let (mut place, mut next_ms) = (None, i64::MIN);
+        for value in values {
+            if at_ms >= next_ms {
+                (place, next_ms) = (self.grid.place(at_ms), self.grid.next_ms(at_ms));
+            }
+            if let (Some(place), true) = (place, value.is_finite()) {
+                let span = Span {
+                    min: value,
+                    avg: value,
+                    max: value,
+                };
+                self.bins[place].add(span, every_ms);
+                self.note_begin(at_ms);
+            }
+            at_ms += i64::from(every_ms);
         }
-        bin.min = bin.min.min(span.min);
-        bin.max = bin.max.max(span.max);
-        bin.sum += f64::from(span.avg) * f64::from(weight_ms);
-        bin.weight += u64::from(weight_ms);
+    }
+
+    fn note_begin(&mut self, at_ms: i64) {
+        let earlier = self.begins_ms.filter(|begins_ms| *begins_ms <= at_ms);
+        self.begins_ms = earlier.or(Some(at_ms));
     }
 
     pub(crate) fn into_curve(self) -> Curve {
+        let measured_ms = self.bins.iter().map(|bin| bin.weight).sum();
         let points = self.bins.iter().map(|bin| {
             (bin.weight > 0).then(|| Span {
                 min: bin.min,
@@ -128,7 +159,21 @@ impl Bins {
             unit: self.unit,
             start: Wall(self.grid.start_ms()),
             step: Duration::from_millis(self.grid.step_ms.unsigned_abs()),
+            measured: Duration::from_millis(measured_ms),
+            begins: self.begins_ms.map(Wall),
         }
+    }
+}
+
+impl Bin {
+    fn add(&mut self, span: Span, weight_ms: u32) {
+        if self.weight == 0 {
+            (self.min, self.max) = (span.min, span.max);
+        }
+        self.min = self.min.min(span.min);
+        self.max = self.max.max(span.max);
+        self.sum += f64::from(span.avg) * f64::from(weight_ms);
+        self.weight += u64::from(weight_ms);
     }
 }
 

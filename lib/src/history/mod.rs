@@ -10,7 +10,7 @@ mod record;
 mod storage;
 
 pub use archive::{Append, Archive, Op, Reading, Recall};
-pub use recent::{Found, History, Query, SeriesId};
+pub use recent::{History, Memory, MemoryJob, Query, SeriesId};
 pub use record::Cell;
 pub use storage::{File, MemoryStorage, Storage};
 
@@ -136,6 +136,10 @@ pub struct Curve {
     pub step: Duration,
     /// One for each step; `None` where nothing was measured.
     pub points: Vec<Option<Span>>,
+    /// For how long something was measured, in all points together.
+    pub measured: Duration,
+    /// The first moment of that.
+    pub begins: Option<Wall>,
 }
 
 /// What a value was during one step.

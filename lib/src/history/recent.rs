@@ -2,11 +2,13 @@
 //! whole hour and tears nothing apart. Nothing in here is called without an event; who is late leaves a gap.
 
 mod disk;
+mod memory;
 
-use super::archive::{MOST_CURVES, is_wanted};
-use super::bins::{Bins, Grid};
-use super::{Curve, Span, Unit};
-use crate::effect::Ticket;
+pub use memory::{Memory, MemoryJob};
+
+use super::archive::is_wanted;
+use super::bins::Grid;
+use super::{Curve, Unit};
 use crate::small::SmallMap;
 use crate::snapshot::Series;
 use crate::time::{Mono, Now, RELEASED, Wall};
@@ -51,23 +53,14 @@ pub struct SeriesId {
 /// A question about what was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
-    /// One series by its name, or all whose names begin with this when it ends in `/`.
-    pub series: Arc<str>,
+    /// Names of series; one that ends in `/` stands for all that begin with it.
+    pub series: Vec<String>,
     /// Beginning.
     pub from: Wall,
     /// End.
     pub to: Wall,
     /// At most so many points in each curve.
     pub points: u32,
-}
-
-/// The answer to a question.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Found {
-    /// All of it is in memory. Empty when there is no such series.
-    Now(Vec<Curve>),
-    /// It is being read, and comes under this ticket.
-    Later(Ticket),
 }
 
 /// The newest values of all series.
@@ -100,8 +93,9 @@ struct Track {
     name: Arc<str>,
     unit: Unit,
     turn: u32,
-    /// One value for each slot, NaN where nothing was measured; empty when the place is free.
-    ring: Vec<f32>,
+    /// One value for each slot, NaN where nothing was measured; empty when the place is free. Shared with questions
+    /// that are being answered.
+    ring: Arc<[f32]>,
     /// What was noted in the slot under way.
     sum: f32,
     count: u16,
@@ -205,13 +199,7 @@ impl History {
     /// Answers from memory alone.
     pub(crate) fn recall(&self, now: Now, query: &Query) -> Vec<Curve> {
         let grid = Grid::new(query.from, query.to, query.points, SLOT_MS as i64);
-        self.select(&query.series)
-            .map(|track| {
-                let mut bins = Bins::new(Arc::clone(&track.name), track.unit, grid);
-                self.fold(now, track, self.first, &mut bins);
-                bins.into_curve()
-            })
-            .collect()
+        self.memory(now, query, self.first, grid).curves(grid)
     }
 
     /// The last minutes of every series that goes on, for sparklines.
@@ -261,14 +249,13 @@ impl History {
         if let Some((_, curves)) = self.page.as_ref().filter(|(made, _)| *made == at) {
             return Arc::clone(curves);
         }
-        let query = |series: &str| Query {
-            series: series.into(),
+        let query = Query {
+            series: PAGE_SERIES.map(str::to_owned).into(),
             from: now.wall.minus(Duration::from_millis(SLOTS * SLOT_MS)),
             to: now.wall,
             points: PAGE_POINTS,
         };
-        let curves = PAGE_SERIES.map(|series| self.recall(now, &query(series)));
-        let curves = Arc::new(curves.concat());
+        let curves = Arc::new(self.recall(now, &query));
         self.page = Some((at, Arc::clone(&curves)));
         curves
     }
@@ -300,7 +287,7 @@ impl History {
             name,
             unit: Unit::default(),
             turn,
-            ring: vec![f32::NAN; SLOTS as usize],
+            ring: [f32::NAN; SLOTS as usize].into(),
             sum: 0.0,
             count: 0,
             held: 0.0,
@@ -326,7 +313,7 @@ impl History {
         let slot = self.slot;
         for (place, series) in (0u32..).zip(&mut self.series) {
             if series.is_used() && series.closed.is_some_and(|at| slot > at + SLOTS) {
-                series.ring = Vec::new();
+                series.ring = Arc::default();
                 self.by_name.remove(&*series.name);
                 self.free.push(place);
                 self.closing -= 1;
@@ -334,29 +321,11 @@ impl History {
         }
     }
 
-    fn select<'a>(&'a self, query: &'a str) -> impl Iterator<Item = &'a Track> {
+    fn select<'a>(&'a self, wanted: &'a [String]) -> impl Iterator<Item = &'a Track> {
         self.by_name
             .iter()
-            .filter(move |(name, _)| is_wanted(query, name))
-            .take(MOST_CURVES)
+            .filter(move |(name, _)| is_wanted(wanted, name))
             .filter_map(|(_, place)| self.series.get(*place as usize))
-    }
-
-    /// Adds what memory knows from a slot on.
-    fn fold(&self, now: Now, track: &Track, from: u64, bins: &mut Bins) {
-        let from = from.max(slot_at(now, bins.start_ms()));
-        let over = (from..self.slot).map(|slot| (slot, track.value(slot)));
-        let under_way = (self.slot, track.present(self.slot));
-        for (slot, value) in over.chain([under_way]) {
-            if let Some(value) = value {
-                let span = Span {
-                    min: value,
-                    avg: value,
-                    max: value,
-                };
-                bins.add(wall_ms(now, slot), span, SLOT_MS as u32);
-            }
-        }
     }
 }
 
@@ -369,7 +338,9 @@ impl Track {
     fn advance(&mut self, from: u64, to: u64) {
         let value = self.present(from).unwrap_or(f32::NAN);
         (self.sum, self.count) = (0.0, 0);
-        self.ring[(from % SLOTS) as usize] = value;
+        // Whoever still reads the values of before keeps a copy of them.
+        let ring = Arc::make_mut(&mut self.ring);
+        ring[(from % SLOTS) as usize] = value;
         let further = (from + 1).max(to.saturating_sub(SLOTS));
         for slot in further..to {
             let value = if slot < self.held_until {
@@ -377,7 +348,7 @@ impl Track {
             } else {
                 f32::NAN
             };
-            self.ring[(slot % SLOTS) as usize] = value;
+            ring[(slot % SLOTS) as usize] = value;
         }
     }
 
@@ -413,12 +384,6 @@ fn slot_of(at: Mono) -> u64 {
 fn wall_ms(now: Now, slot: u64) -> i64 {
     let since_start = now.mono.since_start().as_millis() as i64;
     now.wall.0 - since_start + (slot as i64 - SLOTS as i64) * SLOT_MS as i64
-}
-
-/// The slot that a moment of the wall clock lies in, as it counts now.
-fn slot_at(now: Now, ms: i64) -> u64 {
-    let since = ms.saturating_sub(wall_ms(now, 0));
-    u64::try_from(since).unwrap_or(0) / SLOT_MS
 }
 
 /// Whether the wall clock has been set.

@@ -309,6 +309,7 @@ fn last_hour(snapshot: &Snapshot) -> Vec<Curve> {
                 })
             })
             .collect(),
+        ..Curve::default()
     };
     sums.map(curve).collect()
 }

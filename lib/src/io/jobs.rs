@@ -1,7 +1,7 @@
 //! Small jobs off the core thread: name look-ups and CPU work. Two threads, started at
 //! the first use, so that a resolver that hangs delays no chart and an idle agent has neither.
 
-use crate::effect::{Job, Product, Ticket};
+use crate::effect::{Job, Ticket};
 use crate::event::Event;
 use crate::fault::{Fault, FaultKind};
 use crate::io::inbox::Inbox;
@@ -57,10 +57,9 @@ impl Jobs {
     /// Does a CPU job.
     pub fn work(&self, ticket: Ticket, job: Job) {
         if let Err(err) = self.worker().try_send(Task { ticket, job }) {
-            self.inbox.send(Event::Worked {
-                ticket,
-                product: Product::Failed(overload(&err)),
-            });
+            let fault = overload(&err);
+            let (TrySendError::Full(task) | TrySendError::Disconnected(task)) = err;
+            self.inbox.send(task.job.refuse(ticket, fault));
         }
     }
 
@@ -105,10 +104,7 @@ fn look_up(lookup: Lookup) -> Event {
 }
 
 fn do_task(task: Task) -> Event {
-    Event::Worked {
-        ticket: task.ticket,
-        product: task.job.run(),
-    }
+    task.job.run(task.ticket)
 }
 
 fn overload<T>(err: &TrySendError<T>) -> Fault {

@@ -4,7 +4,7 @@ use super::{Delivery, Sim, start};
 use crate::core::Core;
 use crate::effect::{Effect, Effects};
 use crate::event::Event;
-use crate::history::{Archive, Curve, Found, MemoryStorage, Query};
+use crate::history::{Archive, Curve, MemoryStorage, Query};
 use crate::rng::Rng;
 use crate::snmp::engine::Engine;
 use crate::time::Mono;
@@ -61,19 +61,16 @@ impl Sim {
     /// What a series was, read as a plugin would: from memory, else from disk.
     pub fn recall(&mut self, query: &Query) -> Vec<Curve> {
         let mut effects = Effects::new();
-        match self.core.what_was(self.now, query, &mut effects) {
-            Found::Now(curves) => curves,
-            Found::Later(_) => {
-                let ops = effects.into_iter().filter_map(|effect| match effect {
-                    Effect::History(op) => self.archive.handle(op),
-                    _ => None,
-                });
-                let answers = ops.filter_map(|event| match event {
-                    Event::Recalled { result, .. } => result.ok(),
-                    _ => None,
-                });
-                answers.flatten().collect()
-            }
-        }
+        self.core.ask_what_was(self.now, query, &mut effects);
+        let events = effects.into_iter().filter_map(|effect| match effect {
+            Effect::Work { ticket, job } => Some(job.run(ticket)),
+            Effect::History(op) => self.archive.handle(op),
+            _ => None,
+        });
+        let answers = events.filter_map(|event| match event {
+            Event::Recalled { result, .. } => result.ok(),
+            _ => None,
+        });
+        answers.flatten().collect()
     }
 }

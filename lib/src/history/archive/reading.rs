@@ -6,28 +6,29 @@ use crate::event::Event;
 use crate::fault::Fault;
 use crate::history::bins::{Bins, Grid};
 use crate::history::record::{self, Level, record_bytes};
-use crate::history::{Query, Storage};
+use crate::history::{Memory, Query, Storage};
 use crate::time::Wall;
 use std::sync::Arc;
 
 /// So much of a file is read in one piece.
 const PIECE_BYTES: usize = 64 * 1024;
-/// Curves of one answer; further series are left out.
-pub(crate) const MOST_CURVES: usize = 64;
+/// Points of all curves of one answer, of 24 bytes each; series beyond are left out.
+const MOST_POINTS: usize = 50_000;
 
 /// What is to be read, and what memory knows of it already.
 #[derive(Debug)]
 pub struct Recall {
     /// To be named in the answer.
     pub ticket: Ticket,
-    /// A name, or the beginning of names when it ends in `/`.
-    pub(crate) series: Arc<str>,
+    /// As `Query::series`.
+    pub(crate) series: Vec<String>,
     pub(crate) level: Level,
     pub(crate) grid: Grid,
     /// From where on, and up to where, because memory knows the rest.
     pub(crate) from_ms: i64,
     pub(crate) until_ms: i64,
-    pub(crate) found: Vec<Bins>,
+    pub(crate) memory: Memory,
+    pub(super) found: Vec<Bins>,
 }
 
 /// A recall on its way.
@@ -53,6 +54,7 @@ impl<S: Storage> Archive<S> {
     /// Finds out where the answer stands.
     pub fn begin(&mut self, mut recall: Recall) -> Reading {
         let mut parts = Vec::new();
+        recall.found = std::mem::take(&mut recall.memory).bins(recall.grid);
         let fault = self.open().err();
         let generations = self.index.iter().flat_map(|index| &index.generations);
         for generation in generations {
@@ -67,7 +69,7 @@ impl<S: Storage> Archive<S> {
                     .position(|bins| bins.name() == &column.name);
                 match known {
                     Some(place) => wanted.push((at, place)),
-                    None if recall.found.len() < MOST_CURVES => {
+                    None if recall.found.len() < most_curves(recall.grid) => {
                         let name = Arc::clone(&column.name);
                         wanted.push((at, recall.found.len()));
                         recall.found.push(Bins::new(name, column.unit, recall.grid));
@@ -182,11 +184,12 @@ impl Recall {
         let grid = Grid::new(query.from, query.to, query.points, level.ms());
         Recall {
             ticket,
-            series: Arc::clone(&query.series),
+            series: query.series.clone(),
             level,
             grid,
             from_ms: grid.start_ms(),
             until_ms: grid.end_ms(),
+            memory: Memory::default(),
             found: Vec::new(),
         }
     }
@@ -231,10 +234,16 @@ impl Reading {
     }
 }
 
-/// True when a series is asked for by this name or prefix.
-pub(crate) fn is_wanted(query: &str, name: &str) -> bool {
-    match query.ends_with('/') {
-        true => name.starts_with(query),
-        false => name == query,
-    }
+/// True when a series is asked for, by its name or by the beginning of it.
+pub(crate) fn is_wanted(wanted: &[String], name: &str) -> bool {
+    let is_it = |wanted: &String| match wanted.ends_with('/') {
+        true => name.starts_with(wanted),
+        false => name == wanted,
+    };
+    wanted.iter().any(is_it)
+}
+
+/// How many curves an answer has at most.
+pub(crate) fn most_curves(grid: Grid) -> usize {
+    MOST_POINTS / grid.count().max(1)
 }

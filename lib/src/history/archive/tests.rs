@@ -1,6 +1,6 @@
-use super::super::bins::{Bins, Grid};
+use super::super::bins::Grid;
 use super::super::storage::MemoryStorage;
-use super::super::{Curve, Unit};
+use super::super::{Curve, Memory, Unit};
 use super::*;
 use crate::effect::Ticket;
 use crate::journal::{Broken, Trouble};
@@ -51,12 +51,13 @@ fn ask(
     let grid = Grid::new(Wall(ms(from)), Wall(ms(until)), 4000, level.ms());
     let recall = Recall {
         ticket: Ticket(1),
-        series: name.into(),
+        series: vec![name.into()],
         level,
         grid,
         from_ms: ms(from),
         until_ms: ms(until),
-        found: Vec::<Bins>::new(),
+        memory: Memory::default(),
+        found: Vec::new(),
     };
     match archive.handle(Op::Recall(Box::new(recall))) {
         Some(Event::Recalled { result, .. }) => result.expect("read"),

@@ -1,13 +1,13 @@
 //! What of the hour goes to disk, when, and what comes back from there.
 
-use super::{FLUSH_EVERY, History, SLOT_MS, SLOTS, Track, is_settled, wall_ms};
+use super::{FLUSH_EVERY, History, MemoryJob, SLOT_MS, SLOTS, Track, is_settled, wall_ms};
 use crate::ctx::Tickets;
-use crate::effect::{Effect, Effects};
+use crate::effect::{Effect, Effects, Job, Ticket};
 use crate::fault::Fault;
-use crate::history::bins::Bins;
+use crate::history::bins::Grid;
 use crate::history::hour::{self, Hour};
 use crate::history::record::Level;
-use crate::history::{Append, Cell, Found, Op, Query, Recall, Series, Span};
+use crate::history::{Append, Cell, Op, Query, Recall, Series, Span};
 use crate::time::{Mono, Now};
 use std::sync::Arc;
 use std::time::Duration;
@@ -139,9 +139,10 @@ impl History {
             let Some(track) = place.and_then(|place| self.series.get_mut(place as usize)) else {
                 continue;
             };
+            let ring = Arc::make_mut(&mut track.ring);
             for (slot, value) in (start..end).zip(values.skip(skipped as usize)) {
                 if slot >= oldest && value.is_finite() {
-                    track.ring[(slot % SLOTS) as usize] = value;
+                    ring[(slot % SLOTS) as usize] = value;
                 }
             }
         }
@@ -163,44 +164,46 @@ impl History {
             return;
         }
         for track in self.series.iter_mut().filter(|track| track.is_used()) {
+            let ring = Arc::make_mut(&mut track.ring);
             for slot in self.first..until {
-                track.ring[(slot % SLOTS) as usize] = f32::NAN;
+                ring[(slot % SLOTS) as usize] = f32::NAN;
             }
         }
         self.first = until.max(self.first);
     }
 
-    /// Answers at once from memory, else asks the disk for what is older.
+    /// Has a question answered: by a job when memory knows all of it, else by the store's thread, which reads what is older.
     pub(crate) fn query(
         &self,
         now: Now,
         query: &Query,
         tickets: &mut Tickets<'_>,
         effects: &mut Effects,
-    ) -> Found {
+    ) -> Ticket {
+        let ticket = tickets.issue();
         let oldest_ms = wall_ms(now, self.first);
         let is_known = query.from.0 >= oldest_ms || query.to <= query.from;
         let disk = match &self.disk {
             Some(disk) if !is_known && is_settled(now) => disk,
-            _ => return Found::Now(self.recall(now, query)),
+            _ => {
+                let grid = Grid::new(query.from, query.to, query.points, SLOT_MS as i64);
+                let memory = self.memory(now, query, self.first, grid);
+                let job = Job::Recall(MemoryJob { memory, grid });
+                effects.push(Effect::Work { ticket, job });
+                return ticket;
+            }
         };
         let minute_ms = Level::Minutes.ms();
         let until_ms = (oldest_ms + minute_ms - 1).div_euclid(minute_ms) * minute_ms;
-        let ticket = tickets.issue();
         let mut recall = Recall::new(ticket, query, now.wall);
         recall.until_ms = recall.until_ms.min(until_ms);
         // The rest of the minute in which memory begins comes from disk, as far as it is there.
         let begun = (self.first..self.slot).find(|slot| wall_ms(now, *slot) >= until_ms);
         let on_disk = disk.writing.unwrap_or(disk.written).max(self.first);
         let from = begun.unwrap_or(self.slot).min(on_disk);
-        let found = self.select(&query.series).map(|track| {
-            let mut bins = Bins::new(Arc::clone(&track.name), track.unit, recall.grid);
-            self.fold(now, track, from, &mut bins);
-            bins
-        });
-        recall.found = found.collect();
+        recall.memory = self.memory(now, query, from, recall.grid);
         effects.push(Effect::History(Op::Recall(Box::new(recall))));
-        Found::Later(ticket)
+        ticket
     }
 
     fn write(&mut self, now: Now, effects: &mut Effects) {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::history::Span;
 
 const EVERY: Duration = Duration::from_secs(2);
 /// 2026-11-20 20:00:00 UTC.
@@ -23,7 +24,7 @@ fn note(history: &mut History, id: SeriesId, from: u64, to: u64, value: impl Fn(
 
 fn ask(history: &History, now: Now, name: &str, seconds: u64, points: u32) -> Vec<Curve> {
     let query = Query {
-        series: name.into(),
+        series: vec![name.into()],
         from: now.wall.minus(Duration::from_secs(seconds)),
         to: now.wall,
         points,
@@ -51,6 +52,43 @@ fn every_value_of_the_last_hour_is_there_and_nothing_older() {
     let coarse = &ask(&history, at(8000), "a", 3600, 60)[0];
     let last = coarse.points.last().copied().flatten().expect("known");
     assert_eq!((last.min, last.avg, last.max), (7940.0, 7969.0, 7998.0));
+}
+
+#[test]
+fn a_curve_says_since_when_and_for_how_long_it_was_measured() {
+    let mut history = History::new(at(0), false);
+    let id = history.open("a", Unit::Watts, EVERY).expect("room");
+    let curve = |history: &History, now| ask(history, at(now), "a", 3600, 1).remove(0);
+    let unknown = curve(&history, 100);
+    assert_eq!((unknown.measured, unknown.begins), (Duration::ZERO, None));
+    note(&mut history, id, 200, 300, |_| 500.0);
+    note(&mut history, id, 400, 600, |_| 1000.0);
+    let curve = curve(&history, 600);
+    assert_eq!(curve.begins, Some(at(200).wall));
+    // The last value before the gap stands for one slot more.
+    assert_eq!(curve.measured, Duration::from_secs(100 + 2 + 200));
+    assert_eq!(curve.points[0].map(|point| point.max), Some(1000.0));
+}
+
+#[test]
+fn who_still_reads_what_was_sees_no_later_values() {
+    let mut history = History::new(at(0), false);
+    let id = history.open("a", Unit::Watts, EVERY).expect("room");
+    note(&mut history, id, 0, 3600, |_| 1.0);
+    let query = Query {
+        series: vec!["a".into()],
+        from: at(0).wall,
+        to: at(3600).wall,
+        points: 1800,
+    };
+    let grid = Grid::new(query.from, query.to, query.points, SLOT_MS as i64);
+    let memory = history.memory(at(3600), &query, 0, grid);
+    note(&mut history, id, 3600, 7200, |_| 2.0);
+    assert_eq!(averages(&memory.curves(grid)[0]), [Some(1.0); 1800]);
+    assert_eq!(
+        averages(&ask(&history, at(7200), "a", 3600, 1800)[0]),
+        [Some(2.0); 1800]
+    );
 }
 
 #[test]

@@ -206,7 +206,7 @@ mod tests {
     fn known(archive: &mut Archive<HistoryFiles>, first: u32, count: u32) -> usize {
         let wall = |minute: u32| Wall(i64::from(minute) * 60_000);
         let query = Query {
-            series: "a".into(),
+            series: vec!["a".into()],
             from: wall(first),
             to: wall(first + count),
             points: count,

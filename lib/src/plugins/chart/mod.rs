@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::ctx::Ctx;
 use crate::effect::{Document, Effect, Job, Product, Ticket};
 use crate::fault::Fault;
-use crate::history::{self, Curve, Found, Query};
+use crate::history::{self, Curve, Query};
 use crate::small::SmallMap;
 use metric::{episodes, thresholds};
 use request::{Request, Shape};
@@ -58,22 +58,20 @@ impl ChartJob {
 /// The plugin.
 #[derive(Debug, Default)]
 pub struct Charts {
-    /// Charts whose values are being read, by a number of their own.
-    waiting: SmallMap<u64, Waiting>,
-    /// The questions to the history, and which chart each is for.
-    questions: SmallMap<Ticket, u64>,
+    /// Charts whose values are being read.
+    reading: SmallMap<Ticket, Reading>,
     /// Pictures that are being drawn.
     drawing: SmallMap<Ticket, Drawing>,
-    last: u64,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct Reading {
     to: ReplyTo,
     request: Request,
-    missing: usize,
-    curves: Vec<Curve>,
-    fault: Option<Fault>,
+    /// Nobody knows yet which series reach the highest.
+    is_ranking: bool,
+    /// Series besides, which are not drawn.
+    more: usize,
 }
 
 #[derive(Debug)]
@@ -104,19 +102,25 @@ impl Plugin for Charts {
             Ok(request) => request,
             Err(why) => return ctx.answer(&invocation.reply_to, Answer::text(why)),
         };
-        if self.waiting.len() + self.drawing.len() >= MOST_CHARTS {
+        if self.reading.len() + self.drawing.len() >= MOST_CHARTS {
             let text = "Too many charts are being drawn; ask again in a moment.";
             return ctx.answer(&invocation.reply_to, Answer::text(text));
         }
-        self.begin(ctx, invocation.reply_to.clone(), request);
+        let series = request.metric.series();
+        let reading = Reading {
+            to: invocation.reply_to.clone(),
+            is_ranking: series.iter().any(|series| series.ends_with('/')),
+            more: 0,
+            request,
+        };
+        self.ask(ctx, series, reading);
     }
 
     fn handle(&mut self, ctx: &mut Ctx<'_>, reply: PluginReply) {
         match reply {
             PluginReply::History(ticket, result) => {
-                if let Some(number) = self.questions.remove(&ticket) {
-                    self.take(number, result);
-                    self.finish(ctx, number);
+                if let Some(reading) = self.reading.remove(&ticket) {
+                    self.take(ctx, reading, result);
                 }
             }
             PluginReply::Worked(ticket, product) => {
@@ -130,72 +134,34 @@ impl Plugin for Charts {
 }
 
 impl Charts {
-    /// Asks for the values of all series; what is in memory comes at once.
-    fn begin(&mut self, ctx: &mut Ctx<'_>, to: ReplyTo, request: Request) {
-        self.last += 1;
-        let number = self.last;
-        let series = request.metric.series();
-        self.waiting.insert(
-            number,
-            Waiting {
-                to,
-                missing: series.len(),
-                curves: Vec::new(),
-                fault: None,
-                request,
-            },
-        );
-        for series in series {
-            let Some(waiting) = self.waiting.get(&number) else {
-                return;
-            };
-            let query = Query {
-                series: series.into(),
-                from: waiting.request.from,
-                to: waiting.request.until,
-                points: POINTS,
-            };
-            match ctx.recall(&query) {
-                Found::Now(curves) => self.take(number, Ok(curves)),
-                Found::Later(ticket) => {
-                    self.questions.insert(ticket, number);
-                }
+    /// Asks what some series were.
+    fn ask(&mut self, ctx: &mut Ctx<'_>, series: Vec<String>, reading: Reading) {
+        let query = Query {
+            series,
+            from: reading.request.from,
+            to: reading.request.until,
+            points: if reading.is_ranking { 1 } else { POINTS },
+        };
+        let ticket = ctx.recall(&query);
+        self.reading.insert(ticket, reading);
+    }
+
+    /// Of many series, asks for those that reach the highest; then answers in words, or lets the picture be drawn.
+    fn take(&mut self, ctx: &mut Ctx<'_>, mut reading: Reading, result: Result<Vec<Curve>, Fault>) {
+        let curves = match result {
+            Ok(curves) => curves,
+            Err(fault) => {
+                let text = format!("The history cannot be read: {fault}");
+                return ctx.answer(&reading.to, Answer::text(text));
             }
-        }
-        self.finish(ctx, number);
-    }
-
-    fn take(&mut self, number: u64, result: Result<Vec<Curve>, Fault>) {
-        let Some(waiting) = self.waiting.get_mut(&number) else {
-            return;
         };
-        waiting.missing = waiting.missing.saturating_sub(1);
-        match result {
-            Ok(curves) => waiting.curves.extend(curves),
-            Err(fault) => waiting.fault = Some(fault),
+        if std::mem::take(&mut reading.is_ranking) {
+            let (names, more) = highest(ctx, curves);
+            reading.more = more;
+            return self.ask(ctx, names, reading);
         }
-    }
-
-    /// Once everything is there: answers in words, or lets the picture be drawn.
-    fn finish(&mut self, ctx: &mut Ctx<'_>, number: u64) {
-        let is_whole = |waiting: &Waiting| waiting.missing == 0;
-        if !self.waiting.get(&number).is_some_and(is_whole) {
-            return;
-        }
-        let Some(waiting) = self.waiting.remove(&number) else {
-            return;
-        };
-        if let (true, Some(fault)) = (waiting.curves.is_empty(), &waiting.fault) {
-            let text = format!("The history cannot be read: {fault}");
-            return ctx.answer(&waiting.to, Answer::text(text));
-        }
-        let Waiting {
-            to,
-            request,
-            curves,
-            ..
-        } = waiting;
-        let chart = chart(ctx, &request, curves);
+        let chart = chart(ctx, &reading, curves);
+        let Reading { to, request, .. } = reading;
         if request.shape == Shape::Words {
             return ctx.answer(&to, Answer::text(chart.to_text()));
         }
@@ -236,8 +202,8 @@ impl Drawing {
     }
 }
 
-fn chart(ctx: &Ctx<'_>, request: &Request, curves: Vec<Curve>) -> Chart {
-    let config = ctx.config;
+fn chart(ctx: &Ctx<'_>, reading: &Reading, curves: Vec<Curve>) -> Chart {
+    let (config, request) = (ctx.config, &reading.request);
     let unit = curves
         .first()
         .map_or(request.metric.unit(), |curve| curve.unit);
@@ -254,7 +220,7 @@ fn chart(ctx: &Ctx<'_>, request: &Request, curves: Vec<Curve>) -> Chart {
         curve,
     });
     chart.lines = all.collect();
-    keep_highest(&mut chart);
+    chart.more = reading.more;
     chart.thresholds = thresholds(ctx, &request.metric);
     chart.episodes = episodes(ctx, &request.metric, request.from, request.until);
     if !chart.episodes.is_empty() {
@@ -263,19 +229,20 @@ fn chart(ctx: &Ctx<'_>, request: &Request, curves: Vec<Curve>) -> Chart {
     chart
 }
 
-/// Of more lines than a picture holds, those that reach the highest, in the order of their names.
-fn keep_highest(chart: &mut Chart) {
-    if chart.lines.len() <= Chart::MOST_LINES {
-        return;
-    }
-    chart.more = chart.lines.len() - Chart::MOST_LINES;
-    let mut ranked: Vec<(f64, Line)> = Vec::new();
-    for line in std::mem::take(&mut chart.lines) {
-        let max = chart.summary(&line).map_or(f64::MIN, |summary| summary.max);
-        ranked.push((max, line));
-    }
-    crate::small::sort_by_key(&mut ranked, |(max, _)| (-max * 1000.0) as i64);
+/// The series that reach the highest, as many as a picture holds and in the order of their names; and how many there
+/// are besides. One that ended before the period is none of them.
+fn highest(ctx: &Ctx<'_>, curves: Vec<Curve>) -> (Vec<String>, usize) {
+    let rank = |curve: Curve| {
+        let max = curve.points.iter().flatten().map(|point| point.max);
+        let max = max.reduce(f32::max);
+        let is_there = max.is_some() || ctx.history.names().any(|name| *name == curve.name);
+        is_there.then_some((max.unwrap_or(f32::MIN), curve.name))
+    };
+    let mut ranked: Vec<_> = curves.into_iter().filter_map(rank).collect();
+    let more = ranked.len().saturating_sub(Chart::MOST_LINES);
+    crate::small::sort_by_key(&mut ranked, |(max, _)| (f64::from(-max) * 1000.0) as i64);
     ranked.truncate(Chart::MOST_LINES);
-    crate::small::sort_by_key(&mut ranked, |(_, line)| line.label.clone());
-    chart.lines = ranked.into_iter().map(|(_, line)| line).collect();
+    crate::small::sort_by_key(&mut ranked, |(_, name)| Arc::clone(name));
+    let names = ranked.iter().map(|(_, name)| name.to_string());
+    (names.collect(), more)
 }
