@@ -1,7 +1,7 @@
 //! Which of the mounted file systems hold data that can fill up, from `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
 //!
-//! Left out: what the kernel makes up, memory (`tmpfs`), layers of containers, images that are always full, places that
-//! another mount hides, and all but one of the places where the same file system is mounted. What stands at `/` is
+//! Left out: what the kernel makes up, memory (`tmpfs`), layers of containers, images that are always full (a loop device
+//! that can be written to is none), places that another mount hides, and all but one of the places where the same file system is mounted. What stands at `/` is
 //! always kept, unless it is such an image.
 
 use super::procfs::number;
@@ -119,7 +119,10 @@ impl<'a> Line<'a> {
             return !FUSE_IMAGES.iter().any(|part| contains(program, part));
         }
         match self.source.strip_prefix(b"/dev/") {
-            Some(device) => !device.starts_with(b"loop") && self.kind != b"tmpfs",
+            Some(device) => {
+                let is_image = device.starts_with(b"loop") && self.is_read_only;
+                !is_image && self.kind != b"tmpfs"
+            }
             None => LOCAL.contains(&self.kind) || self.is_remote(),
         }
     }
@@ -129,7 +132,7 @@ impl<'a> Line<'a> {
     }
 
     fn may_hang(&self) -> bool {
-        self.is_remote() || self.kind.starts_with(b"fuse.")
+        self.is_remote() || self.kind.starts_with(b"fuse")
     }
 
     /// The lowest is shown: the whole file system before a part of it, a short path before a long one.
@@ -312,6 +315,7 @@ mod tests {
              31 27 0:40 / /proc/sys/fs/binfmt_misc rw - autofs systemd-1 rw\n\
              32 27 7:0 / /snap/core/1 ro - squashfs /dev/loop0 ro\n\
              33 27 7:1 / /mnt/image rw - ext4 /dev/loop1 rw\n\
+             38 27 7:2 / /mnt/installer ro - ext4 /dev/loop2 ro\n\
              34 27 0:50 / /var/lib/docker/overlay2/x/merged rw - overlay overlay rw\n\
              35 27 0:4 net:[4026532] /run/docker/netns/x rw - nsfs nsfs rw\n\
              36 27 11:0 / /media/cd ro - iso9660 /dev/sr0 ro\n\
@@ -319,6 +323,7 @@ mod tests {
             &[
                 "/ /dev/mmcblk0p2 ext4",
                 "/boot/firmware /dev/mmcblk0p1 vfat",
+                "/mnt/image /dev/loop1 ext4",
             ],
         );
     }
@@ -357,6 +362,7 @@ mod tests {
              8 1 0:54 / /mnt/gluster rw - fuse.glusterfs server:/vol rw\n\
              9 1 0:55 / /mnt/win rw - cifs //server/share rw\n\
              10 1 8:7 / /mnt/usb rw - fuseblk /dev/sdb1 rw\n\
+             12 1 8:8 / /mnt/stick rw - fuseblk.exfat /dev/sdc1 rw\n\
              11 1 0:56 / /mnt/auto rw - autofs systemd-1 rw\n",
             &[
                 "/ /dev/sda1 ext4",
@@ -364,6 +370,7 @@ mod tests {
                 "/mnt/host share 9p apart",
                 "/mnt/rclone remote: fuse.rclone apart",
                 "/mnt/sshfs user@host:/ fuse.sshfs apart",
+                "/mnt/stick /dev/sdc1 fuseblk.exfat apart",
                 "/mnt/usb /dev/sdb1 fuseblk apart",
                 "/mnt/win //server/share cifs apart",
                 "/nas nas:/export nfs4 apart",
