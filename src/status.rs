@@ -120,7 +120,7 @@ fn host_rows(host: &Value) -> Vec<(String, String)> {
     for sensor in list(&host["temperatures"]) {
         if let (Some(celsius), true) = (
             sensor["temperature_celsius"].as_f64(),
-            sensor["kind"] != "other",
+            sensor["kind"] != "other" && sensor["is_main"] == true,
         ) {
             let name = words(&sensor["name"]).to_owned();
             rows.push((name, format!("{celsius:.1} °C")));

@@ -284,7 +284,7 @@ pub struct Counters {
     pub polls_failed: u64,
     /// Polls that could not start because the one before had not ended.
     pub polls_overrun: u64,
-    /// Looks at the host.
+    /// Looks at the host that brought something.
     pub host_looks: u64,
     /// Looks at the host that brought nothing.
     pub host_failures: u64,

@@ -26,6 +26,8 @@ pub(crate) const MACHINES: &[(&str, &str)] = &[
     machine!("rk3588"),
     machine!("allwinner-h616"),
     machine!("mixed-arm"),
+    machine!("raspberry-pi-zero-2"),
+    machine!("vendor-kernels"),
 ];
 
 /// A folder has no entry of its own.

@@ -13,7 +13,7 @@ mod view;
 
 pub use view::{Bytes, HostView, Rates};
 
-use crate::time::Mono;
+use crate::time::{Mono, Wall};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +51,8 @@ pub struct HostSample {
     pub throttled: Option<Throttled>,
     /// Time since boot (`/proc/uptime`).
     pub uptime: Option<Duration>,
+    /// When that was, in whole seconds (`/proc/stat`, line `btime`); looked at now and then.
+    pub booted: Option<Wall>,
 }
 
 /// Time spent since boot, in ticks of `USER_HZ` (proc_stat(5)).

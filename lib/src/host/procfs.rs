@@ -1,6 +1,7 @@
 //! What the kernel says in `/proc` (proc(5)), from bytes to values. What is not understood is left out; nothing here fails.
 
 use super::{CpuTimes, Memory};
+use crate::time::Wall;
 use std::time::Duration;
 
 /// Reads the lines `cpu` and `cpuN` of `/proc/stat`: all cores together, and into `cores` each by its number.
@@ -21,6 +22,13 @@ pub fn cpu_times(stat: &[u8], cores: &mut Vec<(u32, CpuTimes)>) -> Option<CpuTim
         }
     }
     whole
+}
+
+/// Reads the line `btime` of `/proc/stat`: when the machine started.
+pub fn booted(stat: &[u8]) -> Option<Wall> {
+    let seconds = lines(stat).find_map(|line| line.strip_prefix(b"btime "))?;
+    let seconds = i64::try_from(number(seconds)?).ok()?;
+    seconds.checked_mul(1000).map(Wall)
 }
 
 /// Kernels before 2.6.11 have no steal time.
@@ -282,6 +290,9 @@ mod tests {
             assert_eq!(cpu_times(bad, &mut cores), None, "{bad:?}");
             assert!(cores.is_empty());
         }
+        assert_eq!(booted(STAT), Some(Wall(769_041_601_000)));
+        assert_eq!(booted(b"btime x\n"), None);
+        assert_eq!(booted(b"btime 9999999999999999999\n"), None);
     }
 
     #[test]

@@ -36,16 +36,29 @@ pub struct Sensor {
     pub critical_celsius: Option<f64>,
     /// The file with thousandths of a degree.
     pub path: String,
-    /// It says 85 °C when it has not measured yet (DS18B20 and its kin).
-    pub starts_at_85: bool,
+    /// The file that says 1 while nothing is connected or the wire is broken (`temp*_fault`); few have one.
+    pub fault: Option<String>,
+    /// What its values may mean beside themselves.
+    pub quirk: Option<Quirk>,
+}
+
+/// A value that is not what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quirk {
+    /// DS18B20 and its kin say 85 °C when they have not measured yet.
+    StartsAt85,
+    /// Thermal zones of vendors' old kernels are in whole degrees: 45, where others say 45000.
+    MayBeWhole,
 }
 
 impl Sensor {
     /// Reads the file's text; `None` for what no sensor means: 0, below -40 and above 150 °C.
     pub fn celsius(&self, text: &[u8]) -> Option<f64> {
-        let celsius = celsius(text)?;
-        let is_unmeasured = self.starts_at_85 && celsius == 85.0;
-        (!is_unmeasured).then_some(celsius)
+        match (self.quirk, celsius(text)?) {
+            (Some(Quirk::StartsAt85), 85.0) => None,
+            (Some(Quirk::MayBeWhole), own) => Some(degrees(own)),
+            (_, own) => Some(own),
+        }
     }
 
     /// Whether reading it goes over a bus that may be slow or hang; a processor's own is a register.
@@ -152,7 +165,14 @@ struct Chip {
 
 impl Chip {
     fn read(files: &dyn Files, folder: String) -> Option<Chip> {
-        let name = clean(&files.text(&format!("{folder}/name"))?)?;
+        let device = files.real(&format!("{folder}/device"));
+        let path = device_path(&folder).or_else(|| device.clone());
+        let name_in = |folder: &str| clean(&files.text(&format!("{folder}/name"))?);
+        // Drivers of old kernels keep their files with the device.
+        let (name, folder) = match name_in(&folder) {
+            Some(name) => (name, folder),
+            None => device.and_then(|device| Some((name_in(&device)?, device)))?,
+        };
         let mut inputs: Vec<(u64, Option<String>)> = files
             .names(&folder)
             .iter()
@@ -166,7 +186,6 @@ impl Chip {
             })
             .collect();
         sort_by_key(&mut inputs, |(number, _)| *number);
-        let path = device_path(&folder);
         let is_disk = kind_of_chip(&name) == SensorKind::Disk;
         let of_device = |file: &str| {
             let text = path
@@ -196,6 +215,7 @@ impl Chip {
         let main = self.main();
         for (input, label) in &self.inputs {
             let of_input = |file: &str| format!("{}/temp{input}_{file}", self.folder);
+            let fault = of_input("fault");
             let label = label.as_deref();
             let kind = self.kind_of(label);
             let is_sole = kind_of_chip(&self.name) == kind;
@@ -214,7 +234,8 @@ impl Chip {
                     .text(&of_input("crit"))
                     .and_then(|text| celsius(text.as_bytes())),
                 path: of_input("input"),
-                starts_at_85: self.name.starts_with("w1_"),
+                fault: files.text(&fault).map(|_| fault),
+                quirk: Some(Quirk::StartsAt85).filter(|_| self.name.starts_with("w1_")),
             });
         }
     }
@@ -285,9 +306,10 @@ fn zone(files: &dyn Files, folder: &str, chips: &[String], found: &mut Vec<Senso
         place: String::new(),
         kind: kind_of_chip(&chip),
         is_main: true,
-        critical_celsius: critical_trip(files, folder),
+        critical_celsius: critical_trip(files, folder).map(degrees),
         path: format!("{folder}/temp"),
-        starts_at_85: false,
+        fault: None,
+        quirk: Some(Quirk::MayBeWhole),
         name: cut(name),
     });
 }
@@ -366,7 +388,7 @@ pub(crate) fn kind_of_chip(name: &str) -> SensorKind {
     }
 }
 
-const DISKS: &[&str] = &["nvme", "drivetemp"];
+const DISKS: &[&str] = &["nvme", "drivetemp", "ufs"];
 const GPUS: &[&str] = &[
     "amdgpu", "radeon", "nouveau", "i915", "xe", "nvidia", "mali",
 ];
@@ -393,17 +415,19 @@ const CPUS: &[&str] = &[
     "scpi_sensors",
     "aml_thermal",
     "amlogic_thermal",
+    "pll_thermal",
     // i.MX
     "imx_thermal_zone",
     "imx_thermal",
     // Tegra
     "tj_thermal",
-    "tboard_tegra",
-    // Exynos, Marvell, HiSilicon, TI, MediaTek, StarFive, Ampere, Power
+    "tdiode_tegra",
+    "bcpu_therm",
+    "mcpu_therm",
+    // Exynos, Marvell, HiSilicon, MediaTek, StarFive, Ampere, Power
     "exynos_therm",
     "armada_thermal",
     "hisi_thermal",
-    "core_thermal",
     "mtktscpu",
     "sfctemp",
     "jh7110_temp",
@@ -413,6 +437,11 @@ const CPUS: &[&str] = &[
 const CPU_PREFIXES: &[&str] = &[
     "cpu",
     "soc",
+    // TI and NXP
+    "core_",
+    "main0_",
+    "main1_",
+    "ap_thermal",
     "bigcore",
     "big_core",
     "littlecore",
@@ -438,6 +467,14 @@ fn celsius(text: &[u8]) -> Option<f64> {
     };
     let is_possible = (-40_000..=150_000).contains(&thousandths) && thousandths != 0;
     is_possible.then_some(thousandths as f64 / 1000.0)
+}
+
+/// What stood there in whole degrees was read as thousandths; no chip is so close to freezing.
+fn degrees(celsius: f64) -> f64 {
+    match celsius {
+        0.001..=0.15 => (celsius * 1000.0).round(),
+        celsius => celsius,
+    }
 }
 
 /// A name from a device: on one line, with single blanks; `None` when nothing is left.

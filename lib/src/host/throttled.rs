@@ -269,6 +269,7 @@ mod tests {
             ("raspberry-pi-3", Some(1), node("soc"), true),
             ("raspberry-pi-4", Some(1), None, true),
             ("raspberry-pi-5", Some(4), node("soc@107c000000"), true),
+            ("raspberry-pi-zero-2", None, node("soc"), false),
             ("rk3588", None, None, false),
             ("intel-server", None, None, false),
         ] {

@@ -1,6 +1,6 @@
 //! What readers see of this machine: the last look, and the shares and rates that follow from it and the one before.
 
-use super::{FileSystem, HostSample, Memory, Space};
+use super::{CpuTimes, FileSystem, HostSample, Memory, Space};
 use crate::time::Wall;
 use std::fmt;
 
@@ -15,8 +15,19 @@ pub struct HostView {
     pub cpu_percent: Option<f64>,
     /// The same for each of `sample.cores`, in their order.
     pub cores_percent: Vec<Option<f64>>,
+    /// Time of each of `sample.cores`, in their order, to be counted on: what the kernel takes back a little of is held,
+    /// only what begins anew falls.
+    pub counted: Vec<CpuTimes>,
     /// Rates of each of `sample.networks`, in their order.
     pub rates: Vec<Rates>,
+}
+
+impl HostView {
+    /// When the machine started: what the kernel says, else what follows from the look.
+    pub fn booted(&self) -> Option<Wall> {
+        let computed = || Some(self.at?.minus(self.sample.uptime?));
+        self.sample.booted.or_else(computed)
+    }
 }
 
 /// What goes through an interface.

@@ -51,7 +51,7 @@ pub fn host(view: &View<'_>) -> String {
             }
         });
         json.key("uptime_s")
-            .number(sample.uptime.map(|uptime| uptime.as_secs() as f64));
+            .number(sample.uptime.map(|uptime| uptime.as_millis() as f64 / 1e3));
         throttled(json, sample);
     });
     json.finish()
@@ -85,8 +85,9 @@ fn disk(json: &mut Writer, disk: &FileSystem) {
     json.key("device").text(&disk.device);
     json.key("type").text(&disk.kind);
     json.key("is_read_only").boolean(disk.is_read_only);
-    let bytes = |json: &mut Writer, key: &str, value: Option<u64>| {
-        json.key(key).number(value.map(|value| value as f64));
+    let bytes = |json: &mut Writer, key: &str, value: Option<u64>| match value {
+        Some(value) => json.key(key).integer(value),
+        None => json.key(key).null(),
     };
     bytes(json, "total_bytes", space.map(|space| space.size_bytes));
     bytes(json, "used_bytes", space.map(|space| space.used_bytes()));
@@ -107,6 +108,7 @@ fn disk(json: &mut Writer, disk: &FileSystem) {
 
 fn temperature(json: &mut Writer, sensor: &Temperature) {
     json.key("name").text(&sensor.name);
+    json.key("is_main").boolean(sensor.is_main);
     json.key("kind").text(match sensor.kind {
         SensorKind::Cpu => "cpu",
         SensorKind::Gpu => "gpu",
@@ -209,15 +211,15 @@ mod tests {
                 }
             ],
             "temperatures": [
-                {"name": "cpu_thermal", "kind": "cpu", "temperature_celsius": 51.2, "critical_celsius": 110},
-                {"name": "nvme Samsung SSD 980", "kind": "disk", "temperature_celsius": null, "critical_celsius": null}
+                {"name": "cpu_thermal", "is_main": true, "kind": "cpu", "temperature_celsius": 51.2, "critical_celsius": 110},
+                {"name": "nvme Samsung SSD 980", "is_main": true, "kind": "disk", "temperature_celsius": null, "critical_celsius": null}
             ],
             "networks": [{
                 "name": "eth0", "is_virtual": false, "has_carrier": true, "receive_bytes_per_s": 20480.5,
                 "transmit_bytes_per_s": null, "receive_bytes": 5_000_000_000_u64, "transmit_bytes": 700_000_000,
                 "receive_packets": 6_000_000, "transmit_packets": 2_000_000, "receive_errors": 0, "transmit_errors": 0
             }],
-            "uptime_s": 1_234_567,
+            "uptime_s": 1_234_567.89,
             "throttled": {
                 "is_now": false, "is_since_boot": false, "bits": 0, "known_bits": 983_055, "source": "firmware",
                 "sentence": "no under-voltage or throttling since boot"

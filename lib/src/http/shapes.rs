@@ -416,6 +416,11 @@ const SENSOR: Schema = Schema::Object(&Object {
     members: &[
         member("name", Schema::Text, "its name, the same across boots"),
         member(
+            "is_main",
+            Schema::Boolean,
+            "the one of a device's sensors that limits are meant for",
+        ),
+        member(
             "kind",
             Schema::OneOf(&["cpu", "gpu", "disk", "other"]),
             "what it sits on",

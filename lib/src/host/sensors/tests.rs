@@ -3,7 +3,8 @@
 use super::*;
 use crate::host::machines::{Entry, MACHINES, Tree};
 
-/// `name: kind celsius`, with ` *` behind those that limits are meant for, and the critical value.
+/// `name: kind celsius`, with the critical value, ` !` behind those that can say that they are broken, and ` *` behind
+/// those that limits are meant for.
 fn told(tree: &Tree) -> Vec<String> {
     let found = sensors(tree);
     let names = unique_names(&found, &[]);
@@ -15,7 +16,8 @@ fn told(tree: &Tree) -> Vec<String> {
         let critical = sensor
             .critical_celsius
             .map_or(String::new(), |celsius| format!(" of {celsius}"));
-        format!("{name}: {:?} {value}{critical}{main}", sensor.kind)
+        let fault = sensor.fault.as_ref().map_or("", |_| " !");
+        format!("{name}: {:?} {value}{critical}{fault}{main}", sensor.kind)
     };
     let mut told: Vec<String> = found.iter().zip(&names).map(tell).collect();
     told.sort();
@@ -31,6 +33,7 @@ fn check(machine: &str, want: &[&str]) {
 fn raspberry_pis() {
     check("raspberry-pi-3", &["cpu_thermal: Cpu 55.844 of 80 *"]);
     check("raspberry-pi-4", &["cpu_thermal: Cpu 61.342 of 110 *"]);
+    check("raspberry-pi-zero-2", &["cpu_thermal: Cpu 58.002 of 110 *"]);
     check(
         "raspberry-pi-5",
         &[
@@ -159,6 +162,27 @@ fn arm_boards() {
             "sun4i_ts SoC temperature: Cpu 39.5 *",
             "w1_slave_temp (28-000005e2fdc3): Other - *",
             "w1_slave_temp (28-000005e2fdd4): Other 21.437 *",
+        ],
+    );
+}
+
+#[test]
+fn kernels_of_vendors_and_of_long_ago() {
+    check(
+        "vendor-kernels",
+        &[
+            "Tboard_tegra: Other 37 *",
+            "adt7461 temp1: Other 33 *",
+            "adt7461 temp2: Other 127.75 ! *",
+            "adt7461 temp3: Other 41 ! *",
+            "ap-thermal-ic: Cpu 61 *",
+            "core-cluster-thermal: Cpu 52 *",
+            "coretemp Core 0: Cpu 61",
+            "coretemp Physical id 0: Cpu 63 of 100 *",
+            "cpu_thermal_zone: Cpu 45 of 115 *",
+            "gpu_thermal_zone: Gpu - *",
+            "main0-thermal: Cpu 48 *",
+            "ufs: Disk 39 *",
         ],
     );
 }

@@ -13,13 +13,12 @@ pub(super) fn host(metrics: &mut Metrics, view: &View<'_>) {
         return;
     };
     let counters = &snapshot.counters;
-    let bad = counters.host_failures;
     metrics.results(
         "rackwarden_host_looks_total",
         "Looks at the host by their result.",
         &[
-            ("ok", counters.host_looks.saturating_sub(bad)),
-            ("failed", bad),
+            ("ok", counters.host_looks),
+            ("failed", counters.host_failures),
             ("overrun", counters.host_overruns),
         ],
     );
@@ -28,7 +27,7 @@ pub(super) fn host(metrics: &mut Metrics, view: &View<'_>) {
         return;
     }
     let sample = &host.sample;
-    processor(metrics, sample);
+    processor(metrics, host);
     memory(metrics, sample);
     disks(metrics, sample);
     networks(metrics, sample);
@@ -49,11 +48,12 @@ const MODES: [Mode; 8] = [
     ("steal", |times| times.steal),
 ];
 
-fn processor(metrics: &mut Metrics, sample: &HostSample) {
+fn processor(metrics: &mut Metrics, host: &HostView) {
+    let sample = &host.sample;
     if !sample.cores.is_empty() {
         let name = "node_cpu_seconds_total";
         metrics.family(name, "counter", "Seconds the CPUs spent in each mode.");
-        for (core, times) in &sample.cores {
+        for ((core, _), times) in sample.cores.iter().zip(&host.counted) {
             let core = core.to_string();
             for (mode, of) in MODES {
                 let seconds = of(times) as f64 / TICKS_PER_SECOND;
@@ -232,8 +232,8 @@ fn sensors(metrics: &mut Metrics, sample: &HostSample) {
 
 /// Whole seconds, as the kernel tells the time of its start (`btime`).
 fn boot(metrics: &mut Metrics, host: &HostView) {
-    if let (Some(at), Some(uptime)) = (host.at, host.sample.uptime) {
-        let seconds = at.minus(uptime).unix_seconds() as f64;
+    if let Some(booted) = host.booted() {
+        let seconds = booted.unix_seconds() as f64;
         let help = "Node boot time, in unixtime.";
         metrics.gauge("node_boot_time_seconds", help, seconds);
     }

@@ -55,7 +55,7 @@ pub(super) fn view(now: Now, sample: Sample) -> HostView {
         sample: HostSample {
             taken: Some(now.mono),
             cpu: Some(times(0)),
-            cores: (0..4).map(|core| (core, times(u64::from(core)))).collect(),
+            cores: (0..4).zip((0..4).map(times)).collect(),
             load: Some([0.42, 0.37, 0.31]),
             memory: Some(Memory {
                 total_bytes: 4 << 30,
@@ -100,10 +100,12 @@ pub(super) fn view(now: Now, sample: Sample) -> HostView {
                 known: Throttled::ALL,
                 source: ThrottledSource::Firmware,
             }),
-            uptime: Some(Duration::from_secs(1_234_567)),
+            uptime: Some(Duration::from_millis(1_234_567_890)),
+            booted: None,
         },
         cpu_percent: Some(12.34567),
         cores_percent: vec![Some(11.0), Some(14.5), None, Some(9.0)],
+        counted: (0..4).map(times).collect(),
         rates: vec![Rates {
             rx: Some(20_480.5),
             tx: None,

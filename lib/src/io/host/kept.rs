@@ -6,8 +6,8 @@ use std::io::{ErrorKind, Read, Result};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-/// The kernel fills at most a page at a time, and a record that does not fit any more goes to the next: after fewer
-/// bytes than this there is no more.
+/// The kernel fills at most a page at a time, and a record that does not fit any more goes to the next: of records below
+/// 1 KiB, there is no more after fewer bytes than this.
 const NEARLY_A_PAGE: usize = 3 * 1024;
 /// Of a file that sensors are found by.
 const MAX_TEXT_BYTES: u64 = 4096;
@@ -30,10 +30,39 @@ impl Kept {
         Ok(&buffer[..read])
     }
 
-    /// All of it, at most `most` bytes; when there are more, up to the last line that is whole. The buffer grows as it
-    /// needs to.
+    /// `1` or `0`; `None` for anything else, and when it cannot be read.
+    pub(super) fn read_flag(&mut self) -> Option<bool> {
+        let mut text = [0; 8];
+        match self.read(&mut text) {
+            Ok([b'1', ..]) => Some(true),
+            Ok([b'0', ..]) => Some(false),
+            _ => None,
+        }
+    }
+
+    /// All of a file of short records, at most `most` bytes; when there are more, up to the last line that is whole. The
+    /// buffer grows as it needs to. It is not read up to its end, for which the kernel may write the whole of it again.
     pub(super) fn read_all<'b>(
         &mut self,
+        buffer: &'b mut Vec<u8>,
+        most: usize,
+    ) -> Result<&'b [u8]> {
+        self.read_until(NEARLY_A_PAGE, buffer, most)
+    }
+
+    /// The same for records of any length.
+    pub(super) fn read_to_end<'b>(
+        &mut self,
+        buffer: &'b mut Vec<u8>,
+        most: usize,
+    ) -> Result<&'b [u8]> {
+        self.read_until(1, buffer, most)
+    }
+
+    /// Reads until a read brings less than `least`.
+    fn read_until<'b>(
+        &mut self,
+        least: usize,
         buffer: &'b mut Vec<u8>,
         most: usize,
     ) -> Result<&'b [u8]> {
@@ -47,7 +76,7 @@ impl Kept {
             let wanted = room.len();
             let read = self.read_at(room, len as u64)?;
             len += read;
-            if read < NEARLY_A_PAGE.min(wanted) {
+            if read < least.min(wanted) {
                 return Ok(&buffer[..len]);
             }
             if len >= most {

@@ -8,6 +8,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::host::sensors::Files;
 use crate::host::{HostSample, Network, Throttled, Uplink, procfs, throttled};
 use crate::io::clock::Clock;
+use crate::time::Wall;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -55,6 +56,7 @@ pub struct Sampler {
     slow: Slow,
     scanned: Option<Instant>,
     is_due: bool,
+    booted: Option<Wall>,
 }
 
 /// An interface that was seen before.
@@ -99,6 +101,7 @@ impl Sampler {
             slow: Slow::new(place.hangs_after),
             scanned: None,
             is_due: false,
+            booted: None,
             root,
         }
     }
@@ -108,12 +111,13 @@ impl Sampler {
     /// # Errors
     /// `FaultKind::Disk` when neither processors nor memory can be read: then `/proc` is not there.
     pub fn sample(&mut self) -> Result<Box<HostSample>, Fault> {
-        let mut sample = Box::new(HostSample {
-            taken: Some(self.clock.mono()),
-            ..HostSample::default()
-        });
         let is_first = self.scanned.is_none();
         self.rescan();
+        let mut sample = Box::new(HostSample {
+            taken: Some(self.clock.mono()),
+            booted: self.booted,
+            ..HostSample::default()
+        });
         let stat = self.stat.read_head(&mut self.buffer, b"cpu", MAX_BYTES);
         if let Ok(stat) = &stat {
             sample.cores.reserve(self.cores);
@@ -159,6 +163,9 @@ impl Sampler {
         for interface in &mut self.interfaces {
             interface.read_carrier();
         }
+        // It changes when the clock is set, and stands behind the interrupts, which are many.
+        let stat = self.stat.read_all(&mut self.buffer, MAX_BYTES);
+        self.booted = stat.ok().and_then(procfs::booted);
         self.volumes.forget();
         if self.sensed.scan(&self.root, &mut self.slow) {
             self.supply.scan(&self.root, &mut self.slow);
@@ -254,14 +261,9 @@ impl Interface {
         interface
     }
 
+    /// It cannot be read while the interface is down.
     fn read_carrier(&mut self) {
-        let mut text = [0; 8];
-        self.has_carrier = match self.carrier.read(&mut text) {
-            Ok([b'1', ..]) => Some(true),
-            Ok([b'0', ..]) => Some(false),
-            // The interface is down.
-            _ => None,
-        };
+        self.has_carrier = self.carrier.read_flag();
     }
 }
 
@@ -287,12 +289,7 @@ impl Supply {
     }
 
     fn tell(&mut self, slow: &Slow) -> Option<Throttled> {
-        let mut text = [0; 8];
-        let alarm = match self.alarm.as_mut()?.read(&mut text) {
-            Ok([b'1', ..]) => Some(true),
-            Ok([b'0', ..]) => Some(false),
-            _ => None,
-        };
+        let alarm = self.alarm.as_mut().and_then(Kept::read_flag);
         let word = match self.word.map(|word| slow.known(word)) {
             Some(Known::Answer(Some(Answer::Word(word)))) => word,
             _ => None,

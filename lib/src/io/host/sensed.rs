@@ -32,7 +32,7 @@ struct Watched {
 }
 
 enum Source {
-    Own(Sensor, Kept),
+    Own(Gauge),
     Apart(u64),
     Gone(Instant),
 }
@@ -89,7 +89,7 @@ impl Sensed {
     pub(super) fn tell(&mut self, slow: &Slow) -> Vec<Temperature> {
         for watched in &mut self.list {
             let answer = match &mut watched.source {
-                Source::Own(sensor, file) => read(sensor, file),
+                Source::Own(gauge) => gauge.read(),
                 Source::Apart(question) => match slow.known(*question) {
                     Known::Answer(Some(answer)) => answer,
                     _ => Answer::Celsius(None),
@@ -110,6 +110,13 @@ impl Sensed {
     }
 }
 
+/// Reads a sensor.
+struct Gauge {
+    sensor: Sensor,
+    file: Kept,
+    fault: Option<Kept>,
+}
+
 impl Watched {
     fn new(root: &Root, slow: &mut Slow, sensor: Sensor, name: Arc<str>) -> Watched {
         let told = Temperature {
@@ -120,10 +127,15 @@ impl Watched {
             celsius: None,
             critical_celsius: sensor.critical_celsius,
         };
-        let mut file = root.keep(&sensor.path);
-        let source = match sensor.may_hang() {
-            true => Source::Apart(slow.add(ASK_EVERY, Box::new(move || read(&sensor, &mut file)))),
-            false => Source::Own(sensor, file),
+        let may_hang = sensor.may_hang();
+        let mut gauge = Gauge {
+            file: root.keep(&sensor.path),
+            fault: sensor.fault.as_ref().map(|path| root.keep(path)),
+            sensor,
+        };
+        let source = match may_hang {
+            true => Source::Apart(slow.add(ASK_EVERY, Box::new(move || gauge.read()))),
+            false => Source::Own(gauge),
         };
         Watched {
             told,
@@ -133,12 +145,15 @@ impl Watched {
     }
 }
 
-fn read(sensor: &Sensor, file: &mut Kept) -> Answer {
-    let mut text = [0; 24];
-    match file.read(&mut text) {
-        Ok(text) => Answer::Celsius(sensor.celsius(text)),
-        Err(err) if is_gone(&err) => Answer::Gone,
-        Err(_) => Answer::Celsius(None),
+impl Gauge {
+    fn read(&mut self) -> Answer {
+        let mut text = [0; 24];
+        let is_faulty = self.fault.as_mut().and_then(Kept::read_flag) == Some(true);
+        match self.file.read(&mut text) {
+            Ok(text) => Answer::Celsius(self.sensor.celsius(text).filter(|_| !is_faulty)),
+            Err(err) if is_gone(&err) => Answer::Gone,
+            Err(_) => Answer::Celsius(None),
+        }
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::host::machines::{Entry, MACHINES, Tree};
+use crate::host::sensors::{Files, Sensor};
 use crate::host::{FileSystem, Space, ThrottledSource, Uplink, procfs};
+use crate::time::Wall;
 use std::ffi::CStr;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -198,12 +200,21 @@ fn recorded_machines_are_read_as_they_are() {
         let tree = Tree::of(name);
         let folder = Folder::of(name);
         let mut sampler = folder.sampler();
+        let read_from = |sensor: &Sensor| {
+            let text = |path: &str| tree.text(path).expect("recorded");
+            let is_faulty = sensor
+                .fault
+                .as_ref()
+                .is_some_and(|path| text(path) == "1\n");
+            let celsius = sensor.celsius(text(&sensor.path).as_bytes());
+            celsius.filter(|_| !is_faulty)
+        };
         let found = until(&mut sampler, |found| {
             let mut volumes = found.file_systems.iter();
             volumes.all(|own| own.space.is_some())
         });
         let mut cores = Vec::new();
-        let text = |path: &str| crate::host::sensors::Files::text(&tree, path).expect("recorded");
+        let text = |path: &str| tree.text(path).expect("recorded");
         assert_eq!(
             found.cpu,
             procfs::cpu_times(text("proc/stat").as_bytes(), &mut cores)
@@ -214,6 +225,7 @@ fn recorded_machines_are_read_as_they_are() {
             procfs::memory(text("proc/meminfo").as_bytes())
         );
         assert!(found.load.is_some() && found.uptime.is_some(), "{name}");
+        assert_eq!(found.booted, Some(Wall(1_795_000_000_000)), "{name}");
         // Those behind a bus follow.
         let wanted = crate::host::sensors::sensors(&tree);
         let found = until(&mut sampler, |found| {
@@ -221,20 +233,11 @@ fn recorded_machines_are_read_as_they_are() {
                 .temperatures
                 .iter()
                 .filter(|own| own.celsius.is_some());
-            let readable = wanted.iter().filter(|sensor| {
-                let text = crate::host::sensors::Files::text(&tree, &sensor.path);
-                text.is_some_and(|text| sensor.celsius(text.as_bytes()).is_some())
-            });
+            let readable = wanted.iter().filter_map(read_from);
             read.count() == readable.count()
         });
         for (own, sensor) in found.temperatures.iter().zip(&wanted) {
-            let text = text(&sensor.path);
-            assert_eq!(
-                own.celsius,
-                sensor.celsius(text.as_bytes()),
-                "{name} {}",
-                own.name
-            );
+            assert_eq!(own.celsius, read_from(sensor), "{name} {}", own.name);
             assert_eq!((&*own.key, own.kind), (&*sensor.key, sensor.kind), "{name}");
         }
         assert_eq!(found.temperatures.len(), wanted.len(), "{name}");
@@ -327,6 +330,7 @@ fn the_word_of_a_raspberry_pi_has_a_source() {
         ("raspberry-pi-3", Some((0x50000, Firmware))),
         ("raspberry-pi-4", Some((1, Hwmon))),
         ("raspberry-pi-5", Some((0, Firmware))),
+        ("raspberry-pi-zero-2", Some((0xE0008, Firmware))),
         ("rk3588", None),
     ] {
         let folder = Folder::of(machine);

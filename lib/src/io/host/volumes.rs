@@ -66,7 +66,8 @@ impl Volumes {
         if self.is_known {
             return;
         }
-        let Ok(text) = self.mountinfo.read_all(buffer, MAX_BYTES) else {
+        // A line has all layers of an overlay in it.
+        let Ok(text) = self.mountinfo.read_to_end(buffer, MAX_BYTES) else {
             return;
         };
         self.is_known = true;

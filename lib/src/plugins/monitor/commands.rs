@@ -226,14 +226,12 @@ fn uptime(ctx: &Ctx<'_>, view: &HostView) -> Text {
     let Some(uptime) = view.sample.uptime else {
         return Text::new().bold("Up ").plain(UNKNOWN);
     };
-    let since = ctx
-        .now
-        .wall
-        .minus(uptime)
-        .local(&ctx.config.notify.timezone);
-    Text::new()
-        .bold(format!("Up {}", Human(uptime)))
-        .plain(format!(", since {since}"))
+    let text = Text::new().bold(format!("Up {}", Human(uptime)));
+    let Some(booted) = view.booted() else {
+        return text;
+    };
+    let since = booted.local(&ctx.config.notify.timezone);
+    text.plain(format!(", since {since}"))
 }
 
 /// Answers `/processes`.

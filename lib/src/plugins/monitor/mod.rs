@@ -129,7 +129,7 @@ impl Monitor {
             *spare = Arc::default();
         }
         if let Some(next) = Arc::get_mut(spare) {
-            usage::fill(next, &self.view.sample, sample, now);
+            usage::fill(next, &self.view, sample, now);
             std::mem::swap(spare, &mut self.view);
         }
     }

@@ -110,7 +110,6 @@ impl Sampler {
     }
 
     pub(super) fn asked(&mut self, ticket: Ticket, now: Mono) {
-        self.looks += 1;
         self.under_way = Some((ticket, now));
     }
 
@@ -125,6 +124,7 @@ impl Sampler {
 
     /// A look has brought something. What is to be told of it.
     pub(super) fn succeeded(&mut self, now: Now) -> Option<Report> {
+        self.looks += 1;
         let failed = std::mem::take(&mut self.failed);
         if failed > 0 {
             log::warn!("the host can be looked at again, after {failed} looks that failed");
