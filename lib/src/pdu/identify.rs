@@ -334,6 +334,9 @@ impl Identify {
         for units in &profile.units {
             add(&units.oid, super::plan::MAX_UNITS);
         }
+        if let Some(number) = &profile.unit_number {
+            add(number, super::plan::MAX_UNITS);
+        }
         for table in &profile.tables {
             add(&table.rows.oid, table.cap);
             let number = table.number.as_ref().map(|number| &number.oid);
@@ -551,9 +554,13 @@ fn maker(sys_object_id: &str) -> Option<&'static str> {
 
 fn says_pdu(descr: &str) -> bool {
     let descr = descr.to_lowercase();
-    descr.contains("pdu")
-        || descr.contains("power distribution")
-        || descr.contains("power distributed")
+    let words = [
+        "pdu",
+        "power distribution",
+        "power distributed",
+        "expert power control",
+    ];
+    words.iter().any(|words| descr.contains(words))
 }
 
 fn between(text: &str, before: &str, after: &str) -> Option<String> {

@@ -14,7 +14,7 @@ use super::value::{self, is_valid};
 use crate::small::{SmallMap, SmallSet};
 use crate::snmp::{Oid, Value, VarBind};
 pub(super) use rows::fill;
-use rows::{Walked, row_number, table_row, take_apart, unit_at, unit_rows};
+use rows::{UnitNames, Walked, row_number, table_row, take_apart, unit_at, unit_rows};
 use split::{Guards, split};
 use std::sync::Arc;
 
@@ -82,6 +82,26 @@ struct Wish {
     alternative: usize,
 }
 
+impl Wish {
+    /// Reads the objects beside it. Of several that tell its scale the first that is there counts; without any of them
+    /// it holds nothing, as nobody knows what its number means.
+    fn scale(&mut self, answered: &dyn Fn(&Oid) -> Option<Value>) {
+        let mut scale_is_known = None;
+        for (oid, says) in &self.scalings {
+            if says.is_scale() && scale_is_known == Some(true) {
+                continue;
+            }
+            let said = answered(oid);
+            self.cell.form = scaled(self.cell.form, says, said.as_ref());
+            self.is_valid &= says.allows(said.as_ref());
+            if says.is_scale() {
+                scale_is_known = Some(said.as_ref().and_then(value::whole).is_some());
+            }
+        }
+        self.is_valid &= scale_is_known != Some(false);
+    }
+}
+
 /// A unit (or one of its inlets) by the instance that names it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct UnitRow {
@@ -103,12 +123,9 @@ impl Layout {
         let mut units: Vec<Vec<u32>> = unit_rows.iter().map(|row| row.unit.clone()).collect();
         crate::small::sort_by_key(&mut units, Clone::clone);
         units.dedup();
-        let host = units.first().cloned().unwrap_or_else(|| vec![1]);
+        let names = UnitNames::new(&profile, found, &units);
         if let Some(only) = only {
-            let mut numbers: Vec<u32> = (0..)
-                .zip(&units)
-                .map(|(at, key)| unit_number(at, key))
-                .collect();
+            let mut numbers: Vec<u32> = names.numbers.iter().map(|(number, _)| *number).collect();
             if !numbers.contains(&only) {
                 numbers.dedup();
                 let known: Vec<String> = numbers.iter().map(u32::to_string).collect();
@@ -132,9 +149,9 @@ impl Layout {
             counted: Vec::new(),
             switchable: Vec::new(),
         };
-        layout.wish_device(&profile, &unit_rows, &host, only);
+        layout.wish_device(&profile, &unit_rows, &names.host, only);
         for (alternative, table) in profile.tables.iter().enumerate() {
-            layout.wish_table(table, alternative, found, &host);
+            layout.wish_table(table, alternative, found, &names);
         }
         for variables in &profile.variables {
             layout.wish_variables(variables, found);
@@ -188,11 +205,7 @@ impl Layout {
     /// The plan for a device that answered the trial like this. At most `batch` objects go into a request.
     pub(super) fn plan(mut self, answered: &dyn Fn(&Oid) -> Option<Value>, batch: usize) -> Plan {
         for wish in &mut self.wishes {
-            for (oid, says) in &wish.scalings {
-                let said = answered(oid);
-                wish.cell.form = scaled(wish.cell.form, says, said.as_ref());
-                wish.is_valid &= says.allows(said.as_ref());
-            }
+            wish.scale(answered);
         }
         let has_value = |wish: &Wish| {
             wish.is_valid
@@ -316,7 +329,13 @@ impl Layout {
         }
     }
 
-    fn wish_table(&mut self, table: &Table, alternative: usize, found: Found<'_>, host: &[u32]) {
+    fn wish_table(
+        &mut self,
+        table: &Table,
+        alternative: usize,
+        found: Found<'_>,
+        names: &UnitNames,
+    ) {
         let Some(cells) = found(&table.rows.oid) else {
             return;
         };
@@ -327,7 +346,7 @@ impl Layout {
         }
         let mut taken = SmallSet::new();
         for instance in cells.keys().take(table.cap) {
-            let Some(Walked { row, place }) = table_row(table, instance, found, host, &self.units)
+            let Some(Walked { row, place }) = table_row(table, instance, found, names, &self.units)
             else {
                 continue;
             };
@@ -485,6 +504,7 @@ fn relay(value: &Object) -> Object {
             on: few(1),
             off: few(0),
         },
+        scalings: [].into(),
         ..value.clone()
     }
 }
@@ -548,14 +568,6 @@ fn scaled(form: Form, says: &Says, said: Option<&Value>) -> Form {
 
 /// Stands for the table of what is found by its name.
 const NO_TABLE: usize = usize::MAX;
-
-/// What people call a unit.
-fn unit_number(at: usize, key: &[u32]) -> u32 {
-    match key {
-        [number] | [number, _] => *number,
-        _ => at as u32 + 1,
-    }
-}
 
 const UPTIME: Cell = Cell {
     target: Target::Uptime,

@@ -326,7 +326,7 @@ fn sum_of(rows: &[PlanRow], values: impl Iterator<Item = Option<f64>>, unit: u16
     let mut sum = None;
     for (row, value) in rows.iter().zip(values) {
         if row.unit == unit {
-            sum = Some(sum.unwrap_or(0.0) + value?);
+            sum = Some(value::tidy(sum.unwrap_or(0.0) + value?));
         }
     }
     sum
@@ -398,7 +398,7 @@ impl Sums {
         let sum = &mut of_unit.0[quantity as usize];
         *sum = match (*sum, value) {
             (Sum::Unsaid, Some(value)) => Sum::Value(value),
-            (Sum::Value(before), Some(value)) => Sum::Value(before + value),
+            (Sum::Value(before), Some(value)) => Sum::Value(value::tidy(before + value)),
             (Sum::Broken, _) | (_, None) => Sum::Broken,
         };
     }

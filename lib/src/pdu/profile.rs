@@ -55,6 +55,8 @@ pub struct Profile {
     /// Columns with one row for each unit (or inlet) behind the agent; the first that the device has. Empty for a
     /// family without chains.
     pub units: Box<[Rows]>,
+    /// A column of the units with the number by which tables name each, where that is not its instance.
+    pub unit_number: Option<Oid>,
     /// Quantities of a unit or of everything behind the agent. Several objects for one quantity are
     /// alternatives, the best first; power, apparent power and energy that none gives are the sums of the unit's phases.
     pub device: Box<[(Quantity, Scope, Object)]>,
@@ -204,6 +206,11 @@ pub enum Says {
 }
 
 impl Says {
+    /// True when without it nobody knows what the other object's number means.
+    pub const fn is_scale(&self) -> bool {
+        matches!(self, Says::Digits | Says::Ratio)
+    }
+
     /// Whether this answer lets the other object hold something. Nothing is an answer too: it says nothing.
     pub fn allows(&self, said: Option<&Value>) -> bool {
         if let (Says::ValidIfBit(bit), Some(said)) = (self, said) {
@@ -582,14 +589,19 @@ pub fn is_under(oid: &str, prefix: &str) -> bool {
 }
 
 /// Makers by the root of their PDUs' sysObjectID, so that a device without a profile is at least named. A root that
-/// other devices of theirs have too (UPSs) is none of these.
+/// other devices of theirs have too (UPSs, management boards, network sensors) is none of these.
 pub const MAKERS: &[(&str, &str)] = &[
     ("1.3.6.1.4.1.318.1.3.4", "APC"),
     ("1.3.6.1.4.1.318.1.3.11", "APC"),
     ("1.3.6.1.4.1.318.1.3.15", "APC"),
     ("1.3.6.1.4.1.318.1.3.32", "APC"),
     ("1.3.6.1.4.1.318.1.1.32", "APC"),
-    ("1.3.6.1.4.1.232.165", "HPE"),
+    ("1.3.6.1.4.1.232.165.2", "HPE"),
+    ("1.3.6.1.4.1.232.165.4", "HPE"),
+    ("1.3.6.1.4.1.232.165.5", "HPE"),
+    ("1.3.6.1.4.1.232.165.7", "HPE"),
+    ("1.3.6.1.4.1.232.165.9", "HPE"),
+    ("1.3.6.1.4.1.232.165.11", "HPE"),
     ("1.3.6.1.4.1.534.6.6", "Eaton"),
     ("1.3.6.1.4.1.20677", "Eaton"),
     ("1.3.6.1.4.1.705.2", "MGE"),
@@ -606,16 +618,17 @@ pub const MAKERS: &[(&str, &str)] = &[
     ("1.3.6.1.4.1.42610.1.4.4", "Bladeshelter"),
     ("1.3.6.1.4.1.2634", "WTI"),
     ("1.3.6.1.4.1.10418.17", "Avocent"),
-    ("1.3.6.1.4.1.13742", "Raritan"),
+    ("1.3.6.1.4.1.13742.1", "Raritan"),
+    ("1.3.6.1.4.1.13742.4", "Raritan"),
+    ("1.3.6.1.4.1.13742.6", "Raritan"),
+    ("1.3.6.1.4.1.13742.8", "Raritan"),
     ("1.3.6.1.4.1.17420", "DigiPower"),
     ("1.3.6.1.4.1.19536", "Panduit"),
     ("1.3.6.1.4.1.21239", "Vertiv"),
-    ("1.3.6.1.4.1.21317", "ATEN"),
     ("1.3.6.1.4.1.28402", "Conteg"),
-    ("1.3.6.1.4.1.28507", "Gude"),
     ("1.3.6.1.4.1.31034", "Schleifenbauer"),
     ("1.3.6.1.4.1.38446", "nVent Enlogic"),
-    ("1.3.6.1.4.1.39145", "ICT"),
+    ("1.3.6.1.4.1.39145.10", "ICT"),
     ("1.3.6.1.4.1.55108", "Riedo Networks"),
 ];
 

@@ -21,6 +21,7 @@ const BUILTIN: &[&str] = &[
     include_str!("../../profiles/hpe-mapdu3.toml"),
     include_str!("../../profiles/hpe-mapdu2.toml"),
     include_str!("../../profiles/hp-pdumm.toml"),
+    include_str!("../../profiles/hpe-hpdu.toml"),
     include_str!("../../profiles/dell-rpdu.toml"),
     include_str!("../../profiles/enlogic.toml"),
     include_str!("../../profiles/panduit-g5.toml"),

@@ -29,6 +29,50 @@ fn an_agent_without_a_system_group_is_known_by_what_it_answers() {
 }
 
 #[test]
+fn units_are_told_apart_by_the_number_on_their_display() {
+    let of = |modules: &[(u32, u32)]| {
+        let mut lines = String::new();
+        for (unit, module) in modules {
+            lines += &format!(
+                "26.4.3.1.1.{unit} {unit}
+                 26.4.3.1.2.{unit} {module}
+                 26.4.3.1.5.{unit} {module}0
+                 26.6.3.1.2.{unit} {module}
+                 26.6.3.1.3.{unit} 1
+                 26.6.3.1.5.{unit} {module}5
+                 26.6.3.1.7.{unit} {module}0\n"
+            );
+        }
+        Agent::below("1.3.6.1.4.1.318.1.1", &lines)
+    };
+    let alone = of(&[(1, 4)]).reading();
+    assert_eq!(
+        (alone.power_w, alone.current_a),
+        (Some(400.0), Some(4.5)),
+        "one unit may be called anything"
+    );
+    let pair = of(&[(1, 3), (2, 1)]);
+    let reading = pair.reading();
+    let watts: Vec<_> = reading
+        .phases
+        .iter()
+        .map(|it| it.electric.power_w)
+        .collect();
+    assert_eq!(watts, [Some(300.0), Some(100.0)]);
+    let chosen = |unit| {
+        let options = Options {
+            unit: Some(unit),
+            ..Options::default()
+        };
+        pair.identify(options).0
+    };
+    let third = chosen(3).reading;
+    assert_eq!((third.power_w, third.current_a), (Some(300.0), Some(3.5)));
+    let note = chosen(2).note.expect("a reason");
+    assert_eq!(note, "the device has no unit 2, only 3, 1");
+}
+
+#[test]
 fn chained_units_are_summed_or_chosen() {
     let column = "1.3.6.1.4.1.318.1.1.26.4.3.1.5";
     let phase = "1.3.6.1.4.1.318.1.1.26.6.3.1";

@@ -185,3 +185,43 @@ fn what_a_transfer_switch_calls_power_is_apparent() {
         .collect();
     assert_eq!(banks, [Some(6.0), Some(4.0)], "the first row is the total");
 }
+
+#[test]
+fn other_devices_of_makers_of_pdus_are_none() {
+    for (id, descr) in [
+        ("1.3.6.1.4.1.232.165.3", "HP UPS Network Module"),
+        ("1.3.6.1.4.1.21317", "Linux"),
+        ("1.3.6.1.4.1.28507.38", "Expert Net Control 2111"),
+        ("1.3.6.1.4.1.39145.13", "ICT Sine Wave Inverter"),
+        ("1.3.6.1.4.1.13742.3.2.5", "Raritan Dominion KX2"),
+    ] {
+        let objects = [
+            (
+                "1.3.6.1.2.1.1.1.0",
+                Value::OctetString(descr.as_bytes().into()),
+            ),
+            ("1.3.6.1.2.1.1.2.0", Value::ObjectId(oid(id))),
+            ("1.3.6.1.2.1.33.1.4.4.1.4.1", Value::Integer(500)),
+        ];
+        let identified = Agent::of(&objects).identified();
+        assert_eq!(identified.kind, Kind::NotAPdu, "{descr}");
+    }
+}
+
+#[test]
+fn an_inlet_with_three_phases_is_their_sum() {
+    let mut lines = String::new();
+    for phase in 1..=3 {
+        lines += &format!(
+            "2.1.1.4.{phase} 2402
+             2.1.1.5.{phase} 1050
+             2.1.1.7.{phase} 2500
+             2.1.1.11.{phase} 1000100\n"
+        );
+    }
+    let reading = Agent::below("1.3.6.1.4.1.232.165.9", &lines).reading();
+    assert_eq!(reading.power_w, Some(7500.0));
+    assert_eq!(reading.energy_kwh, Some(3000.3));
+    assert_eq!(reading.phases[2].electric.current_a, Some(10.5));
+    assert_eq!(reading.current_a, None, "there are three");
+}

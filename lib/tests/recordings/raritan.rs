@@ -13,6 +13,8 @@ fn two_inlets_are_two_units_whose_voltages_and_peaks_have_no_sum() {
             "3.3.3.1.2.1.{inlet} \"I{inlet}\"
              3.3.3.1.5.1.{inlet} 2
              3.3.4.1.7.1.{inlet}.1 3
+             3.3.4.1.7.1.{inlet}.4 0
+             3.3.4.1.7.1.{inlet}.5 0
              5.2.3.1.4.1.{inlet}.1 2500
              5.2.3.1.4.1.{inlet}.4 230
              5.2.3.1.4.1.{inlet}.5 {power}
@@ -46,6 +48,9 @@ fn poles_are_phases_and_the_neutral_is_none() {
         lines += &format!(
             "3.3.5.1.1.1.1.{pole} {pole}
              3.3.6.1.7.1.1.{pole}.1 3
+             3.3.6.1.7.1.1.{pole}.4 0
+             3.3.6.1.7.1.1.{pole}.5 0
+             3.3.6.1.7.1.1.{pole}.25 0
              5.2.4.1.4.1.1.{pole}.1 6500\n"
         );
         if pole < 4 {
@@ -71,6 +76,26 @@ fn poles_are_phases_and_the_neutral_is_none() {
         })
         .collect();
     assert_eq!(phases, [(Some(6.5), Some(231.0), Some(1500.0)); 3]);
+}
+
+#[test]
+fn a_number_without_its_digits_is_none_and_poles_count_as_their_inlet_does() {
+    let lines = "3.3.3.1.2.1.1 \"I1\"
+         3.3.3.1.5.1.1 4
+         3.3.4.1.7.1.1.1 3
+         5.2.3.1.4.1.1.1 9000
+         5.2.3.1.4.1.1.5 4500
+         5.2.4.1.4.1.1.1.1 6500
+         5.2.4.1.4.1.1.1.5 1500
+         3.5.3.1.2.1.1 \"1\"
+         5.4.3.1.4.1.1.1 680
+         5.4.3.1.3.1.1.14 7";
+    let reading = Agent::below(PX2, lines).reading();
+    assert_eq!(reading.power_w, None, "in watts or tenths of them");
+    let phase = reading.phases[0].electric;
+    assert_eq!((phase.current_a, phase.power_w), (Some(6.5), None));
+    let outlet = &reading.outlets[0];
+    assert_eq!((outlet.electric.current_a, outlet.on), (None, Some(true)));
 }
 
 #[test]
@@ -114,6 +139,7 @@ fn a_threshold_counts_where_it_is_enabled() {
         let lines = format!(
             "3.3.3.1.2.1.1 \"I1\"
              5.2.3.1.4.1.1.5 1000
+             3.3.4.1.7.1.1.5 0
              3.3.4.1.23.1.1.5 7000
              3.3.4.1.25.1.1.5 \"{enabled}\""
         );

@@ -8,6 +8,20 @@ const SENTRY4: &str = "1.3.6.1.4.1.1718.4.1";
 const GEIST: &str = "1.3.6.1.4.1.21239.5.2";
 
 #[test]
+fn what_adds_up_has_no_more_digits_than_its_parts() {
+    let lines = "3.3.1.3.1.1 100\n 3.3.1.3.2.1 200\n";
+    let mut agent = Agent::below(SENTRY4, lines);
+    for (at, energy) in [("1.1.1", 1), ("1.1.2", 2), ("2.1.1", 7)] {
+        let object = |column: &str, value| Agent::below(SENTRY4, &format!("{column}.{at} {value}"));
+        agent.objects.extend(object("5.3.1.13", energy).objects);
+        agent.objects.extend(object("5.3.1.3", 2300).objects);
+    }
+    let units = agent.reading().units;
+    let energies: Vec<_> = units.iter().map(|unit| unit.electric.energy_kwh).collect();
+    assert_eq!(energies, [Some(0.3), Some(0.7)]);
+}
+
+#[test]
 fn cords_are_units_and_a_number_chooses_all_cords_of_one() {
     let agent = Agent::below(
         SENTRY4,

@@ -21,7 +21,9 @@ pub(super) fn read_rest(mut reader: Reader<'_>, head: Arc<Head>, base: &str) -> 
         absent: head.absent,
     };
     let mut units = Vec::new();
+    let mut unit_number = None;
     if let Some(mut table) = reader.table("units") {
+        unit_number = table.get("number").and_then(|item| read.oid(&item));
         let rows = table.need("rows", "\".1.2.{unit}\"").map(alternatives);
         units.extend(rows.iter().flatten().filter_map(|item| read.rows(item)));
         table.finish();
@@ -79,6 +81,7 @@ pub(super) fn read_rest(mut reader: Reader<'_>, head: Arc<Head>, base: &str) -> 
         model: model.collect(),
         head,
         units: units.into(),
+        unit_number,
         device: device.into(),
         parts,
         tables,
@@ -218,11 +221,12 @@ impl Rest<'_> {
             .map_or(Some(self.absent), |item| few(&item));
         let mut scalings = Vec::new();
         for (key, says) in [("digits", Says::Digits), ("ratio", Says::Ratio)] {
-            let column = reader.get(key).and_then(|item| self.column_of(&item));
-            scalings.extend(column.map(|(oid, shape)| Scaling {
+            let columns = reader.get(key).map(alternatives).unwrap_or_default();
+            let columns = columns.iter().filter_map(|item| self.column_of(item));
+            scalings.extend(columns.map(|(oid, shape)| Scaling {
                 oid,
                 shape,
-                says,
+                says: says.clone(),
                 is_live: false,
             }));
         }

@@ -122,6 +122,46 @@ pub(in crate::pdu) fn fill(shape: &[Part], row: &UnitRow) -> Vec<u32> {
     instance
 }
 
+/// What tables and people call the units of a device.
+pub(super) struct UnitNames {
+    /// The unit that answers.
+    pub(super) host: Vec<u32>,
+    /// The number of each, and its key.
+    pub(super) numbers: Vec<(u32, Vec<u32>)>,
+}
+
+impl UnitNames {
+    pub(super) fn new(profile: &Profile, found: Found<'_>, units: &[Vec<u32>]) -> UnitNames {
+        let told = |key: &[u32]| number_in(found(profile.unit_number.as_ref()?)?.get(key)?);
+        let number = |(at, key): (u32, &Vec<u32>)| {
+            let number = told(key).unwrap_or(match key[..] {
+                [number] | [number, _] => number,
+                _ => at,
+            });
+            (number, key.clone())
+        };
+        UnitNames {
+            host: units.first().cloned().unwrap_or_else(|| vec![1]),
+            numbers: (1..).zip(units).map(number).collect(),
+        }
+    }
+
+    /// The key of the unit that a table calls so. Whatever the only one is called, it is the one.
+    fn key(&self, number: u32) -> Vec<u32> {
+        let known = self.numbers.iter().find(|(known, _)| *known == number);
+        match (known, &self.numbers[..]) {
+            (Some((_, key)), _) | (None, [(_, key)]) => key.clone(),
+            _ => vec![number],
+        }
+    }
+}
+
+/// A number that can be that of a unit or row.
+fn number_in(value: &Value) -> Option<u32> {
+    let number = u32::try_from(value.as_i64()?).ok();
+    number.filter(|number| *number > 0)
+}
+
 /// The unit that this key names. A table may name it by less than the units do (the unit, but not its inlet), or more.
 pub(super) fn unit_at(units: &[Vec<u32>], key: &[u32]) -> Option<u16> {
     let at = units
@@ -141,24 +181,20 @@ pub(super) fn table_row(
     table: &Table,
     instance: &[u32],
     found: Found<'_>,
-    host: &[u32],
+    names: &UnitNames,
     units: &[Vec<u32>],
 ) -> Option<Walked> {
     let (unit, row) = take_apart(&table.rows.shape, instance)?;
     let value = |column: &Oid| found(column)?.get(instance);
-    let told = |column: &Oid| {
-        let told = value(column).and_then(Value::as_i64);
-        told.and_then(|told| u32::try_from(told).ok())
-            .filter(|number| *number > 0)
-    };
+    let told = |column: &Oid| value(column).and_then(number_in);
     let unit = table
         .unit
         .as_ref()
         .and_then(told)
-        .map(|unit| vec![unit])
+        .map(|number| names.key(number))
         .or(unit);
     let place = UnitRow {
-        unit: unit.clone().unwrap_or_else(|| host.to_vec()),
+        unit: unit.clone().unwrap_or_else(|| names.host.clone()),
         row,
     };
     for keep in &table.keep {

@@ -293,6 +293,9 @@ impl Maker {
             .iter()
             .zip(object.scalings.iter().map(|scaling| &scaling.says))
         {
+            if says.is_scale() && form != object.form {
+                continue;
+            }
             if let (Form::Number(factor), Says::Digits | Says::Ratio) = (form, says) {
                 form = Form::Number(factor * 10f64.powi(-DIGITS as i32));
                 let value = match says {
