@@ -43,7 +43,7 @@ fn say(text: &str) -> Outcome {
     if text.is_empty() {
         return Ok(());
     }
-    print(&format!("{text}\n"))
+    print(&format!("{}\n", text.trim_end()))
 }
 
 /// On a terminal a text file is shown; another one is only announced.

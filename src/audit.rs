@@ -3,6 +3,7 @@
 use crate::args::AuditOptions;
 use crate::failure::{Failure, Outcome, print};
 use crate::load;
+use rackwarden_core::io::environment::reason;
 use rackwarden_core::io::store;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,7 @@ const SERVICE: &str = "/var/lib/rackwarden";
 pub(crate) fn run(options: &AuditOptions) -> Outcome {
     let dir = match &options.state_dir {
         Some(dir) => dir.clone(),
+        None if is_nowhere(options) => PathBuf::from(SERVICE),
         None => {
             let (config, path) = load::config(options.config.as_deref())?;
             let missing = || {
@@ -31,8 +33,9 @@ pub(crate) fn run(options: &AuditOptions) -> Outcome {
     };
     if let Err(err) = std::fs::read_dir(&dir) {
         return Err(Failure::operation(format!(
-            "{}: {err}; ask as root or as the agent's user",
-            dir.display()
+            "{}: {}; name the state directory, and ask as root or as the agent's user",
+            dir.display(),
+            reason(&err)
         )));
     }
     match store::verify(&dir) {
@@ -41,4 +44,9 @@ pub(crate) fn run(options: &AuditOptions) -> Outcome {
             "{why}; compare it with a copy from before"
         ))),
     }
+}
+
+/// There is no configuration at all.
+fn is_nowhere(options: &AuditOptions) -> bool {
+    options.config.is_none() && !load::path(None).exists()
 }

@@ -30,6 +30,9 @@ const LIMIT_W: f64 = 3000.0;
 /// When the excess begins and ends, after the start.
 const EXCESS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(24));
 
+/// For so long the meters of the PDUs have counted.
+const HOURS_BEFORE: f64 = 2000.0;
+
 /// Name, team, usual power, swing.
 const PDUS: [(&str, usize, f64, f64); 4] = [
     ("alpha", 0, 2310.0, 90.0),
@@ -55,6 +58,13 @@ const TEAMS: [&str; 2] = ["Team Alpha", "Team Bravo"];
 /// # Errors
 /// Says which socket could not be had.
 pub(crate) fn run(options: &DemoOptions) -> Outcome {
+    // Beyond loopback a token is needed, and here is nobody to set one.
+    if !options.listen.ip().is_loopback() {
+        return Err(Failure::usage(format!(
+            "--listen {}: the demo stays on this machine; write 127.0.0.1:PORT",
+            options.listen
+        )));
+    }
     start(options).map_err(Failure::operation)
 }
 
@@ -143,8 +153,10 @@ fn start_devices(clock: Clock) -> Result<Vec<SocketAddr>, String> {
 fn device(name: &str, base_w: f64, swing_w: f64) -> Device {
     let mut device = Device::apc_rpdu2(1);
     device.set_name(name);
+    device.set_zone(Zone::system());
     device.set_outlets(&OUTLETS.map(|(name, share)| (name, base_w * share)));
     device.set_wave(base_w, swing_w, Duration::from_secs(60));
+    device.set_energy(base_w / 1000.0 * HOURS_BEFORE);
     if name == "charlie" {
         device.add_step(EXCESS.0, EXCESS.1, 540.0);
     }

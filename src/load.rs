@@ -3,6 +3,8 @@
 use crate::failure::{Failure, report};
 use rackwarden_core::config::{Config, parse};
 use rackwarden_core::io::environment::{environment, reason};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// Files that are larger are not configurations.
@@ -28,11 +30,24 @@ pub(crate) fn read(path: &Path) -> Result<Config, Vec<String>> {
 }
 
 fn text(path: &Path) -> Result<String, String> {
-    let metadata = std::fs::metadata(path).map_err(|err| reason(&err))?;
-    if metadata.len() > MAX_BYTES {
-        return Err("larger than 64 MiB".to_owned());
+    let cannot = |err: std::io::Error| {
+        let what_to_do = match err.kind() {
+            ErrorKind::PermissionDenied => "try as root, or as the agent's user",
+            ErrorKind::InvalidData => "save it as UTF-8",
+            _ => "name the configuration with --config",
+        };
+        format!("{}; {what_to_do}", reason(&err))
+    };
+    let file = File::open(path).map_err(cannot)?;
+    let mut text = String::new();
+    let length = file
+        .take(MAX_BYTES + 1)
+        .read_to_string(&mut text)
+        .map_err(cannot)?;
+    if length as u64 > MAX_BYTES {
+        return Err("larger than 64 MiB; name the configuration with --config".to_owned());
     }
-    std::fs::read_to_string(path).map_err(|err| reason(&err))
+    Ok(text)
 }
 
 /// Like `read`, but ends the subcommand: every error goes to standard error, warnings too.

@@ -9,6 +9,7 @@ use rackwarden_core::io::simulator;
 use rackwarden_core::pdu::Profiles;
 use rackwarden_core::pdu::simulated::Agent;
 use rackwarden_core::snmp::Usm;
+use rackwarden_core::time::Zone;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::path::Path;
@@ -87,6 +88,7 @@ fn device(options: &SimulateOptions, model: &Agent, number: u32, usm: Option<&Ar
         agent.add_user(Arc::clone(usm), true);
     }
     if options.recording.is_none() {
+        agent.set_zone(Zone::system());
         agent.set_name(&format!("pdu-{}", number + 1));
         let mean_w = 800.0 + f64::from(number * 37 % 23) * 60.0;
         let period = Duration::from_secs(40 + u64::from(number % 7) * 11);

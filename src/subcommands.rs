@@ -262,7 +262,7 @@ pub(crate) const SUBS: &[Sub] = &[
     },
     Sub {
         name: "test-alert",
-        usage: "NAME",
+        usage: "NAME --value V",
         help: "send a test of an alert the whole way",
         about: "Runs one rule of the running agent with a made-up value, and sends its message, marked as a test, to everybody who would get it. Prints where it went and what each transport said, and ends with 1 if one did not accept it within 30 seconds. The alert itself, its budget and exceedings.log stay as they are. Only root, the agent's own user and owners may ask.",
         options: &[

@@ -108,6 +108,18 @@ fn usage_errors_are_one_line_and_end_with_2() {
             "rackwarden: audit: wrong arguments; write `rackwarden audit verify [DIR]`\n",
         ),
         (
+            &["test-alert", "power.limit:alpha"],
+            "rackwarden: test-alert: wrong arguments; write `rackwarden test-alert NAME --value V`\n",
+        ),
+        (
+            &["demo", "--listen", "0.0.0.0:0"],
+            "rackwarden: --listen 0.0.0.0:0: the demo stays on this machine; write 127.0.0.1:PORT\n",
+        ),
+        (
+            &["check", "--config", "/dev/zero"],
+            "rackwarden: /dev/zero: cannot be read: larger than 64 MiB; name the configuration with --config\n",
+        ),
+        (
             &["a\u{1b}[31m\nb"],
             "rackwarden: a[31m ⏎ b: unknown command; see `rackwarden --help`\n",
         ),
@@ -148,7 +160,7 @@ fn check_prints_every_error_and_ends_with_2() {
     assert_eq!(code, Some(2));
     assert_eq!(
         err,
-        "rackwarden: /nowhere/r.toml: cannot be read: no such file\n"
+        "rackwarden: /nowhere/r.toml: cannot be read: no such file; name the configuration with --config\n"
     );
 }
 

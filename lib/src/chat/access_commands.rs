@@ -181,7 +181,7 @@ fn revoke(desk: &mut Desk<'_>, invocation: &Invocation, args: &[&str]) {
         .as_ref()
         .map_or_else(|| "every right".to_owned(), in_words);
     desk.audit(invocation, format!("revoke {right} from {who}"), "done");
-    let mut text = Text::from(format!("{who} no longer has {right}.\n"));
+    let mut text = Text::from(format!("{who} has lost {right}.\n"));
     text.append(describe(desk, Some(&who)));
     desk.answer(invocation, Answer::text(text));
 }

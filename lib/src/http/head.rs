@@ -166,7 +166,7 @@ fn once<T>(place: &mut Option<T>, value: T) -> Result<(), Error> {
 
 fn body_len(method: &str, content_length: Option<&[u8]>) -> Result<usize, Error> {
     let len = match content_length {
-        None if method == "POST" => return Err(NO_LENGTH),
+        // RFC 9112 section 6.3: without a length and a coding there is no body.
         None => return Ok(0),
         Some(digits) if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) => {
             return Err(MALFORMED);
@@ -209,7 +209,6 @@ const VERSION: Error = Error::new(
 );
 const MALFORMED: Error = Error::new(400, "malformed_request", "this is not an HTTP request");
 const NO_HOST: Error = Error::new(400, "host_missing", "HTTP/1.1 requires a Host field");
-const NO_LENGTH: Error = Error::new(411, "length_required", "the body needs a Content-Length");
 const NO_CODING: Error = Error::new(
     400,
     "body_not_accepted",
@@ -243,6 +242,8 @@ mod tests {
         assert!(request.keep_alive);
         let request = complete("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 7\r\n\r\ntoken=x");
         assert_eq!(request.body, b"token=x");
+        let request = complete("POST /health HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!((request.method, request.body), ("POST", &b""[..]));
         let request = complete("GET http://b/x HTTP/1.1\r\nHost: a\r\n\r\n");
         assert_eq!((request.host, request.path), (Some("b"), "/x"));
     }
@@ -301,7 +302,6 @@ mod tests {
                 "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999999\r\n\r\n",
                 413,
             ),
-            ("POST / HTTP/1.1\r\nHost: a\r\n\r\n", 411),
         ] {
             match parse(text.as_bytes()) {
                 Parsed::Refused(error) => assert_eq!(error.status, status, "{text:?}"),

@@ -141,6 +141,10 @@ impl Schema {
                 json.key("items");
                 inner.write(json, None);
             }
+            Schema::Object(object) if or_null => json.key("anyOf").array(|json| {
+                Schema::Object(object).write(json, None);
+                json.object(|json| json.key("type").text("null"));
+            }),
             Schema::Object(object) => json
                 .key("$ref")
                 .text(&format!("#/components/schemas/{}", object.name)),
@@ -202,4 +206,23 @@ pub(crate) fn mismatch(schema: &Schema, value: &serde_json::Value, path: &str) -
         _ => false,
     };
     (!fits).then(|| format!("{path}: {value} is not {}", schema.words()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_that_may_be_null_says_so_to_programs() {
+        const INNER: Object = Object {
+            name: "Inner",
+            members: &[],
+        };
+        let mut json = Writer::new(64);
+        Schema::OrNull(&Schema::Object(&INNER)).write(&mut json, Some("why"));
+        assert_eq!(
+            json.finish(),
+            "{\"anyOf\":[{\"$ref\":\"#/components/schemas/Inner\"},{\"type\":\"null\"}],\"description\":\"why\"}"
+        );
+    }
 }

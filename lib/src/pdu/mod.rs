@@ -168,8 +168,8 @@ pub struct ProbeReading {
     pub value: f64,
 }
 
-/// A time by the device's own clock, without a zone: seconds since the epoch as if it were UTC. It is
-/// compared with other times of the same device only, never with our clock.
+/// A time by the device's own clock, without a zone: seconds since the epoch as if it were UTC. That clock may
+/// be wrong, so it decides nothing.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]

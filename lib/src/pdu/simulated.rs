@@ -182,6 +182,13 @@ impl Agent {
         }
     }
 
+    /// What its meter has counted until now, in kilowatt-hours.
+    pub fn set_energy(&mut self, kwh: f64) {
+        if let Some(model) = &mut self.model {
+            model.set_energy(kwh);
+        }
+    }
+
     /// The zone that the device's own clock shows; at first UTC.
     pub fn set_zone(&mut self, zone: Zone) {
         if let Some(model) = &mut self.model {

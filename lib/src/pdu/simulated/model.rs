@@ -116,6 +116,10 @@ impl Model {
         self.flow = flow;
     }
 
+    pub(super) fn set_energy(&mut self, kwh: f64) {
+        self.energy_kwh = kwh;
+    }
+
     pub(super) fn set_zone(&mut self, zone: Zone) {
         (self.zone, self.written) = (zone, None);
     }

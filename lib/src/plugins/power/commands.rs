@@ -5,7 +5,7 @@ use super::excess::{Watch, Watts, pdu_name};
 use super::judge::more_than_silence;
 use super::sums::Sum;
 use crate::chat::{Answer, Arg, Command, Invocation, Role, Spec};
-use crate::config::Config;
+use crate::config::{Config, suggest};
 use crate::ctx::Ctx;
 use crate::snapshot::{PduState, PduView, SumView};
 use crate::text::Text;
@@ -239,10 +239,14 @@ impl Power {
             None => format!("{kwh:.1} kWh"),
         };
         self.list(ctx, invocation, title, |power, line| match line {
-            Line::Pdu(index) => match power.devices[index as usize].view.energy_kwh {
-                Some(kwh) => words(kwh),
-                None => "the device has no meter".to_owned(),
-            },
+            Line::Pdu(index) => {
+                let view = &power.devices[index as usize].view;
+                match view.energy_kwh {
+                    Some(kwh) => words(kwh),
+                    None if view.read.is_none() => "not known".to_owned(),
+                    None => "the device has no meter".to_owned(),
+                }
+            }
             Line::Sum(_, _, members) => {
                 let all: Vec<f64> = members
                     .iter()
@@ -450,14 +454,39 @@ fn table(rows: Vec<(String, String)>) -> String {
     out
 }
 
-/// Answers with how the command is written.
+/// Answers that nothing has the name that was written, else with how the command is written.
 pub(super) fn usage(ctx: &mut Ctx<'_>, invocation: &Invocation) {
     let row = COMMANDS
         .iter()
         .find(|command| command.spec.name == invocation.command);
-    if let Some(command) = row {
-        ctx.usage(invocation, &command.spec);
+    let Some(Command { spec, .. }) = row else {
+        return;
+    };
+    let wrong = invocation
+        .arg(0)
+        .and_then(|name| nobody(ctx.config, spec.arg, name));
+    match wrong {
+        Some(wrong) => ctx.answer(&invocation.reply_to, Answer::text(wrong)),
+        None => ctx.usage(invocation, spec),
     }
+}
+
+/// One line for a name that no PDU (or team) has, with the nearest.
+fn nobody(config: &Config, arg: Arg, name: &str) -> Option<String> {
+    let what = match arg {
+        Arg::Pdu => "PDU",
+        Arg::PduOrTeam => "PDU or team",
+        Arg::Free | Arg::Alert => return None,
+    };
+    let all = complete(config, arg, "");
+    if all.iter().any(|known| known == name) {
+        return None;
+    }
+    let hint = match suggest::nearest(name, all.iter().map(String::as_str)) {
+        Some(near) => format!("Did you mean {near}?"),
+        None => "/current lists them.".to_owned(),
+    };
+    Some(format!("There is no {what} {name}. {hint}"))
 }
 
 #[cfg(test)]

@@ -7,10 +7,12 @@ use super::excess::{Episode, Level, Subject, Watch, Watts, pdu_name, pdu_words};
 use super::limits::{judge_limit, log_line};
 use crate::alert::{AlertState, Report, ReportKind, Sample, Severity};
 use crate::ctx::Ctx;
-use crate::pdu::DeviceTime;
 use crate::snapshot::PduState;
 use crate::time::{Human, Now, Wall};
 use std::time::Duration;
+
+/// So far a device's clock may be ahead.
+const CLOCK_SLACK: Duration = Duration::from_secs(60);
 
 impl Power {
     /// Takes a reading of a device: everything about it is judged in this very step.
@@ -134,10 +136,15 @@ impl Power {
         }
         match figures.peak_w {
             Some(peak_w) => {
-                if figures.peak_at != before.device_peak_at || device.view.peak_time.is_none() {
+                let is_another_w = before.device_peak_w.is_some_and(|w| w != peak_w);
+                let is_another_time =
+                    figures.peak_at.is_some() && figures.peak_at != before.device_peak_at;
+                if is_another_w || is_another_time {
+                    let is_first = !is_another_w && before.device_peak_at.is_none();
+                    let read = device.view.read.filter(|_| !is_first);
                     let zone = &ctx.config.notify.timezone;
-                    device.view.peak_time =
-                        figures.peak_at.map(|time: DeviceTime| time.to_wall(zone));
+                    let told = figures.peak_at.map(|time| time.to_wall(zone));
+                    device.view.peak_time = peak_time(told, read.map(|(_, read)| read), at.wall);
                 }
                 device.view.peak_w = Some(peak_w);
                 device.view.peak_is_devices = true;
@@ -361,6 +368,18 @@ impl Power {
 /// sysUpTime wraps after 497 days; a jump from the last hour before that is no restart.
 fn has_wrapped(before: u32) -> bool {
     before > u32::MAX - 360_000
+}
+
+/// When a device's peak was. Its clock may be wrong, or show the time of another zone: a peak that came after the
+/// reading before was not earlier, whatever it says, and none is in the future.
+fn peak_time(told: Option<Wall>, read: Option<Wall>, now: Wall) -> Option<Wall> {
+    match (told, read) {
+        (Some(told), Some(read)) if told >= read && told <= now => Some(told),
+        (_, Some(_)) => Some(now),
+        (told, None) => told
+            .filter(|told| *told <= now.plus(CLOCK_SLACK))
+            .map(|told| told.min(now)),
+    }
 }
 
 /// Why there is no answer, when it is known: a refusal, a network that is down, a name that is not known.

@@ -487,6 +487,69 @@ fn the_commands_answer_with_figures_of_the_same_moment() {
 }
 
 #[test]
+fn a_name_that_nothing_has_is_told_with_the_nearest() {
+    let mut sim = Sim::with_config(team(&["alpha", "bravo"], 9000.0));
+    sim.run_for(seconds(3));
+    for (line, want) in [
+        (
+            "/current alpah",
+            "There is no PDU or team alpah. Did you mean alpha?",
+        ),
+        (
+            "/peaks zzz",
+            "There is no PDU or team zzz. /current lists them.",
+        ),
+        (
+            "/outlets Team Alpha",
+            "There is no PDU Team. /current lists them.",
+        ),
+        ("/outlets", "usage: /outlets <pdu>"),
+        ("/reset bravp", "There is no PDU bravp. Did you mean bravo?"),
+        ("/reset bravo nonsense", "usage: /reset [name] [energy]"),
+        (
+            "/outlet zzz 1 off",
+            "There is no PDU zzz. /current lists them.",
+        ),
+        ("/outlet alpha 1 of", "usage: /outlet <pdu> <outlets>"),
+    ] {
+        let answer = ask(&mut sim, line);
+        assert!(answer.contains(want), "{line}: {answer}");
+    }
+}
+
+#[test]
+fn a_device_that_never_answered_is_not_said_to_have_no_meter() {
+    let mut sim = Sim::new(&[("alpha", 3000.0)]);
+    sim.device("alpha").set_silent(true);
+    sim.run_for(seconds(3));
+    let answer = ask(&mut sim, "/energy alpha");
+    assert!(answer.contains("alpha  not known"), "{answer}");
+}
+
+#[test]
+fn the_time_of_a_peak_that_was_seen_to_come_does_not_depend_on_the_devices_clock() {
+    for zone in ["Pacific/Auckland", "America/Los_Angeles"] {
+        let mut sim = Sim::new(&[("alpha", 3000.0)]);
+        let zone = crate::time::Zone::named(zone).expect("a known zone");
+        sim.device("alpha").agent().set_zone(zone);
+        sim.run_for(seconds(5));
+        let first = view(&sim, 0).peak_time;
+        assert!(
+            first.is_none_or(|first| first < sim.now().wall),
+            "{first:?}"
+        );
+        sim.device("alpha").set_power(2500.0);
+        sim.run_for(seconds(5));
+        let peak_time = view(&sim, 0).peak_time.expect("it was seen");
+        assert!(
+            sim.now().wall.since(peak_time) <= seconds(5),
+            "{peak_time:?}"
+        );
+        assert!(peak_time <= sim.now().wall, "{peak_time:?}");
+    }
+}
+
+#[test]
 fn a_lost_answer_costs_a_reading_and_no_more() {
     let mut sim = Sim::new(&[("alpha", 3000.0)]);
     sim.run_for(seconds(5));
