@@ -2,11 +2,12 @@
 //! net thread. What an answer means, when a try is repeated and when a device is given up is the engine's.
 //!
 //! Few wake-ups decide the shape. After a burst the socket is not watched: the service looks after a few
-//! milliseconds, when most answers wait together, and only then waits for stragglers. The sockets keep the
-//! system's default buffers; `pace` sees to it that no more answers can be under way than those hold.
+//! milliseconds, when most answers wait together, and only then waits for stragglers. `pace` sees to it that
+//! no more answers can be under way than the sockets' buffers hold.
 
 mod look;
 mod pace;
+mod socket;
 
 use crate::effect::earlier;
 use crate::event::Event;
@@ -20,9 +21,10 @@ use crate::snmp::{SnmpReply, SnmpRequest};
 use crate::time::Mono;
 use look::Look;
 use pace::Pace;
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use rustix::io::Errno;
+use socket::Socket;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -65,13 +67,13 @@ impl SnmpHandle {
         let mut refused = Vec::new();
         {
             let mut queue = self.shared.queue();
-            for request in requests {
-                if queue.len() < MAX_QUEUED {
-                    queue.push(request);
-                } else {
-                    refused.push(self.refusal(&request));
-                }
+            if queue.is_empty() {
+                *queue = requests;
+            } else {
+                queue.extend(requests);
             }
+            let fits = queue.len().min(MAX_QUEUED);
+            refused.extend(queue.drain(fits..).map(|request| self.refusal(&request)));
         }
         self.waker.wake();
         if refused.is_empty() {
@@ -118,11 +120,6 @@ pub struct SnmpService {
     held_since: Option<Mono>,
 }
 
-struct Socket {
-    udp: UdpSocket,
-    interest: Interest,
-}
-
 impl SnmpService {
     /// A service and its handle. Replies go to `inbox`; `seed` makes the request ids.
     pub fn new(clock: Clock, seed: u64, inbox: Inbox, waker: Waker) -> (SnmpService, SnmpHandle) {
@@ -165,19 +162,16 @@ impl SnmpService {
                     None => break,
                 },
             };
-            let result = open(&mut self.sockets, registry, transmit.to)
-                .and_then(|socket| socket.udp.send_to(&self.outgoing, transmit.to));
+            let result = open(&mut self.sockets, &mut self.pace, registry, transmit.to)
+                .and_then(|socket| socket.send(&self.outgoing, transmit.to));
             match result {
-                Ok(_) => self.pace.sent(),
-                Err(err) if err.kind() == io::ErrorKind::Interrupted => {
-                    self.blocked = Some(transmit);
-                }
-                Err(err) if err.kind() == io::ErrorKind::WouldBlock => {
+                Ok(()) => self.pace.sent(),
+                Err(Errno::AGAIN) => {
                     self.blocked = Some(transmit);
                     break;
                 }
                 Err(err) => {
-                    let detail = format!("cannot send: {}", reason(&err));
+                    let detail = format!("cannot send: {}", reason(err));
                     self.engine.handle_send_error(now, transmit, &detail);
                 }
             }
@@ -189,13 +183,13 @@ impl SnmpService {
         let mut count = 0;
         for socket in self.sockets.iter().flatten() {
             for _ in 0..MAX_DRAIN {
-                match socket.udp.recv_from(&mut self.incoming) {
+                match socket.receive(&mut self.incoming) {
                     Ok((len, from)) => {
                         count += 1;
                         self.engine
                             .handle_datagram(now, from, &self.incoming[..len]);
                     }
-                    Err(err) if err.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(Errno::AGAIN) => break,
                     // What is reported here are errors of earlier datagrams; reading clears them.
                     Err(_) => {}
                 }
@@ -221,8 +215,14 @@ impl SnmpService {
         if is_amid_burst && now.since(since) < SLOT {
             return;
         }
+        self.hand_over();
+    }
+
+    fn hand_over(&mut self) {
         self.held_since = None;
-        self.inbox.send(Event::Snmp(self.engine.take_replies()));
+        if self.engine.has_replies() {
+            self.inbox.send(Event::Snmp(self.engine.take_replies()));
+        }
     }
 
     /// Tells epoll what to wake us for.
@@ -239,7 +239,7 @@ impl SnmpService {
                 (false, false) => Interest::None,
             };
             if socket.interest != interest
-                && registry.modify(&socket.udp, token as u32, interest).is_ok()
+                && registry.modify(&socket.fd, token as u32, interest).is_ok()
             {
                 socket.interest = interest;
             }
@@ -271,6 +271,10 @@ impl Service for SnmpService {
         // What is left over from earlier must not take the room of the answers to come.
         self.drain(now);
         self.engine.handle_timeout(now);
+        if requests.len() > look::MANY {
+            // Answers to the burst before.
+            self.hand_over();
+        }
         self.look.burst_sent(now, requests.len());
         self.engine.submit(now, requests);
         self.pump(registry, now);
@@ -314,47 +318,26 @@ const fn token_of(addr: SocketAddr) -> usize {
 /// The socket for this address, opened at its first use.
 fn open<'a>(
     sockets: &'a mut [Option<Socket>; 2],
+    pace: &mut Pace,
     registry: &Registry<'_>,
     to: SocketAddr,
-) -> io::Result<&'a Socket> {
+) -> Result<&'a mut Socket, Errno> {
     let token = token_of(to);
     let place = &mut sockets[token];
     if place.is_none() {
-        let udp = bind(to)?;
-        registry.add(&udp, token as u32, Interest::None)?;
-        *place = Some(Socket {
-            udp,
-            interest: Interest::None,
-        });
+        let socket = Socket::open(to)?;
+        registry
+            .add(&socket.fd, token as u32, Interest::None)
+            .map_err(|err| Errno::from_io_error(&err).unwrap_or(Errno::IO))?;
+        pace.fit(socket.buffer_bytes());
+        *place = Some(socket);
     }
-    place
-        .as_ref()
-        .ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))
-}
-
-fn bind(to: SocketAddr) -> io::Result<UdpSocket> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let (family, any) = match to {
-        SocketAddr::V4(_) => (
-            AddressFamily::INET,
-            SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
-        ),
-        SocketAddr::V6(_) => (
-            AddressFamily::INET6,
-            SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
-        ),
-    };
-    let socket = rustix::net::socket_with(family, SocketType::DGRAM, flags, None)?;
-    if to.is_ipv6() {
-        rustix::net::sockopt::set_ipv6_v6only(&socket, true)?;
-    }
-    rustix::net::bind(&socket, &any)?;
-    Ok(UdpSocket::from(socket))
+    place.as_mut().ok_or(Errno::NOTCONN)
 }
 
 /// The system's words without its number: `Network is unreachable`.
-fn reason(err: &io::Error) -> String {
-    let text = err.to_string();
+fn reason(err: Errno) -> String {
+    let text = io::Error::from(err).to_string();
     match text.split_once(" (os error") {
         Some((words, _)) => words.to_owned(),
         None => text,

@@ -1,5 +1,6 @@
 //! When to look into the sockets. A single request waits for readiness: one wake-up, no delay. After a burst
-//! the first look comes when most answers are there; stragglers wake us, but not one by one.
+//! the first look comes when most answers are there; stragglers wake us, but not one by one. Where one large
+//! burst follows the other, the next one reads the answers to the last.
 
 use crate::time::Mono;
 use std::time::Duration;
@@ -19,6 +20,8 @@ pub(super) struct Look {
     /// When to look; `None` is when the socket says so.
     at: Option<Mono>,
     burst: Mono,
+    /// The last burst was one of many requests.
+    is_large: bool,
     /// Learnt: how long the devices take to answer a burst.
     first: Duration,
     pause: Duration,
@@ -30,6 +33,7 @@ impl Default for Look {
         Look {
             at: None,
             burst: Mono::ZERO,
+            is_large: false,
             first: SOONEST,
             pause: SOONEST,
             is_first: false,
@@ -48,10 +52,16 @@ impl Look {
 
     /// A burst of new questions has gone out.
     pub(super) fn burst_sent(&mut self, now: Mono, count: usize) {
+        let is_amid = self.is_large && now.since(self.burst) <= LATEST + SOONEST;
         self.burst = now;
+        self.is_large = count > MANY;
         self.pause = SOONEST;
         self.is_first = count > 1;
-        let wait = if count > MANY { SOONEST } else { self.first };
+        let wait = match (self.is_large, is_amid) {
+            (true, true) => LATEST + SOONEST,
+            (true, false) => SOONEST,
+            (false, _) => self.first,
+        };
         self.at = self.is_first.then(|| now + wait);
     }
 
@@ -156,6 +166,22 @@ mod tests {
         assert!(look.is_watching());
         look.burst_sent(at(2000), 4);
         assert_eq!(look.at(), Some(at(2004)));
+    }
+
+    #[test]
+    fn amid_large_bursts_the_next_one_comes_before_a_look() {
+        let mut look = Look::default();
+        look.burst_sent(at(80), 2);
+        look.burst_sent(at(100), 256);
+        assert_eq!(look.at(), Some(at(104)), "it may be the only one");
+        look.looked(at(104), 256, 0);
+        look.burst_sent(at(120), 256);
+        assert_eq!(look.at(), Some(at(144)));
+        look.burst_sent(at(140), 256);
+        assert_eq!(look.at(), Some(at(164)), "the last one's answers");
+        look.looked(at(164), 256, 0);
+        look.burst_sent(at(2100), 256);
+        assert_eq!(look.at(), Some(at(2104)));
     }
 
     #[test]

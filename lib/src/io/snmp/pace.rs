@@ -1,13 +1,13 @@
-//! How fast requests leave: so that their answers, should all come together, fit into a receive buffer of
-//! default size, however long we get no CPU. Whether devices answer plays no part: many dead ones hold
-//! nobody up.
+//! How fast requests leave: so that their answers, should all come together, fit into the receive buffer,
+//! however long we get no CPU. Whether devices answer plays no part: many dead ones hold nobody up.
 
 use crate::time::Mono;
 use std::time::Duration;
 
-/// `net.core.rmem_default` is 212,992 bytes, and the kernel charges 1,280 of them for a datagram of usual
-/// size. That leaves 166; a burst stays well below.
-const BURST: u64 = 128;
+/// Requests that leave together. A slot's, if the buffer is as large as it is on most systems.
+const BURST: u64 = 256;
+/// What a datagram takes in a receive buffer: the kernel charges 1,280 bytes for one of usual size, and not all are.
+const DATAGRAM_BYTES: usize = 1664;
 /// What is allowed anew in a millisecond. 10,000 devices take half a second, and as many dead ones can be
 /// asked twice in a second.
 const PER_MS: u64 = 22;
@@ -19,6 +19,7 @@ const PAUSE: Duration = Duration::from_millis(4);
 pub(super) struct Pace {
     /// In thousandths, as it fills by microseconds.
     level: u64,
+    burst: u64,
     filled: Mono,
     /// When it was found empty.
     emptied: Mono,
@@ -28,6 +29,7 @@ impl Default for Pace {
     fn default() -> Pace {
         Pace {
             level: BURST * 1000,
+            burst: BURST,
             filled: Mono::ZERO,
             emptied: Mono::ZERO,
         }
@@ -35,13 +37,20 @@ impl Default for Pace {
 }
 
 impl Pace {
+    /// A receive buffer of this size is in use.
+    pub(super) fn fit(&mut self, buffer_bytes: usize) {
+        let fits = (buffer_bytes / DATAGRAM_BYTES).max(1) as u64;
+        self.burst = self.burst.min(fits);
+        self.level = self.level.min(self.burst * 1000);
+    }
+
     /// Takes what the time since the last call allows.
     pub(super) fn fill(&mut self, now: Mono) {
         let passed_us = u64::try_from(now.since(self.filled).as_micros()).unwrap_or(u64::MAX);
         self.level = passed_us
             .saturating_mul(PER_MS)
             .saturating_add(self.level)
-            .min(BURST * 1000);
+            .min(self.burst * 1000);
         self.filled = now;
     }
 
@@ -89,6 +98,17 @@ mod tests {
         assert_eq!(send_all(&mut pace, at(104)), 88);
         assert_eq!(send_all(&mut pace, at(104)), 0);
         assert_eq!(send_all(&mut pace, at(105)), 22);
+    }
+
+    #[test]
+    fn a_small_buffer_makes_small_bursts() {
+        let mut pace = Pace::default();
+        pace.fit(425_984);
+        assert_eq!(send_all(&mut pace, at(100)), BURST);
+        pace.fit(65_536);
+        assert_eq!(send_all(&mut pace, at(200)), 39);
+        pace.fit(425_984);
+        assert_eq!(send_all(&mut pace, at(300)), 39, "the smallest one counts");
     }
 
     #[test]

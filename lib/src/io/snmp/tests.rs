@@ -3,6 +3,7 @@ use crate::effect::Ticket;
 use crate::io::net::Net;
 use crate::snmp::{Credentials, Message, Oid, PduKind, SnmpAnswer, SnmpAsk, SnmpTarget, Value};
 use std::collections::BTreeMap;
+use std::net::UdpSocket;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 
