@@ -140,7 +140,7 @@ fn snmp_message_seeds() -> Vec<Vec<u8>> {
         Value::Integer(-1),
         Value::Gauge32(u32::MAX),
         Value::Counter64(u64::MAX),
-        Value::OctetString(Box::from(*b"AP8959EU3")),
+        Value::OctetString((*b"AP8959EU3").into()),
         Value::NoSuchInstance,
         Value::Null,
     ];
@@ -614,7 +614,7 @@ fn reply_of_bytes(data: &[u8], turn: u32, ask: &SnmpAsk) -> SnmpAnswer {
     let value = |at: usize| match data.get((turn as usize * 7 + at) % data.len().max(1)) {
         Some(byte @ 0..=63) => Value::Integer(i64::from(*byte) - 1),
         Some(byte @ 64..=95) => Value::Gauge32(u32::from(*byte) << 24),
-        Some(96..=111) => Value::OctetString(Box::from(*b"1,2,12.5 kW")),
+        Some(96..=111) => Value::OctetString((*b"1,2,12.5 kW").into()),
         Some(112..=119) => Value::Counter64(u64::MAX),
         Some(_) => Value::OctetString(data.iter().copied().take(40).collect()),
         None => Value::Null,

@@ -54,6 +54,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When it is cut off or has a length form that SNMP does not use.
+    #[inline(always)]
     pub fn read(&mut self) -> Result<(u8, &'a [u8]), Malformed> {
         let (tag, len, body) = match *self.rest {
             [tag, len @ 0..=0x7f, ref body @ ..] => (tag, usize::from(len), body),
@@ -74,6 +75,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When it is cut off or of another type.
+    #[inline(always)]
     pub fn expect(&mut self, tag: u8) -> Result<&'a [u8], Malformed> {
         let (found, content) = self.read()?;
         if found == tag {
@@ -95,6 +97,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When something does.
+    #[inline]
     pub fn finish(self) -> Result<(), Malformed> {
         if self.rest.is_empty() {
             Ok(())
@@ -104,6 +107,7 @@ impl<'a> Reader<'a> {
     }
 }
 
+#[cold]
 fn long_length(form: u8, after: &[u8]) -> Result<(usize, &[u8]), Malformed> {
     let count = usize::from(form & 0x7f);
     if !(1..=4).contains(&count) {
@@ -164,12 +168,12 @@ pub(super) const fn header_len(len: usize) -> usize {
 
 /// Appends tag and length. Contents stay below 16 MiB: a datagram holds 64 KiB.
 pub(super) fn put_header(out: &mut Vec<u8>, tag: u8, len: usize) {
-    out.push(tag);
+    let [.., high, middle, low] = len.to_be_bytes();
     match len {
-        0..=0x7f => out.push(len as u8),
-        0x80..=0xff => out.extend_from_slice(&[0x81, len as u8]),
-        0x100..=0xffff => out.extend_from_slice(&[0x82, (len >> 8) as u8, len as u8]),
-        _ => out.extend_from_slice(&[0x83, (len >> 16) as u8, (len >> 8) as u8, len as u8]),
+        0..=0x7f => out.extend_from_slice(&[tag, low]),
+        0x80..=0xff => out.extend_from_slice(&[tag, 0x81, low]),
+        0x100..=0xffff => out.extend_from_slice(&[tag, 0x82, middle, low]),
+        _ => out.extend_from_slice(&[tag, 0x83, high, middle, low]),
     }
 }
 

@@ -167,6 +167,17 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// A GET of objects that `put_names` has written.
+    pub(super) fn get(request_id: i32, names: &'a [u8]) -> Draft<'a> {
+        Draft {
+            kind: PduKind::Get,
+            request_id,
+            status: 0,
+            index: 0,
+            binds: Binds::Written(names),
+        }
+    }
+
     /// The same PDU.
     pub fn of_pdu(pdu: &'a Pdu) -> Draft<'a> {
         Draft {
@@ -220,11 +231,12 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Varbinds to be written: names with NULL for a value, or pairs.
+/// Varbinds to be written: names with NULL for a value, or pairs; or as they are to stand there.
 #[derive(Clone, Copy)]
 enum Binds<'a> {
     Names(&'a [Oid]),
     Pairs(&'a [VarBind]),
+    Written(&'a [u8]),
 }
 
 impl Binds<'_> {
@@ -241,17 +253,14 @@ impl Binds<'_> {
                     with_header(with_header(bind.oid.as_bytes().len()) + bind.value.wire_len())
                 })
                 .sum(),
+            Binds::Written(bytes) => bytes.len(),
         }
     }
 
     fn put(&self, out: &mut Vec<u8>) {
         match self {
-            Binds::Names(oids) => {
-                for oid in *oids {
-                    put_name(out, oid, 2);
-                    out.extend_from_slice(&[ber::NULL, 0]);
-                }
-            }
+            Binds::Names(oids) => put_names(out, oids),
+            Binds::Written(bytes) => out.extend_from_slice(bytes),
             Binds::Pairs(binds) => {
                 for bind in *binds {
                     put_name(out, &bind.oid, bind.value.wire_len());
@@ -259,6 +268,14 @@ impl Binds<'_> {
                 }
             }
         }
+    }
+}
+
+/// Appends varbinds with these names and NULL for a value.
+pub(super) fn put_names(out: &mut Vec<u8>, oids: &[Oid]) {
+    for oid in oids {
+        put_name(out, oid, 2);
+        out.extend_from_slice(&[ber::NULL, 0]);
     }
 }
 
@@ -271,7 +288,8 @@ fn put_name(out: &mut Vec<u8>, oid: &Oid, value_len: usize) {
     out.extend_from_slice(content);
 }
 
-fn put_message(out: &mut Vec<u8>, version: Version, community: &[u8], pdu: &Draft<'_>) {
+/// Appends a message.
+pub(super) fn put_message(out: &mut Vec<u8>, version: Version, community: &[u8], pdu: &Draft<'_>) {
     let binds_len = pdu.binds.wire_len();
     let pdu_len = pdu.content_len(binds_len);
     let community_len = ber::header_len(community.len()) + community.len();

@@ -3,12 +3,14 @@
 pub mod ber;
 pub mod engine;
 pub mod message;
+mod octets;
 mod oid;
 pub mod usm;
 mod value;
 
 pub use ber::Malformed;
 pub use message::{Message, Pdu, PduKind};
+pub use octets::Octets;
 pub use oid::{Arcs, Oid, OidError};
 pub use usm::Usm;
 
@@ -35,7 +37,7 @@ pub enum Value {
     /// INTEGER, Integer32
     Integer(i64),
     /// OCTET STRING
-    OctetString(Box<[u8]>),
+    OctetString(Octets),
     /// NULL; also an INTEGER of length zero, which some firmware sends.
     Null,
     /// OBJECT IDENTIFIER

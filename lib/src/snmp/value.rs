@@ -49,7 +49,8 @@ impl Value {
     fn content_len(&self) -> usize {
         match self {
             Value::Integer(value) => ber::signed_len(*value),
-            Value::OctetString(bytes) | Value::Opaque(bytes) => bytes.len(),
+            Value::OctetString(bytes) => bytes.len(),
+            Value::Opaque(bytes) => bytes.len(),
             Value::ObjectId(oid) => oid.as_bytes().len(),
             Value::IpAddress(_) => 4,
             Value::Counter32(value) | Value::Gauge32(value) | Value::TimeTicks(value) => {

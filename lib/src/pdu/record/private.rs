@@ -5,7 +5,7 @@ use super::super::Identified;
 use super::super::plan::Target;
 use super::super::profile::Field;
 use crate::small::SmallMap;
-use crate::snmp::{Oid, Value, VarBind};
+use crate::snmp::{Octets, Oid, Value, VarBind};
 
 /// Stands where something was.
 const SHOWN: &str = "<private>";
@@ -137,7 +137,7 @@ impl Private {
         })
     }
 
-    fn bytes(&mut self, oid: &Oid, bytes: &[u8]) -> Box<[u8]> {
+    fn bytes(&mut self, oid: &Oid, bytes: &[u8]) -> Octets {
         let text = std::str::from_utf8(bytes).ok();
         let text = text.map(|text| text.trim_end_matches('\0'));
         let printable = text.filter(|text| !text.chars().any(char::is_control));

@@ -12,11 +12,12 @@
 
 mod answer;
 mod late;
+mod names;
 mod peers;
 mod tries;
 mod v3;
 
-use super::message::{RawMessage, encode_request};
+use super::message::{Draft, RawMessage, put_message};
 use super::usm::Report;
 use super::{Credentials, PduKind, SnmpAnswer, SnmpAsk, SnmpReply, SnmpRequest};
 use crate::fault::{Fault, FaultKind};
@@ -24,6 +25,7 @@ use crate::rng::Rng;
 use crate::small::SmallMap;
 use crate::time::Mono;
 use late::Late;
+use names::Names;
 use peers::{Peers, Written};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -49,6 +51,7 @@ pub struct Engine {
     to_send: VecDeque<u32>,
     /// They wait for keys.
     deferred: VecDeque<u32>,
+    names: Names,
     peers: Peers,
     /// Where SNMPv3 messages are decrypted.
     room: Vec<u8>,
@@ -140,6 +143,7 @@ impl Engine {
             timers: SmallMap::new(),
             to_send: VecDeque::new(),
             deferred: VecDeque::new(),
+            names: Names::default(),
             peers: Peers::new(salt),
             room: Vec::new(),
             replies: Vec::new(),
@@ -220,13 +224,13 @@ impl Engine {
             let to = target.addr;
             datagram.clear();
             match &target.credentials {
-                Credentials::Community(version, community) => encode_request(
-                    datagram,
-                    *version,
-                    community.expose().as_bytes(),
-                    i32::from(id),
-                    &request.asked.ask,
-                ),
+                Credentials::Community(version, community) => {
+                    let draft = match &request.asked.ask {
+                        SnmpAsk::Get(oids) => Draft::get(i32::from(id), self.names.written(oids)),
+                        ask => Draft::of_ask(*version, i32::from(id), ask),
+                    };
+                    put_message(datagram, *version, community.expose().as_bytes(), &draft);
+                }
                 Credentials::Usm(usm) => {
                     let question = peers::Question {
                         to,

@@ -83,18 +83,13 @@ impl Tries {
     }
 
     /// The slots of the requests that have a try with this id.
-    pub(super) fn slots(&self, id: u16) -> impl Iterator<Item = u32> + '_ {
-        let mut index = self.buckets[self.bucket(id)];
-        std::iter::from_fn(move || {
-            while index != NONE {
-                let entry = self.slab[index as usize];
-                index = entry.next;
-                if entry.id == id {
-                    return Some(entry.slot);
-                }
-            }
-            None
-        })
+    #[inline]
+    pub(super) fn slots(&self, id: u16) -> Slots<'_> {
+        Slots {
+            slab: &self.slab,
+            next: self.buckets[self.bucket(id)],
+            id,
+        }
     }
 
     fn bucket(&self, id: u16) -> usize {
@@ -131,6 +126,29 @@ impl Tries {
                 index = next;
             }
         }
+    }
+}
+
+/// Iterates over the slots of tries with one id.
+pub(super) struct Slots<'a> {
+    slab: &'a [Try],
+    next: u32,
+    id: u16,
+}
+
+impl Iterator for Slots<'_> {
+    type Item = u32;
+
+    #[inline]
+    fn next(&mut self) -> Option<u32> {
+        // The end of a list lies beyond the slab.
+        while let Some(entry) = self.slab.get(self.next as usize) {
+            self.next = entry.next;
+            if entry.id == self.id {
+                return Some(entry.slot);
+            }
+        }
+        None
     }
 }
 
