@@ -308,6 +308,79 @@ fn commands_about_alerts_are_audited_and_explained() {
 }
 
 #[test]
+fn why_explains_what_is_ok_and_no_command_takes_a_name_that_does_not_exist() {
+    let mut config = Sim::config(&[("alpha", 3333.0), ("bravo", 3000.0)]);
+    Sim::team(&mut config, "Team Alpha", 7000.0, &["alpha", "bravo"]);
+    let mut sim = settled(Sim::with_config(config));
+    sim.device("alpha").set_power(1120.0);
+    sim.run_for(seconds(60));
+    let alpha =
+        "power.limit:alpha is ok.\nrule: above 3333 W; ends at or below 3233.01 W\nlast values:\n";
+    let typo = "There is no alert power.limit:alhpa";
+    for (line, want) in [
+        ("/why power.limit:alpha", alpha),
+        ("/why power.limit:alpha", "  1120 W\n20:01:"),
+        (
+            "/why Team Alpha (team)",
+            "power.limit:Team Alpha (team) is ok.\nrule: above 7000 W",
+        ),
+        (
+            "/why power.unreachable:alpha",
+            "rule: above 10 s; ends at or below 0 s",
+        ),
+        (
+            "/why alpha",
+            "`alpha` may be power.limit:alpha, power.unreachable:alpha.",
+        ),
+        (
+            "/why power.limit:alhpa",
+            &format!("{typo}. Did you mean power.limit:alpha?"),
+        ),
+        ("/why alhpa", "There is no alert alhpa. Did you mean alpha?"),
+        (
+            "/mute power.limit:alhpa 1h",
+            &format!("{typo}; nothing was muted. Did you mean power.limit:alpha?"),
+        ),
+        (
+            "/mute power.restart:alpha 1h",
+            "power.restart:alpha is muted for 1 h",
+        ),
+        (
+            "/mute Team Alpha (team) 1h",
+            "power.limit:Team Alpha (team) is muted for 1 h",
+        ),
+        ("/why Team Alpha", "it is muted until"),
+        ("/mute all 1h", "All alerts are muted for 1 h"),
+        ("/why power.limit:alpha", "all alerts are muted until"),
+    ] {
+        sim.clear_transcript();
+        sim.post(OWNER, GROUP, line);
+        sim.run_for(seconds(3));
+        let transcript = sim.transcript();
+        assert!(
+            transcript.contains(want),
+            "{line}: no {want:?} in {transcript}"
+        );
+    }
+}
+
+#[test]
+fn a_name_that_several_alerts_have_means_the_one_that_fires() {
+    let mut sim = two();
+    sim.device("alpha").set_silent(true);
+    sim.run_for(seconds(30));
+    // Its limit is unknown meanwhile.
+    sim.post(OWNER, GROUP, "/ack alpha");
+    sim.run_for(seconds(3));
+    assert_eq!(
+        news(&sim, "power.unreachable:alpha: seen by"),
+        1,
+        "{}",
+        sim.transcript()
+    );
+}
+
+#[test]
 fn a_rack_that_nothing_happens_to_writes_next_to_nothing() {
     let mut sim = two();
     sim.run_for(seconds(3600));

@@ -28,7 +28,7 @@ const MAX_ENTRIES: usize = 20_000;
 /// Mutes of one book; the one that ends first makes room.
 const MAX_MUTES: usize = 1_000;
 /// Values that are kept for `/why`.
-const MAX_SAMPLES: usize = 20;
+pub(super) const MAX_SAMPLES: usize = 20;
 /// Numbers go round, so that the button of an old message does not soon mean another alert.
 const LAST_NUMBER: u32 = 99_999;
 /// A newer worst value reaches the disk at most so often; a transition does at once.
@@ -322,7 +322,7 @@ impl AlertBook {
     }
 
     /// Names that somebody may mean by `prefix`: a number, the start of a name, or the start of the thing
-    /// after its colon. An exact name stands alone.
+    /// after its colon. An exact name stands alone, and what fires comes before what does not.
     pub fn complete(&self, prefix: &str) -> Vec<String> {
         if prefix.eq_ignore_ascii_case(ALL) {
             return vec![ALL.to_owned()];
@@ -333,8 +333,6 @@ impl AlertBook {
                 return vec![entry.name.to_string()];
             }
         }
-        let wanted = prefix.to_lowercase();
-        let mut found = Vec::new();
         let muted = self.mutes.keys().map(String::as_str);
         let names: SmallSet<&str> = self
             .entries
@@ -342,15 +340,10 @@ impl AlertBook {
             .map(|name| &**name)
             .chain(muted)
             .collect();
-        for name in names {
-            let lower = name.to_lowercase();
-            if lower == wanted {
-                return vec![name.to_owned()];
-            }
-            let thing = lower.split_once(':').map_or("", |(_, thing)| thing);
-            if lower.starts_with(&wanted) || thing.starts_with(&wanted) {
-                found.push(name.to_owned());
-            }
+        let mut found = matching(names, prefix);
+        let fires = |name: &String| self.get(name).is_some_and(AlertEntry::is_open);
+        if found.len() > 1 && found.iter().any(fires) {
+            found.retain(fires);
         }
         found
     }
@@ -505,6 +498,23 @@ impl AlertBook {
         }
         std::mem::take(&mut self.queued)
     }
+}
+
+/// Of these names those that begin like `prefix`, or whose thing does. One that is equal stands alone.
+pub fn matching<'a>(names: impl IntoIterator<Item = &'a str>, prefix: &str) -> Vec<String> {
+    let wanted = prefix.to_lowercase();
+    let mut found = Vec::new();
+    for name in names {
+        let lower = name.to_lowercase();
+        if lower == wanted {
+            return vec![name.to_owned()];
+        }
+        let thing = lower.split_once(':').map_or("", |(_, thing)| thing);
+        if lower.starts_with(&wanted) || thing.starts_with(&wanted) {
+            found.push(name.to_owned());
+        }
+    }
+    found
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use super::notify::{Notifier, clock};
 use super::{AlertBook, AlertEntry, AlertState, Mute, book, inhibit};
 use crate::chat::desk::Desk;
 use crate::chat::{Answer, Arg, Caller, Invocation, Role, Spec};
-use crate::config::{Config, units};
+use crate::config::{Config, suggest, units};
+use crate::history;
 use crate::state::Pending;
 use crate::text::Text;
 use crate::time::{Human, Now, RELEASED, Wall};
@@ -15,6 +16,8 @@ use std::time::Duration;
 const MAX_LINES: usize = 60;
 /// A longer mute is a change of the configuration.
 const LONGEST_MUTE: Duration = Duration::from_secs(366 * 86_400);
+/// Of an alert that is ok `/why` shows the values of so long.
+const VALUES_OF: Duration = Duration::from_secs(40);
 /// When tomorrow begins for somebody who does not want to be disturbed before: minutes after midnight.
 const MORNING: u16 = 8 * 60;
 
@@ -81,7 +84,10 @@ pub fn run(desk: &mut Desk<'_>, invocation: &Invocation) -> bool {
             desk.usage(invocation, "");
             return true;
         }
-        ("why", Some(name)) => why(desk.alerts, desk.notifier, config, now, name),
+        ("why", Some(name)) => match desk.alerts.get(name) {
+            Some(entry) => why(desk.alerts, desk.notifier, config, now, entry),
+            None => why_not(desk, name),
+        },
         ("ack" | "unmute", Some(name)) => {
             let by = called(&invocation.caller);
             let state = &mut *desk.env.state;
@@ -102,7 +108,19 @@ pub fn run(desk: &mut Desk<'_>, invocation: &Invocation) -> bool {
                     by,
                     reason,
                 };
-                let outcome = mute(desk.alerts, config, now, order, desk.env.state);
+                let outcome = match known(desk, name) {
+                    Known::No(near) => {
+                        let near = did_you_mean(near);
+                        format!("There is no alert {name}; nothing was muted.{near}")
+                    }
+                    is_known => {
+                        let outcome = mute(desk.alerts, config, now, order, desk.env.state);
+                        match is_known {
+                            Known::Yes => outcome,
+                            _ => outcome + " No alert of this name is known yet.",
+                        }
+                    }
+                };
                 desk.audit(invocation, action(invocation, name), &outcome);
                 Text::from(outcome)
             }
@@ -220,22 +238,6 @@ fn mute(
     order: Order<'_>,
     state: &mut Pending,
 ) -> String {
-    let is_known = order.name == book::ALL
-        || book.get(order.name).is_some()
-        || book
-            .muted(order.name)
-            .is_some_and(|(name, _)| name == order.name);
-    // An alert that does not fire can be muted ahead of time, by its full name.
-    let is_full_name = order
-        .name
-        .split_once(':')
-        .is_some_and(|(rule, _)| rule.contains('.'));
-    if !is_known && !is_full_name {
-        return format!(
-            "There is no alert {} at present; nothing was muted. A name in full, such as power.limit:alpha, is muted ahead of time.",
-            order.name
-        );
-    }
     book.mute(
         now,
         order.name,
@@ -244,12 +246,12 @@ fn mute(
         state,
     );
     let until = clock(config, now, now.wall.plus(order.span));
-    let what = match order.name {
-        book::ALL => "All alerts are",
-        name => &format!("{name} is"),
+    let (what, they) = match order.name {
+        book::ALL => ("All alerts are", "They are"),
+        name => (&*format!("{name} is"), "It is"),
     };
     format!(
-        "{what} muted for {}, until {until}. It is still watched; /unmute {} ends it.",
+        "{what} muted for {}, until {until}. {they} still watched; /unmute {} ends it.",
         Human(order.span),
         crate::chat::grammar::quote(order.name)
     )
@@ -320,14 +322,135 @@ fn moment(config: &Config, now: Now, word: &str) -> Option<Wall> {
     now.wall.local_day(zone, 1, minutes)
 }
 
-fn why(book: &AlertBook, notifier: &Notifier, config: &Config, now: Now, name: &str) -> Text {
-    let Some(entry) = book.get(name) else {
-        let mut out = format!("{name} is ok, or has not been judged yet.");
-        if let Some((_, mute)) = book.muted(name) {
-            out.push_str(&format!(" It is {}.", muted(config, now, mute)));
-        }
-        return Text::from(out);
+/// Whether there is an alert of a name.
+#[derive(Debug, PartialEq)]
+enum Known {
+    Yes,
+    /// Nothing is known of it, but some have no rule: what only happens, such as `power.restart:alpha`.
+    Perhaps,
+    /// There is none; another one may be meant.
+    No(Option<String>),
+}
+
+fn known(desk: &Desk<'_>, name: &str) -> Known {
+    let is_muted = desk.alerts.mutes().any(|(muted, _)| muted == name);
+    if name == book::ALL || is_muted || desk.alerts.get(name).is_some() {
+        return Known::Yes;
+    }
+    if (desk.rule)(name).is_some() {
+        return Known::Yes;
+    }
+    let rules = (desk.rules)();
+    let split = |name| str::split_once(name, ':');
+    let kind = split(name).map(|(kind, _)| kind);
+    let is_rule = |kind| {
+        rules
+            .iter()
+            .any(|rule| split(rule).is_some_and(|(own, _)| own == kind))
     };
+    if kind.is_some_and(|kind| kind.contains('.') && !is_rule(kind)) {
+        return Known::Perhaps;
+    }
+    let things = rules.iter().filter_map(|rule| Some(split(rule)?.1));
+    let names = rules.iter().map(String::as_str).chain(things);
+    Known::No(suggest::nearest(name, names).map(str::to_owned))
+}
+
+fn did_you_mean(near: Option<String>) -> String {
+    near.map_or_else(String::new, |near| format!(" Did you mean {near}?"))
+}
+
+/// `/why` of an alert that is not in the book.
+fn why_not(desk: &Desk<'_>, name: &str) -> Text {
+    let (config, now) = (desk.env.config, desk.env.now);
+    if let Known::No(near) = known(desk, name) {
+        return Text::from(format!("There is no alert {name}.{}", did_you_mean(near)));
+    }
+    let rule = (desk.rule)(name);
+    let values = rule.map_or_else(Vec::new, |(_, unit)| last_values(desk, name, unit));
+    let mut out = vec![match values.is_empty() {
+        true => format!("{name} is ok, or has not been judged yet."),
+        false => format!("{name} is ok."),
+    }];
+    out.extend(rule.map(|(rule, unit)| format!("rule: {}", rule.in_words(unit))));
+    out.extend(what_holds(desk.alerts, desk.notifier, config, now, name));
+    with_values(&out, &values)
+}
+
+/// The last values that the history has of what an alert judges, as lines.
+fn last_values(desk: &Desk<'_>, name: &str, unit: &str) -> Vec<String> {
+    let (config, now) = (desk.env.config, desk.env.now);
+    let Some(series) = history::of_alert(name) else {
+        return Vec::new();
+    };
+    let query = history::Query {
+        series: vec![series],
+        from: now.wall.minus(VALUES_OF),
+        to: now.wall,
+        points: book::MAX_SAMPLES as u32,
+    };
+    let curves = desk.history.recall(now, &query);
+    // Of a device that answers, the alert of its silence has only the power.
+    let curve = curves.iter().find(|curve| curve.unit.symbol() == unit);
+    let lines = curve.into_iter().flat_map(|curve| {
+        let points = (0u32..).zip(&curve.points);
+        points.filter_map(|(index, span)| {
+            let at = curve.start.plus(curve.step * index);
+            let value = quantity(f64::from((*span)?.avg), unit);
+            Some(format!("{}  {value}", clock(config, now, at)))
+        })
+    });
+    lines.collect()
+}
+
+/// What keeps people from being told.
+fn what_holds(
+    book: &AlertBook,
+    notifier: &Notifier,
+    config: &Config,
+    now: Now,
+    name: &str,
+) -> Vec<String> {
+    let mut out = Vec::new();
+    if let Some((by, mute)) = book.muted(name) {
+        let which = if by == book::ALL {
+            "all alerts are"
+        } else {
+            "it is"
+        };
+        out.push(format!("{which} {}", muted(config, now, mute)));
+    }
+    if let Some(source) = book
+        .get(name)
+        .and_then(|entry| inhibit::because(book, config, entry))
+        .and_then(|source| book.get(&source))
+    {
+        let (name, what) = (&source.name, &source.summary);
+        out.push(format!("inhibited by {name}: {}: {what}", source.subject));
+    }
+    out.extend(notifier.flapping(config, now, name));
+    if let Some(because) = notifier.held_because(name) {
+        out.push(format!("not told: {because}"));
+    }
+    out
+}
+
+fn with_values(lines: &[String], values: &[String]) -> Text {
+    let text = Text::from(lines.join("\n"));
+    if values.is_empty() {
+        return text;
+    }
+    text.plain("\nlast values:").pre(values.join("\n"))
+}
+
+fn why(
+    book: &AlertBook,
+    notifier: &Notifier,
+    config: &Config,
+    now: Now,
+    entry: &AlertEntry,
+) -> Text {
+    let name = &*entry.name;
     let mut out = vec![line(book, config, now, entry)];
     if let Some(rule) = &entry.rule {
         out.push(format!("rule: {}", rule.in_words(entry.unit)));
@@ -338,23 +461,7 @@ fn why(book: &AlertBook, notifier: &Notifier, config: &Config, now: Now, name: &
         state.push_str(&format!(": {}", entry.reason));
     }
     out.push(state);
-    if let Some((by, mute)) = book.muted(name) {
-        let which = if by == book::ALL {
-            "all alerts are"
-        } else {
-            "it is"
-        };
-        out.push(format!("{which} {}", muted(config, now, mute)));
-    }
-    if let Some(source) = inhibit::because(book, config, entry).and_then(|source| book.get(&source))
-    {
-        let (name, what) = (&source.name, &source.summary);
-        out.push(format!("inhibited by {name}: {}: {what}", source.subject));
-    }
-    out.extend(notifier.flapping(config, now, name));
-    if let Some(because) = notifier.held_because(name) {
-        out.push(format!("not told: {because}"));
-    }
+    out.extend(what_holds(book, notifier, config, now, name));
     out.push(match (&entry.ack, notifier.next_reminder(now, name)) {
         (Some(ack), _) => format!(
             "seen by {} at {}; no reminders",
@@ -372,11 +479,7 @@ fn why(book: &AlertBook, notifier: &Notifier, config: &Config, now: Now, name: &
             format!("{}  {value}", clock(config, now, *at))
         })
         .collect();
-    let text = Text::from(out.join("\n"));
-    if samples.is_empty() {
-        return text;
-    }
-    text.plain("\nlast values:").pre(samples.join("\n"))
+    with_values(&out, &samples)
 }
 
 fn quantity(value: f64, unit: &str) -> String {
@@ -385,184 +488,4 @@ fn quantity(value: f64, unit: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::alert::{Report, ReportKind, Rule, Severity};
-    use crate::time::{Mono, Zone};
-    use std::sync::Arc;
-
-    const NAME: &str = "power.limit:alpha";
-
-    fn at(seconds: u64) -> Now {
-        Now {
-            mono: Mono::new(Duration::from_secs(seconds)),
-            wall: Wall(1_795_205_702_000 + seconds as i64 * 1000),
-        }
-    }
-
-    fn burning(state: &mut Pending) -> AlertBook {
-        let mut book = AlertBook::default();
-        for (seconds, watts, kind) in [
-            (0, 3120.0, ReportKind::State),
-            (2, 3310.25, ReportKind::Update),
-        ] {
-            let report = Report {
-                name: Arc::from(NAME),
-                subject: "Team Alpha (alpha)".to_owned(),
-                severity: Severity::Critical,
-                state: AlertState::Firing,
-                summary: format!("above power limit: {watts} W > 3000 W"),
-                value: Some(watts),
-                worst: Some(watts),
-                unit: "W",
-                at: at(seconds).wall,
-                kind,
-                rule: Some(Rule::above(3000.0, 2910.0)),
-                reason: "above the limit",
-            };
-            book.report(at(seconds), report, state);
-        }
-        book
-    }
-
-    fn words(text: &str) -> Vec<String> {
-        text.split_whitespace().map(str::to_owned).collect()
-    }
-
-    #[test]
-    fn a_mute_takes_a_duration_and_a_reason() {
-        for (line, want) in [
-            ("1h", Ok((3600, ""))),
-            ("2h new servers", Ok((7200, "new servers"))),
-            ("2 h new servers", Ok((7200, "new servers"))),
-            ("30m", Ok((1800, ""))),
-            ("22:00", Ok((6298, ""))),
-            ("until 6:30 night shift", Ok((36_898, "night shift"))),
-            ("tomorrow", Ok((42_298, ""))),
-            ("until", Err("until: ")),
-            ("25:00", Err("25:00: ")),
-            ("", Err("for how long?")),
-            ("soon", Err("soon: ")),
-            ("0s", Err("0s: a mute lasts")),
-            ("800d", Err("800d: a mute lasts")),
-        ] {
-            match (span_and_reason(&Config::empty(), at(0), &words(line)), want) {
-                (Ok((span, reason)), Ok(want)) => {
-                    assert_eq!((span.as_secs(), reason.as_str()), want, "{line}");
-                }
-                (Err(wrong), Err(want)) => assert!(wrong.starts_with(want), "{line}: {wrong}"),
-                (got, _) => panic!("{line}: {got:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn tomorrow_is_eight_in_the_morning_whatever_the_clock_does_that_night() {
-        let mut config = Config::empty();
-        config.notify.timezone = Zone::named("Europe/Berlin").expect("zone data");
-        for (rule, now, want) in [
-            (
-                "in the evening",
-                "2026-11-20T20:15:02Z",
-                "2026-11-21T07:00:00Z",
-            ),
-            (
-                "after midnight",
-                "2026-11-20T23:30:00Z",
-                "2026-11-22T07:00:00Z",
-            ),
-            (
-                "an hour is skipped",
-                "2027-03-27T20:00:00Z",
-                "2027-03-28T06:00:00Z",
-            ),
-            (
-                "an hour comes twice",
-                "2027-10-30T20:00:00Z",
-                "2027-10-31T07:00:00Z",
-            ),
-        ] {
-            let wall = |text| Wall::parse(text, &Zone::UTC).expect(text);
-            let mut moment = at(0);
-            moment.wall = wall(now);
-            let got = span_and_reason(&config, moment, &words("tomorrow"));
-            assert_eq!(
-                got,
-                Ok((wall(want).since(wall(now)), String::new())),
-                "{rule}"
-            );
-        }
-        let mut unset = at(0);
-        unset.wall = Wall(5000);
-        let wrong = span_and_reason(&config, unset, &words("tomorrow"));
-        assert!(wrong.is_err_and(|why| why.contains("is not set")));
-    }
-
-    #[test]
-    fn the_list_says_what_fires_who_saw_it_and_who_muted_it() {
-        let (mut state, config) = (Pending::new(0), Config::empty());
-        let mut book = AlertBook::default();
-        assert_eq!(list(&book, &config, at(0)).to_plain(), "Nothing fires.");
-        book = burning(&mut state);
-        assert_eq!(
-            list(&book, &config, at(60)).to_plain(),
-            "1 alert fires:\n#1 critical: Team Alpha (alpha): above power limit: 3310.25 W > 3000 W, \
-             since 20:15:02 (60 s), worst 3310.3 W"
-        );
-        assert!(ack(&mut book, at(60), NAME, "Ann", &mut state).contains("no more reminders"));
-        assert!(ack(&mut book, at(60), NAME, "Bob", &mut state).contains("by Ann already"));
-        assert!(ack(&mut book, at(60), "x", "Bob", &mut state).contains("does not fire"));
-        let order = |name| Order {
-            name,
-            span: Duration::from_secs(3600),
-            by: "Ann".to_owned(),
-            reason: "work".to_owned(),
-        };
-        assert_eq!(
-            mute(&mut book, &config, at(60), order(NAME), &mut state),
-            "power.limit:alpha is muted for 1 h, until 21:16:02. It is still watched; /unmute power.limit:alpha ends it."
-        );
-        mute(&mut book, &config, at(60), order(book::ALL), &mut state);
-        for (name, want) in [
-            ("alhpa", "nothing was muted"),
-            ("power.limit:bravo", "is muted for 1 h"),
-        ] {
-            let outcome = mute(&mut book, &config, at(60), order(name), &mut state);
-            assert!(outcome.contains(want), "{outcome}");
-        }
-        let text = list(&book, &config, at(60)).to_plain();
-        let want = ", seen by Ann\nAll alerts are muted until 21:16:02 by Ann (work).";
-        assert!(text.ends_with(want), "{text}");
-        assert_eq!(
-            unmute(&mut book, at(61), NAME, &mut state),
-            "power.limit:alpha is told again."
-        );
-        assert!(unmute(&mut book, at(61), NAME, &mut state).contains("/unmute all"));
-        assert_eq!(
-            unmute(&mut book, at(61), book::ALL, &mut state),
-            "Alerts are told again."
-        );
-        assert_eq!(
-            unmute(&mut book, at(61), NAME, &mut state),
-            "power.limit:alpha is not muted."
-        );
-    }
-
-    #[test]
-    fn why_shows_rule_state_and_values() {
-        let (mut state, config) = (Pending::new(0), Config::empty());
-        let book = burning(&mut state);
-        let notifier = Notifier::default();
-        let text = why(&book, &notifier, &config, at(60), NAME).to_plain();
-        for want in [
-            "rule: above 3000 W; ends at or below 2910 W",
-            "state: firing for 60 s: above the limit",
-            "no reminder is due",
-            "20:15:02  3120 W\n20:15:04  3310.3 W",
-        ] {
-            assert!(text.contains(want), "{want} in {text}");
-        }
-        let text = why(&book, &notifier, &config, at(60), "x").to_plain();
-        assert_eq!(text, "x is ok, or has not been judged yet.");
-    }
-}
+mod tests;

@@ -33,22 +33,20 @@ impl Rule {
 
     /// The rule in words, with its values in `unit`: `above 3000 W for 10 s; ends at or below 2910 W`.
     pub fn in_words(&self, unit: &str) -> String {
-        let unit = if unit.is_empty() {
-            String::new()
-        } else {
-            format!(" {unit}")
-        };
         let lasting = |span: Duration| match span {
             Duration::ZERO => String::new(),
             span => format!(" for {}", crate::time::Human(span)),
         };
-        format!(
-            "above {}{unit}{}; ends at or below {}{unit}{}",
-            self.on,
-            lasting(self.for_),
-            self.off.min(self.on),
-            lasting(self.clear_for),
-        )
+        let (for_, clear_for) = (lasting(self.for_), lasting(self.clear_for));
+        let (on, off) = (self.on, self.off.min(self.on));
+        if unit.is_empty() && on < 1.0 && off == 0.0 {
+            // The value is 1 while something is wrong, else 0.
+            return format!("while it is so{for_}; ends when it is not so{clear_for}");
+        }
+        let quantity = |value: f64| format!("{} {unit}", (value * 100.0).round() / 100.0);
+        let (on, off) = (quantity(on), quantity(off));
+        let (on, off) = (on.trim_end(), off.trim_end());
+        format!("above {on}{for_}; ends at or below {off}{clear_for}")
     }
 }
 
@@ -443,6 +441,20 @@ mod tests {
         assert_eq!(
             SLOW.in_words("%"),
             "above 80 % for 10 s; ends at or below 75 % for 4 s"
+        );
+        // 3 % below 3333 W.
+        let limit = Rule::above(3333.0, 3333.0 * 0.97);
+        assert_eq!(
+            limit.in_words("W"),
+            "above 3333 W; ends at or below 3233.01 W"
+        );
+        let flag = Rule {
+            clear_for: Duration::from_secs(60),
+            ..Rule::above(0.5, 0.0)
+        };
+        assert_eq!(
+            flag.in_words(""),
+            "while it is so; ends when it is not so for 60 s"
         );
     }
 

@@ -3,9 +3,10 @@
 use super::access::Access;
 use super::audit::AuditTail;
 use super::{Answer, ChatEnv, Invocation};
-use crate::alert::AlertBook;
 use crate::alert::notify::Notifier;
+use crate::alert::{AlertBook, Rule};
 use crate::ctx::Notice;
+use crate::history::History;
 use crate::host::HostView;
 use crate::snapshot::Snapshot;
 use crate::time::Now;
@@ -20,6 +21,12 @@ pub struct Desk<'a> {
     pub alerts: &'a mut AlertBook,
     /// Who is told what about them.
     pub notifier: &'a mut Notifier,
+    /// The names of all rules as they are configured.
+    pub rules: &'a dyn Fn() -> Vec<String>,
+    /// The rule of a name, and the unit of its values.
+    pub rule: &'a dyn Fn(&str) -> Option<(Rule, &'static str)>,
+    /// What values were.
+    pub history: &'a History,
     /// The state of the agent, brought up to date for this command.
     pub snapshot: &'a Snapshot,
     /// Names of the plugins that run.

@@ -119,8 +119,7 @@ impl Core {
         if is_known {
             return fires.ok_or_else(|| format!("{name} does not fire at {value}; give more"));
         }
-        let plugins = self.plugins.iter();
-        let names: Vec<String> = plugins.flat_map(|one| one.rules(&self.config)).collect();
+        let names = super::turn::rules(&self.plugins, &self.config);
         let near = suggest::nearest(name, names.iter().map(String::as_str));
         let hint = near.or(names.first().map(String::as_str));
         Err(match hint {

@@ -1,6 +1,8 @@
 //! One turn: lending the core's parts to whoever acts, and closing the books at its end.
 
 use super::*;
+use crate::alert::book;
+use crate::chat::Arg;
 
 impl Core {
     pub(super) fn with_plugin<T>(
@@ -33,11 +35,14 @@ impl Core {
     ) -> T {
         let (plugins, book, config) = (&self.plugins, &self.book, &self.config);
         let complete = |arg, prefix: &str| match arg {
-            crate::chat::Arg::Alert => book.complete(prefix),
-            arg => plugins
-                .iter()
-                .flat_map(|plugin| plugin.complete(config, arg, prefix))
-                .collect(),
+            Arg::Alert => {
+                let known = book.complete(prefix);
+                match known.is_empty() {
+                    true => complete(plugins, config, arg, prefix),
+                    false => known,
+                }
+            }
+            arg => complete(plugins, config, arg, prefix),
         };
         let mut env = ChatEnv {
             now,
@@ -71,12 +76,7 @@ impl Core {
     /// Runs a command of the house itself (general, access, alerts).
     pub(super) fn run_builtin(&mut self, now: Now, invocation: &Invocation, effects: &mut Effects) {
         let (plugins, config) = (&self.plugins, &self.config);
-        let complete = |arg, prefix: &str| {
-            plugins
-                .iter()
-                .flat_map(|plugin| plugin.complete(config, arg, prefix))
-                .collect()
-        };
+        let complete = |arg, prefix: &str| complete(plugins, config, arg, prefix);
         let env = ChatEnv {
             now,
             config,
@@ -93,6 +93,9 @@ impl Core {
             access: self.chat.access_mut(),
             alerts: &mut self.book,
             notifier: &mut self.notifier,
+            rules: &|| rules(plugins, config),
+            rule: &|name| plugins.iter().find_map(|one| one.rule(config, name)),
+            history: &self.history,
             snapshot: &self.snapshot,
             plugins: &self.plugin_names,
             started: self.started,
@@ -201,4 +204,20 @@ impl Core {
         snapshot.counters.journal_records = self.journal_records;
         self.snapshot = next;
     }
+}
+
+/// Names of what the argument of a command may mean, as far as they do not depend on what goes on.
+fn complete(plugins: &[Box<dyn Plugin>], config: &Config, arg: Arg, prefix: &str) -> Vec<String> {
+    if arg == Arg::Alert {
+        let rules = rules(plugins, config);
+        return book::matching(rules.iter().map(String::as_str), prefix);
+    }
+    let plugins = plugins.iter();
+    let names = plugins.flat_map(|plugin| plugin.complete(config, arg, prefix));
+    names.collect()
+}
+
+pub(super) fn rules(plugins: &[Box<dyn Plugin>], config: &Config) -> Vec<String> {
+    let plugins = plugins.iter();
+    plugins.flat_map(|plugin| plugin.rules(config)).collect()
 }

@@ -4,6 +4,7 @@ pub mod chart;
 pub mod monitor;
 pub mod power;
 
+use crate::alert::Rule;
 use crate::chat::{Arg, Invocation, Spec};
 use crate::config::Config;
 use crate::ctx::Ctx;
@@ -50,9 +51,14 @@ pub trait Plugin: Send {
     /// Takes an answer to one of its own tickets.
     fn handle(&mut self, _ctx: &mut Ctx<'_>, _reply: PluginReply) {}
 
-    /// The names of its rules as they are configured, for `rehearse`.
+    /// The names of its rules as they are configured, for `rehearse` and `rule`.
     fn rules(&self, _config: &Config) -> Vec<String> {
         Vec::new()
+    }
+
+    /// The rule of this name, and the unit of its values.
+    fn rule(&self, _config: &Config, _name: &str) -> Option<(Rule, &'static str)> {
+        None
     }
 
     /// Judges a made-up value by one of its rules and reports what the rule would. All else that follows from it is

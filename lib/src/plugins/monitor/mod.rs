@@ -14,6 +14,7 @@ mod watch;
 
 pub use sampler::ALERT as SAMPLER_ALERT;
 
+use crate::alert::Rule;
 use crate::chat::{Invocation, Spec};
 use crate::config::Config;
 use crate::ctx::Ctx;
@@ -203,6 +204,10 @@ impl super::Plugin for Monitor {
 
     fn rules(&self, config: &Config) -> Vec<String> {
         rehearse::names(config, &self.watches)
+    }
+
+    fn rule(&self, config: &Config, name: &str) -> Option<(Rule, &'static str)> {
+        rehearse::rule(config, &self.watches, name)
     }
 
     fn rehearse(&mut self, ctx: &mut Ctx<'_>, rule: &str, value: f64) -> bool {

@@ -3,6 +3,7 @@
 
 use super::judge::Watches;
 use super::watch::{Beside, Kind, Watch};
+use crate::alert::Rule;
 use crate::config::{Config, Metric};
 use crate::ctx::Ctx;
 use std::time::Duration;
@@ -31,6 +32,15 @@ pub(super) fn rehearse(ctx: &mut Ctx<'_>, watches: &Watches, name: &str, value: 
     let at = ctx.now;
     watch.judge(ctx, at, Some(value), beside);
     true
+}
+
+/// The rule of this name, and the unit of its values.
+pub(super) fn rule(config: &Config, watches: &Watches, name: &str) -> Option<(Rule, &'static str)> {
+    let known = watches.find_alert(name);
+    let known = known.map(|watch| (watch.kind, watch.threshold));
+    let configured = || configured(config, name).map(|(kind, _, threshold)| (kind, threshold));
+    let (kind, threshold) = known.or_else(configured)?;
+    Some((threshold.rule, kind.unit()))
 }
 
 /// A rule of the configuration whose thing has not been seen.

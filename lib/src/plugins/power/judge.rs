@@ -5,7 +5,8 @@ use super::Power;
 use super::device::{Before, Figures};
 use super::excess::{Episode, Level, Subject, Watch, Watts, pdu_name, pdu_words};
 use super::limits::{judge_limit, log_line};
-use crate::alert::{AlertState, Report, ReportKind, Sample, Severity};
+use crate::alert::{AlertState, Report, ReportKind, Rule, Sample, Severity};
+use crate::config::Config;
 use crate::ctx::Ctx;
 use crate::snapshot::PduState;
 use crate::time::{Human, Now, Wall};
@@ -392,6 +393,11 @@ fn ticks_span(ticks: u32) -> Duration {
     Duration::from_millis(u64::from(ticks) * 10)
 }
 
+/// When a device counts as unreachable: after so many seconds without an answer, until there is one.
+pub(super) fn silence(config: &Config) -> Rule {
+    Rule::above(config.power.unreachable_after.as_secs_f64(), 0.0)
+}
+
 pub(super) fn report_unreachable(
     ctx: &mut Ctx<'_>,
     index: u32,
@@ -403,6 +409,7 @@ pub(super) fn report_unreachable(
 ) {
     let name = format!("power.unreachable:{}", pdu_name(ctx.config, index));
     let subject = pdu_words(ctx.config, index);
+    let rule = silence(ctx.config);
     ctx.report(Report {
         name: name.into(),
         subject,
@@ -414,7 +421,7 @@ pub(super) fn report_unreachable(
         unit: "s",
         at,
         kind: ReportKind::State,
-        rule: None,
+        rule: Some(rule),
         reason,
     });
 }

@@ -28,6 +28,7 @@ mod trend;
 pub use exceedings::CsvJob;
 pub use excess::Episode;
 
+use crate::alert::Rule;
 use crate::chat::{Arg, Invocation, ReplyTo, Spec};
 use crate::config::Config;
 use crate::ctx::{Ctx, Notice};
@@ -461,6 +462,10 @@ impl super::Plugin for Power {
 
     fn rules(&self, config: &Config) -> Vec<String> {
         rehearse::names(config, &self.devices)
+    }
+
+    fn rule(&self, config: &Config, name: &str) -> Option<(Rule, &'static str)> {
+        rehearse::rule(config, &self.devices, name)
     }
 
     fn rehearse(&mut self, ctx: &mut Ctx<'_>, rule: &str, value: f64) -> bool {

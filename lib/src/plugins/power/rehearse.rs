@@ -3,9 +3,9 @@
 
 use super::device::Device;
 use super::excess::{Level, Subject, Watch, pdu_name};
-use super::judge::report_unreachable;
+use super::judge::{report_unreachable, silence};
 use super::limits::{Episodes, judge_limit};
-use crate::alert::{AlertState, Sample};
+use crate::alert::{AlertState, Rule, Sample};
 use crate::config::{Config, Limit, Limits};
 use crate::ctx::Ctx;
 use crate::time::Human;
@@ -62,6 +62,22 @@ pub(super) fn names(config: &Config, devices: &[Device]) -> Vec<String> {
         .zip(&config.pdus)
         .map(|(index, _)| unreachable(config, index));
     limits.chain(silence).collect()
+}
+
+/// The rule of this name, and the unit of its values.
+pub(super) fn rule(
+    config: &Config,
+    devices: &[Device],
+    name: &str,
+) -> Option<(Rule, &'static str)> {
+    let mut limits = limits(config, devices);
+    let limit = limits.find(|(subject, level, _)| subject.alert(config, *level) == name);
+    if let Some((_, _, limit)) = limit {
+        return Some((Watch::new(limit).rule(), "W"));
+    }
+    let mut silences = (0..config.pdus.len() as u32).map(|index| unreachable(config, index));
+    let is_silence = silences.any(|own| own == name);
+    is_silence.then(|| (silence(config), "s"))
 }
 
 fn unreachable(config: &Config, index: u32) -> String {
