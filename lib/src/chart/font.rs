@@ -1,6 +1,8 @@
 //! The letters of charts: strokes of one pen, drawn for this purpose, so that no machine needs a font and any size
 //! is as sharp as the next. What is not among them is written in letters that are, else as a box.
 
+use super::words::cut_middle;
+
 /// Strokes, as they stand in `GLYPHS`, are laid on a grid of these units: the baseline is 4, small letters reach 14,
 /// capitals 18.
 const BASELINE: f32 = 4.0;
@@ -235,20 +237,15 @@ pub(super) fn capital(em: f32) -> f32 {
     em * CAPITAL_EM
 }
 
-/// The text itself when it fits, else its beginning and `…`.
+/// The text itself when it fits, else as much of its beginning and its end as there is room for.
 pub(super) fn elide(text: &str, em: f32, room: f32) -> String {
     if width(text, em) <= room {
         return text.to_owned();
     }
-    let mut kept: Vec<char> = text.chars().take(200).collect();
-    while kept.pop().is_some() {
-        let short: String = kept.iter().collect();
-        let short = format!("{}…", short.trim_end());
-        if width(&short, em) <= room {
-            return short;
-        }
-    }
-    String::new()
+    let lengths = (0..text.chars().count().min(200)).rev();
+    let mut shorter = lengths.map(|length| cut_middle(text, length));
+    let fits = |short: &String| width(short, em) <= room;
+    shorter.find(fits).unwrap_or_default()
 }
 
 /// Calls `place` with each glyph, how far it is shifted in its cell, and how far the next one is.

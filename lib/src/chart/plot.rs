@@ -14,6 +14,11 @@ const MARGIN: f32 = 16.0;
 const ROW: f32 = 22.0;
 /// From so many lines on, the legend has two columns.
 const TWO_COLUMNS: usize = 4;
+/// Space between them.
+const GAP: f32 = 28.0;
+/// Up to so many lines stay in one column when a name is longer than this: two have no room for it.
+const MOST_LONG: usize = 5;
+const LONG_NAME: f32 = 120.0;
 /// More lines than this hide each other's bands, so they have none.
 const MOST_BANDS: usize = 3;
 /// Marks along each of several lines.
@@ -344,11 +349,12 @@ impl<'a> Plot<'a> {
         }
         let half = if few { 1.15 } else { 0.95 };
         let mut last: Option<Point> = None;
-        for sample in &samples {
+        for (place, sample) in samples.iter().enumerate() {
             let at = (sample.x, self.y(f64::from(sample.avg)));
+            let is_alone = || samples.get(place + 1).is_none_or(|next| next.begins);
             match last.filter(|_| !sample.begins) {
                 Some(from) => self.canvas.stroke(from, at, half),
-                // A point alone is a dot.
+                None if is_alone() => self.canvas.stroke(at, at, 2.4),
                 None => self.canvas.stroke(at, at, half + 0.4),
             }
             last = Some(at);
@@ -387,6 +393,7 @@ impl<'a> Plot<'a> {
             return;
         }
         for index in 0..count {
+            let mut has_mark = false;
             for mark in 0..MARKS {
                 let share = (mark as f32 + (index as f32 + 0.5) / count as f32) / MARKS as f32;
                 let wanted = self.left + share * (self.right - self.left);
@@ -395,7 +402,10 @@ impl<'a> Plot<'a> {
                 let near = self.samples[index]
                     .iter()
                     .min_by(|a, b| apart(a).total_cmp(&apart(b)));
-                if let Some(sample) = near.filter(|sample| apart(sample) <= reach) {
+                // What is too short for any of its places has a mark all the same.
+                let is_last = mark + 1 == MARKS && !has_mark;
+                if let Some(sample) = near.filter(|sample| apart(sample) <= reach || is_last) {
+                    has_mark = true;
                     let at = (sample.x, self.y(f64::from(sample.avg)));
                     self.mark(index, at);
                 }
@@ -420,10 +430,12 @@ impl<'a> Plot<'a> {
         };
         let is_shown = |value: f64| (axis.low..=axis.high).contains(&value);
         let all = self.chart.thresholds.iter();
-        let all: Vec<&Threshold> = all
+        let mut all: Vec<&Threshold> = all
             .filter(|threshold| threshold.value.is_finite())
             .take(MOST_THRESHOLDS)
             .collect();
+        // The highest first, as they stand one above the other.
+        crate::small::sort_by_key(&mut all, |threshold| (-threshold.value * 1e3) as i64);
         let shown = || all.iter().filter(|threshold| is_shown(threshold.value));
         let lines: Vec<f32> = shown().map(|threshold| self.y(threshold.value)).collect();
         for y in &lines {
@@ -515,11 +527,10 @@ impl<'a> Plot<'a> {
 
     fn legend(&mut self) {
         let lines = self.chart.drawn();
-        let columns = legend_columns(lines.len());
+        let columns = legend_columns(self.chart);
         let rows = lines.len().div_ceil(columns);
         let edge = self.canvas.width as f32 - MARGIN;
-        let gap = 28.0;
-        let column_width = (edge - MARGIN - gap * (columns - 1) as f32) / columns as f32;
+        let column_width = (edge - MARGIN - GAP * (columns - 1) as f32) / columns as f32;
         let top = self.bottom + 36.0;
         let cells = self.cells(columns == 1 && self.canvas.width >= 640);
         let widest: Vec<f32> = (0..cells.first().map_or(0, Vec::len))
@@ -529,7 +540,7 @@ impl<'a> Plot<'a> {
             })
             .collect();
         for (index, line) in lines.iter().enumerate() {
-            let left = MARGIN + (index / rows) as f32 * (column_width + gap);
+            let left = MARGIN + (index / rows) as f32 * (column_width + GAP);
             let baseline = top + (index % rows) as f32 * ROW + 16.0;
             let right = self.numbers(&cells[index], &widest, (left + column_width, baseline));
             self.swatch(index, (left, baseline - font::capital(TEXT_EM) / 2.0));
@@ -603,13 +614,19 @@ impl<'a> Plot<'a> {
     }
 }
 
-fn legend_columns(lines: usize) -> usize {
-    if lines >= TWO_COLUMNS { 2 } else { 1 }
+/// Two for many lines, unless their names would be cut and there is room for them one below the other.
+fn legend_columns(chart: &Chart) -> usize {
+    let lines = chart.drawn();
+    let is_long = |line: &Line| font::width(&line.label, TEXT_EM) > LONG_NAME;
+    match lines.len() {
+        ..TWO_COLUMNS => 1,
+        ..=MOST_LONG if lines.iter().any(is_long) => 1,
+        _ => 2,
+    }
 }
 
 fn legend_rows(chart: &Chart) -> usize {
-    let lines = chart.drawn().len();
-    lines.div_ceil(legend_columns(lines)) + usize::from(!chart.footnote().is_empty())
+    chart.drawn().len().div_ceil(legend_columns(chart)) + usize::from(!chart.footnote().is_empty())
 }
 
 /// Adds the mark of a line to the mask.

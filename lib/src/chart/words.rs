@@ -8,7 +8,7 @@ use crate::text::Text;
 /// Characters of a sparkline.
 const WIDTH: usize = 48;
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-/// Longer names are cut.
+/// Longer names are cut in the middle: what tells them apart is more often at the end.
 const MOST_NAME: usize = 24;
 
 impl Chart {
@@ -28,7 +28,7 @@ impl Chart {
     /// The whole chart in block characters, for terminals and mail.
     pub fn to_text(&self) -> Text {
         let mut text = self.heading();
-        let cut = |line: &Line| -> String { line.label.chars().take(MOST_NAME).collect() };
+        let cut = |line: &Line| cut_middle(&line.label, MOST_NAME);
         let names = self.drawn().iter().map(|line| cut(line).chars().count());
         let widest = names.max().unwrap_or(0);
         for (line, summary) in self.summaries() {
@@ -63,7 +63,10 @@ impl Chart {
         let known = || bins.iter().flatten().map(|value| f64::from(*value));
         let low = known().fold(f64::MAX, f64::min);
         let high = known().fold(f64::MIN, f64::max);
-        let (low, high) = scale::spread(self.unit, low, high);
+        let (low, high) = match self.unit {
+            Unit::Percent => (0.0, high.max(100.0)),
+            unit => scale::spread(unit, low, high),
+        };
         let block = |value: &Option<f32>| {
             value.map_or(' ', |value| {
                 let share = (f64::from(value) - low) / (high - low);
@@ -119,6 +122,18 @@ impl Chart {
     }
 }
 
+/// The text itself when it is no longer than this, else its beginning and its end around a `…`.
+pub(super) fn cut_middle(text: &str, length: usize) -> String {
+    let chars: Vec<char> = text.chars().collect();
+    if chars.len() <= length {
+        return text.to_owned();
+    }
+    let kept = length.saturating_sub(1);
+    let (head, tail) = (&chars[..kept.div_ceil(2)], &chars[chars.len() - kept / 2..]);
+    let text = |part: &[char]| part.iter().collect::<String>();
+    format!("{}…{}", text(head).trim_end(), text(tail).trim_start())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,6 +186,28 @@ mod tests {
             chart.sparkline(&chart.lines[0]),
             "▁▁▁▁▁▁▁▁▃▃▃▃▃▃▃▃        ▅▅▅▅▅▅▅▅▇▇▇▇▇▇▇▇████████"
         );
+    }
+
+    #[test]
+    fn a_share_is_drawn_of_the_whole() {
+        let mut chart = chart(&[Some(62.0), Some(12.0)]);
+        chart.unit = Unit::Percent;
+        let want = "▆".repeat(24) + &"▂".repeat(24);
+        assert_eq!(chart.sparkline(&chart.lines[0]), want);
+    }
+
+    #[test]
+    fn long_names_that_differ_at_their_ends_stay_apart() {
+        for (length, want) in [
+            (37, "rack-17-left-front-upper-row-b-feed-a"),
+            (24, "rack-17-left…ow-b-feed-a"),
+            (2, "r…"),
+            (1, "…"),
+            (0, "…"),
+        ] {
+            let name = "rack-17-left-front-upper-row-b-feed-a";
+            assert_eq!(cut_middle(name, length), want);
+        }
     }
 
     #[test]

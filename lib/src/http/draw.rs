@@ -69,6 +69,10 @@ pub(super) fn sparkline(series: &Series, limit: Option<f64>, points: usize) -> O
             let _ = write!(line, "{command}{} {}", x(index), y(values[index]));
             command = 'L';
         }
+        if run.len() == 1 {
+            // A point alone is a dot: a line without length has round ends.
+            line.push_str("h0");
+        }
         let _ = write!(area, "M{} {HEIGHT}", x(run.start));
         for index in run.clone() {
             let _ = write!(area, "L{} {}", x(index), y(values[index]));
