@@ -197,6 +197,13 @@ impl Wall {
         Some(Wall(zoned.ok()?.timestamp().as_millisecond()))
     }
 
+    /// When the local month of this moment began.
+    pub fn local_month(self, zone: &Zone) -> Option<Wall> {
+        let first = self.zoned(zone).date().first_of_month();
+        let zoned = first.at(0, 0, 0, 0).to_zoned(zone.0.clone()).ok()?;
+        Some(Wall(zoned.timestamp().as_millisecond()))
+    }
+
     fn timestamp(self) -> jiff::Timestamp {
         jiff::Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 {
             jiff::Timestamp::MIN

@@ -44,7 +44,7 @@ pub(super) const COMMANDS: &[Command<Power>] = &[
         spec: Spec {
             name: "energy",
             usage: "[name]",
-            help: "what each PDU, team and the site have counted, and what it costs",
+            help: "energy counted, and used today and this month, with its cost",
             example: "/energy alpha",
             role: Role::Viewer,
             action: None,
@@ -135,7 +135,7 @@ pub(super) fn complete(config: &Config, arg: Arg, prefix: &str) -> Vec<String> {
 }
 
 /// What an answer is about.
-struct Chosen {
+pub(super) struct Chosen {
     pdus: Vec<u32>,
     teams: Vec<u32>,
     with_site: bool,
@@ -143,7 +143,7 @@ struct Chosen {
 
 impl Chosen {
     /// Everything, one PDU, or a team with its members.
-    fn of(config: &Config, name: Option<&str>) -> Option<Chosen> {
+    pub(super) fn of(config: &Config, name: Option<&str>) -> Option<Chosen> {
         let Some(name) = name else {
             return Some(Chosen {
                 pdus: (0..config.pdus.len() as u32).collect(),
@@ -175,7 +175,7 @@ impl Power {
             Some(at) => format!("Power at {}", at.local(&ctx.config.notify.timezone)),
             None => "Power: nothing has been read yet".to_owned(),
         };
-        self.list(ctx, invocation, title, |power, line| match line {
+        self.list(ctx, invocation, title, &|power, line| match line {
             Line::Pdu(index) => {
                 let device = &power.devices[index as usize];
                 let limit_w = device.hard.as_ref().map(|watch| watch.limit.on_w);
@@ -190,7 +190,8 @@ impl Power {
                     _ => words,
                 }
             }
-            Line::Sum(view, sum, members) => {
+            Line::Sum { sum, members, .. } => {
+                let view = &sum.view;
                 let words = sum_words(view, members);
                 let watch = sum.hard.as_ref().or(sum.soft.as_ref());
                 match view.power_w.filter(|_| view.missing.is_empty()) {
@@ -204,7 +205,7 @@ impl Power {
     fn peaks(&mut self, ctx: &mut Ctx<'_>, invocation: &Invocation) {
         let zone = ctx.config.notify.timezone.clone();
         let title = "Highest power since the last reset".to_owned();
-        self.list(ctx, invocation, title, |power, line| {
+        self.list(ctx, invocation, title, &|power, line| {
             let (peak, whose) = match line {
                 Line::Pdu(index) => {
                     let view = &power.devices[index as usize].view;
@@ -215,49 +216,14 @@ impl Power {
                     };
                     (view.peak_w.map(|w| (w, view.peak_time)), whose)
                 }
-                Line::Sum(view, ..) => (view.peak.map(|(w, at)| (w, Some(at))), "by the agent"),
+                Line::Sum { sum, .. } => {
+                    (sum.view.peak.map(|(w, at)| (w, Some(at))), "by the agent")
+                }
             };
             match peak {
                 Some((w, Some(at))) => format!("{}  {} ({whose})", Watts(w), at.local(&zone)),
                 Some((w, None)) => format!("{}  ({whose}, time not known)", Watts(w)),
                 None => "not known".to_owned(),
-            }
-        });
-    }
-
-    fn energy(&mut self, ctx: &mut Ctx<'_>, invocation: &Invocation) {
-        let price = ctx.config.power.energy_price.clone();
-        let title = match &price {
-            Some(price) => format!(
-                "Energy that the devices have counted, at {}",
-                price.written()
-            ),
-            None => "Energy that the devices have counted".to_owned(),
-        };
-        let words = |kwh: f64| match &price {
-            Some(price) => format!("{kwh:.1} kWh  {}", price.of_kwh(kwh)),
-            None => format!("{kwh:.1} kWh"),
-        };
-        self.list(ctx, invocation, title, |power, line| match line {
-            Line::Pdu(index) => {
-                let view = &power.devices[index as usize].view;
-                match view.energy_kwh {
-                    Some(kwh) => words(kwh),
-                    None if view.read.is_none() => "not known".to_owned(),
-                    None => "the device has no meter".to_owned(),
-                }
-            }
-            Line::Sum(_, _, members) => {
-                let all: Vec<f64> = members
-                    .iter()
-                    .filter_map(|index| power.devices.get(*index as usize)?.view.energy_kwh)
-                    .collect();
-                let sum: f64 = all.iter().sum();
-                match all.len() {
-                    0 => "not known".to_owned(),
-                    known if known == members.len() => words(sum),
-                    known => format!("≥ {} ({known} of {})", words(sum), members.len()),
-                }
             }
         });
     }
@@ -307,45 +273,63 @@ impl Power {
         ctx: &mut Ctx<'_>,
         invocation: &Invocation,
         title: String,
-        words: impl Fn(&Power, Line<'_>) -> String,
+        words: &dyn Fn(&Power, Line<'_>) -> String,
     ) {
-        let config = std::sync::Arc::clone(ctx.config);
-        if config.pdus.is_empty() {
-            let text = "No PDU is configured: add a [[pdu]] table to the configuration.";
-            return ctx.answer(&invocation.reply_to, Answer::text(text));
-        }
-        let Some(chosen) = Chosen::of(&config, invocation.arg(0)) else {
-            return usage(ctx, invocation);
+        let Some(chosen) = chosen(ctx, invocation) else {
+            return;
         };
+        let text = self.listing(ctx.config, &chosen, title, words);
+        ctx.answer(&invocation.reply_to, Answer::text(text));
+    }
+
+    /// A heading, and a table of what there is to say of each PDU, team and the site.
+    pub(super) fn listing(
+        &self,
+        config: &Config,
+        chosen: &Chosen,
+        title: String,
+        words: &dyn Fn(&Power, Line<'_>) -> String,
+    ) -> Text {
         let left_out = chosen.pdus.len().saturating_sub(MAX_LINES);
-        let mut rows: Vec<(String, String)> = chosen
-            .pdus
-            .iter()
-            .take(MAX_LINES)
-            .map(|index| {
-                let name = pdu_name(&config, *index).to_owned();
-                (name, words(self, Line::Pdu(*index)))
-            })
-            .collect();
-        if left_out > 0 {
-            rows.push((
-                format!("… and {left_out} more"),
-                "name one of them".to_owned(),
-            ));
+        let mut rows = Vec::new();
+        self.each_line(config, chosen, &mut |name, line| {
+            if left_out > 0 && rows.len() == MAX_LINES {
+                let more = format!("… and {left_out} more");
+                rows.push((more, "name one of them".to_owned()));
+            }
+            rows.push((name.to_owned(), words(self, line)));
+        });
+        Text::new().bold(title).pre(table(rows))
+    }
+
+    /// Calls `act` with the name and the line of each PDU, team and the site; of too many only with the first.
+    pub(super) fn each_line(
+        &self,
+        config: &Config,
+        chosen: &Chosen,
+        act: &mut dyn FnMut(&str, Line<'_>),
+    ) {
+        for index in chosen.pdus.iter().take(MAX_LINES) {
+            act(pdu_name(config, *index), Line::Pdu(*index));
         }
         for index in chosen.teams.iter().take(MAX_LINES) {
             let team = &config.teams[*index as usize];
-            let sum = &self.teams[*index as usize];
-            let line = words(self, Line::Sum(&sum.view, sum, &team.members));
-            rows.push((team.name.to_string(), line));
+            let line = Line::Sum {
+                sum: &self.teams[*index as usize],
+                members: &team.members,
+                is_site: false,
+            };
+            act(&team.name, line);
         }
         if chosen.with_site {
             let all: Vec<u32> = (0..config.pdus.len() as u32).collect();
-            let line = words(self, Line::Sum(&self.site.view, &self.site, &all));
-            rows.push(("all PDUs".to_owned(), line));
+            let line = Line::Sum {
+                sum: &self.site,
+                members: &all,
+                is_site: true,
+            };
+            act("all PDUs", line);
         }
-        let text = Text::new().bold(title).pre(table(rows));
-        ctx.answer(&invocation.reply_to, Answer::text(text));
     }
 
     fn newest(&self, ctx: &Ctx<'_>, invocation: &Invocation) -> Option<Wall> {
@@ -358,10 +342,28 @@ impl Power {
     }
 }
 
+/// What is asked for; `None` when that was answered already, because there is no such thing.
+pub(super) fn chosen(ctx: &mut Ctx<'_>, invocation: &Invocation) -> Option<Chosen> {
+    if ctx.config.pdus.is_empty() {
+        let text = "No PDU is configured: add a [[pdu]] table to the configuration.";
+        ctx.answer(&invocation.reply_to, Answer::text(text));
+        return None;
+    }
+    let chosen = Chosen::of(ctx.config, invocation.arg(0));
+    if chosen.is_none() {
+        usage(ctx, invocation);
+    }
+    chosen
+}
+
 /// A line of a list.
-enum Line<'a> {
+pub(super) enum Line<'a> {
     Pdu(u32),
-    Sum(&'a SumView, &'a Sum, &'a [u32]),
+    Sum {
+        sum: &'a Sum,
+        members: &'a [u32],
+        is_site: bool,
+    },
 }
 
 /// What is left to a limit, and how long it lasts.
@@ -439,7 +441,7 @@ fn sum_words(view: &SumView, members: &[u32]) -> String {
 }
 
 /// Two columns, the first one aligned.
-fn table(rows: Vec<(String, String)>) -> String {
+pub(super) fn table(rows: Vec<(String, String)>) -> String {
     let width = rows
         .iter()
         .map(|(name, _)| name.chars().count())

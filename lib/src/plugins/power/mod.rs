@@ -4,6 +4,7 @@
 
 mod commands;
 mod device;
+mod energy;
 mod errand;
 mod exceedings;
 mod excess;
@@ -100,6 +101,8 @@ enum Purpose {
     Lookup(u32),
     /// A file for a person.
     Csv(ReplyTo),
+    /// What was used.
+    Energy(Box<energy::Asked>),
 }
 
 impl Power {
@@ -347,7 +350,7 @@ impl Power {
                 }
                 None => false,
             },
-            Purpose::Csv(_) => true,
+            Purpose::Csv(_) | Purpose::Energy(_) => true,
         });
         errand::rename(&mut self.errands, &new_index);
         let stage_is = |wanted: fn(&Stage) -> bool| {
@@ -525,10 +528,12 @@ impl super::Plugin for Power {
                     exceedings::answer_csv(ctx, &to, product);
                 }
             }
-            PluginReply::Http(..)
-            | PluginReply::History(..)
-            | PluginReply::Host(..)
-            | PluginReply::Processes(..) => {}
+            PluginReply::History(ticket, result) => {
+                if let Some(Purpose::Energy(asked)) = self.jobs.remove(&ticket) {
+                    self.take_energy(ctx, *asked, result);
+                }
+            }
+            PluginReply::Http(..) | PluginReply::Host(..) | PluginReply::Processes(..) => {}
         }
     }
 
