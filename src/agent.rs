@@ -8,6 +8,7 @@ use rackwarden_core::effect::{Effect, Effects};
 use rackwarden_core::event::Event;
 use rackwarden_core::fault::{Fault, FaultKind};
 use rackwarden_core::io::clock::Clock;
+use rackwarden_core::io::environment::reason;
 use rackwarden_core::io::host::HostHandle;
 use rackwarden_core::io::http_client::HttpHandle;
 use rackwarden_core::io::inbox::Inbox;
@@ -114,7 +115,8 @@ impl Agent {
         let mut core = Core::new(start, &mut effects);
         let published = Arc::new(Published::new(core.first_snapshot(clock.now())));
 
-        let mut net = Net::new().map_err(|err| format!("cannot start the net thread: {err}"))?;
+        let mut net =
+            Net::new().map_err(|err| format!("cannot start the net thread: {}", reason(&err)))?;
         let (snmp_service, snmp) =
             SnmpService::new(clock, seed()? as u64, inbox.clone(), net.waker());
         net.add(Box::new(snmp_service));
@@ -122,8 +124,8 @@ impl Agent {
         for service in list {
             net.add(service);
         }
-        let net =
-            NetThread::start(net).map_err(|err| format!("cannot start the net thread: {err}"))?;
+        let net = NetThread::start(net)
+            .map_err(|err| format!("cannot start the net thread: {}", reason(&err)))?;
         let workers = Workers {
             snmp,
             store,

@@ -5,10 +5,10 @@
 //! looks like, and the text goes to standard error.
 
 use crate::args::AskOptions;
-use crate::failure::{Failure, Outcome, print};
+use crate::failure::{Failure, Outcome, print, print_bytes};
 use crate::local;
 use serde_json::{Value, json};
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 
 /// Runs the subcommand.
 pub(crate) fn run(options: &AskOptions) -> Outcome {
@@ -31,7 +31,7 @@ pub(crate) fn run(options: &AskOptions) -> Outcome {
                         if !text.is_empty() {
                             eprintln!("{text}");
                         }
-                        write(&bytes)
+                        print_bytes(&bytes)
                     }
                 }
             }
@@ -58,16 +58,6 @@ fn show(document: &Value, bytes: &[u8]) -> Outcome {
             document["name"].as_str().unwrap_or("file"),
             bytes.len()
         )),
-    }
-}
-
-fn write(bytes: &[u8]) -> Outcome {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(err) if err.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::operation(
-            format!("standard output: {err}; free some space or write elsewhere"),
-        )),
-        _ => Ok(()),
     }
 }
 

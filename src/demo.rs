@@ -3,7 +3,7 @@
 use crate::agent::{Agent, Parts, Services};
 use crate::args::DemoOptions;
 use crate::failure::{Failure, Outcome};
-use crate::signals::{self, Signal};
+use crate::signals;
 use crate::terminal::Terminal;
 use log::LevelFilter;
 use rackwarden_core::chat::Address;
@@ -14,6 +14,7 @@ use rackwarden_core::core::Past;
 use rackwarden_core::event::Event;
 use rackwarden_core::http::auth::Auth;
 use rackwarden_core::io::clock::Clock;
+use rackwarden_core::io::environment::reason;
 use rackwarden_core::io::http_server::HttpServer;
 use rackwarden_core::io::inbox::Inbox;
 use rackwarden_core::io::stream::Listener;
@@ -106,12 +107,8 @@ fn start(options: &DemoOptions) -> Result<(), String> {
         })
     })?;
     let stop = inbox.clone();
-    signals::spawn(move |signal| {
-        if signal == Signal::End {
-            stop.send(Event::Stop);
-        }
-    })
-    .map_err(|err| format!("cannot watch for signals: {err}"))?;
+    signals::spawn(move || stop.send(Event::Stop), || {})
+        .map_err(|err| format!("cannot watch for signals: {}", reason(&err)))?;
     terminal
         .start(inbox)
         .map_err(|err| format!("cannot read standard input: {err}"))?;
@@ -166,9 +163,12 @@ fn device(name: &str, base_w: f64, swing_w: f64) -> Device {
 fn bind(wished: SocketAddr) -> Result<(Listener, SocketAddr), String> {
     let listener =
         Listener::tcp(wished).or_else(|_| Listener::tcp(SocketAddr::new(wished.ip(), 0)));
-    listener
-        .map(|listener| (listener, wished))
-        .map_err(|err| format!("cannot open the status page on {wished}: {err}"))
+    listener.map(|listener| (listener, wished)).map_err(|err| {
+        format!(
+            "the status page: {wished} cannot be opened: {}; choose another address with --listen",
+            reason(&err)
+        )
+    })
 }
 
 fn config(addresses: &[SocketAddr], listen: SocketAddr) -> Config {

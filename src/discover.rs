@@ -2,10 +2,11 @@
 
 use crate::args::DiscoverOptions;
 use crate::failure::{Failure, Outcome, print, report};
-use crate::signals::{self, Signal};
+use crate::signals;
 use crate::user::UserOptions;
 use rackwarden_core::config::{Host, effective::quoted, is_invisible};
 use rackwarden_core::http::json::address;
+use rackwarden_core::io::environment::reason;
 use rackwarden_core::io::survey;
 use rackwarden_core::pdu::discover::{Discovery, Found, Report, Settings};
 use rackwarden_core::snmp::{Credentials, Version};
@@ -25,7 +26,11 @@ const MAX_NAME: usize = 64;
 pub(crate) fn run(options: &DiscoverOptions) -> Outcome {
     let failed = |err: std::io::Error| {
         let what = "free some sockets, or search from another machine";
-        Failure::operation(format!("discover {}: {err}; {what}", options.written))
+        Failure::operation(format!(
+            "discover {}: {}; {what}",
+            options.written,
+            reason(&err)
+        ))
     };
     let communities = options.communities.iter();
     let mut credentials: Vec<Credentials> = communities
@@ -36,12 +41,7 @@ pub(crate) fn run(options: &DiscoverOptions) -> Outcome {
     }
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
-    signals::spawn(move |signal| {
-        if signal == Signal::End {
-            flag.store(true, Ordering::Relaxed);
-        }
-    })
-    .map_err(failed)?;
+    signals::spawn(move || flag.store(true, Ordering::Relaxed), || {}).map_err(failed)?;
     let mut discovery = Discovery::new(Settings {
         network: options.network,
         port: options.port,

@@ -1,5 +1,6 @@
 //! How a subcommand ends: one line on standard error and an exit code, never a panic.
 
+use rackwarden_core::io::environment::reason;
 use std::fmt;
 use std::io::Write;
 
@@ -54,11 +55,19 @@ pub(crate) fn report(line: &dyn fmt::Display) {
 
 /// Writes to standard output. A reader that went away (`rackwarden profiles | head -1`) is no failure.
 pub(crate) fn print(text: &str) -> Outcome {
+    print_bytes(text.as_bytes())
+}
+
+/// The same with what may be no text.
+pub(crate) fn print_bytes(bytes: &[u8]) -> Outcome {
     let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(err) if err.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::operation(
-            format!("standard output: {err}; free some space or write elsewhere"),
-        )),
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(err) if err.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::operation(format!(
+                "standard output: {}; free some space or write elsewhere",
+                reason(&err)
+            )))
+        }
         _ => Ok(()),
     }
 }

@@ -75,7 +75,7 @@ fn open(log: &LogConfig) -> Result<Option<RotatingFile>, String> {
         .map(Some)
         .map_err(|err| {
             format!(
-                "{}: cannot open the log file: {}",
+                "{}: cannot open the log file: {}; name another in [log] file",
                 path.display(),
                 reason(&err)
             )

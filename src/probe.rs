@@ -7,6 +7,7 @@ use rackwarden_core::config::suggest::nearest;
 use rackwarden_core::config::{Host, host, profile_file};
 use rackwarden_core::http::json::{Probed, reading_object};
 use rackwarden_core::io::clock::Clock;
+use rackwarden_core::io::environment::reason;
 use rackwarden_core::io::session::Session;
 use rackwarden_core::pdu::identify::Options;
 use rackwarden_core::pdu::{Electric, Identified, Kind, OutletReading, Profiles, Reading};
@@ -79,9 +80,10 @@ fn profile(name: &str) -> Result<(Profiles, Option<Arc<str>>), Failure> {
     let profiles = Profiles::builtin();
     if name.ends_with(".toml") {
         let text = std::fs::read_to_string(name).map_err(|err| {
-            let why = err.to_string();
-            let why = why.split(" (os error").next().unwrap_or_default();
-            Failure::operation(format!("{name}: {why}; name a file with a profile"))
+            Failure::operation(format!(
+                "{name}: {}; name a file with a profile",
+                reason(&err)
+            ))
         })?;
         let source = profile_file(&text, name).map_err(|errors| {
             let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
@@ -113,7 +115,7 @@ fn address(target: &str) -> Result<SocketAddr, Failure> {
         |why: String| Failure::operation(format!("probe {target}: {why}; check the name"));
     (&*name, port)
         .to_socket_addrs()
-        .map_err(|err| unknown(format!("the name cannot be looked up: {err}")))?
+        .map_err(|err| unknown(format!("the name cannot be looked up: {}", reason(&err))))?
         .next()
         .ok_or_else(|| unknown("the name has no address".to_owned()))
 }

@@ -1,6 +1,7 @@
 //! `probe --record`: writes what a device answers to a file that can be shared.
 
 use crate::failure::{Failure, Outcome, report};
+use rackwarden_core::io::environment::reason;
 use rackwarden_core::io::session::Session;
 use rackwarden_core::pdu::Identified;
 use rackwarden_core::pdu::record::{Recorder, Recording};
@@ -48,9 +49,7 @@ pub(crate) fn run(
         )));
     }
     write_whole(file, recording.text.as_bytes()).map_err(|err| {
-        let text = err.to_string();
-        let why = text.split(" (os error").next().unwrap_or_default();
-        Failure::operation(format!("{shown}: {why}; name another file"))
+        Failure::operation(format!("{shown}: {}; name another file", reason(&err)))
     })?;
     for line in summary(&recording) {
         report(&format_args!("{shown}: {line}"));

@@ -6,14 +6,14 @@ use crate::failure::{Failure, Outcome};
 use crate::load;
 use crate::logger;
 use crate::service::Supervisor;
-use crate::signals::{self, Signal};
+use crate::signals;
 use log::Level;
-use rackwarden_core::config::Config;
+use rackwarden_core::config::{Config, Listen};
 use rackwarden_core::event::Event;
 use rackwarden_core::history::Archive;
 use rackwarden_core::http::auth::Auth;
 use rackwarden_core::io::clock::Clock;
-use rackwarden_core::io::environment;
+use rackwarden_core::io::environment::{self, reason};
 use rackwarden_core::io::http_client::{HttpHandle as ClientHandle, HttpSettings};
 use rackwarden_core::io::http_server::{self, HttpHandle as ServerHandle, HttpServer};
 use rackwarden_core::io::inbox::Inbox;
@@ -69,9 +69,8 @@ impl Source {
 fn start(clock: Clock, config: Config, source: Source) -> Result<(), String> {
     let inbox = Inbox::new();
     let (store, records) = open_state(&config, &inbox)?;
-    let listeners = http_server::bind(&config.http.listen).map_err(|err| {
-        format!("cannot open the status page: {err}; choose another address in [http] listen")
-    })?;
+    let listeners = http_server::bind(&config.http.listen)
+        .map_err(|err| cannot_listen(&config.http.listen, &err))?;
     let page = listeners.first().and_then(Listener::local_addr);
     let config = Arc::new(config);
     let client = ClientHandle::new(client_settings(&config), inbox.clone());
@@ -120,11 +119,8 @@ fn start(clock: Clock, config: Config, source: Source) -> Result<(), String> {
         client,
         manager,
     };
-    signals::spawn(move |signal| match signal {
-        Signal::End => inbox.send(Event::Stop),
-        Signal::Reload => reload.run(),
-    })
-    .map_err(|err| format!("cannot watch for signals: {err}"))?;
+    signals::spawn(move || inbox.send(Event::Stop), move || reload.run())
+        .map_err(|err| format!("cannot watch for signals: {}", reason(&err)))?;
     match page {
         Some(page) => log::info!(
             "{} {}: {} PDUs, status page http://{page}/",
@@ -167,6 +163,13 @@ fn open_state(config: &Config, inbox: &Inbox) -> Result<(Option<StoreHandle>, Re
     Ok((Some(store), records))
 }
 
+fn cannot_listen(listen: &Listen, err: &std::io::Error) -> String {
+    format!(
+        "the status page: {listen} cannot be opened: {}; choose another address in [http] listen",
+        reason(err)
+    )
+}
+
 fn open_local(config: &Config) -> Result<Listener, String> {
     let variable = |name| std::env::var(name).ok();
     let (runtime, xdg) = (variable("RUNTIME_DIRECTORY"), variable("XDG_RUNTIME_DIR"));
@@ -178,8 +181,9 @@ fn open_local(config: &Config) -> Result<Listener, String> {
     let directory = directory.ok_or("there is no directory for the local socket; set state_dir")?;
     local::bind(&directory).map_err(|err| {
         format!(
-            "cannot open {}: {err}",
-            directory.join(local::FILE_NAME).display()
+            "cannot open {}: {}",
+            directory.join(local::FILE_NAME).display(),
+            reason(&err)
         )
     })
 }
@@ -234,7 +238,7 @@ impl Reload {
         let listeners = if config.http.listen == self.config.http.listen {
             None
         } else {
-            let bind = |err| format!("cannot open the new address of the status page: {err}");
+            let bind = |err| cannot_listen(&config.http.listen, &err);
             Some(http_server::bind(&config.http.listen).map_err(bind)?)
         };
         logger::configure(&config)?;

@@ -5,6 +5,7 @@ use crate::failure::{Failure, Outcome, print};
 use crate::user::UserOptions;
 use rackwarden_core::config::suggest::nearest;
 use rackwarden_core::io::clock::Clock;
+use rackwarden_core::io::environment::reason;
 use rackwarden_core::io::simulator;
 use rackwarden_core::pdu::Profiles;
 use rackwarden_core::pdu::simulated::Agent;
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 /// Serves the devices and returns after SIGINT or SIGTERM.
 pub(crate) fn run(options: &SimulateOptions) -> Outcome {
-    let cannot = |err: std::io::Error| Failure::operation(format!("simulate: {err}"));
+    let cannot = |err: std::io::Error| Failure::operation(format!("simulate: {}", reason(&err)));
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(cannot)?;
     let (what, model) = model(options)?;
     let usm = options.user.as_ref().map(UserOptions::usm).transpose()?;
@@ -70,9 +71,7 @@ fn model(options: &SimulateOptions) -> Result<(String, Agent), Failure> {
 fn recording(file: &Path) -> Result<(String, Agent), Failure> {
     let shown = file.display();
     let bytes = std::fs::read(file).map_err(|err| {
-        let text = err.to_string();
-        let why = text.split(" (os error").next().unwrap_or_default();
-        Failure::operation(format!("{shown}: {why}; name a .snmprec file"))
+        Failure::operation(format!("{shown}: {}; name a .snmprec file", reason(&err)))
     })?;
     let agent = Agent::from_recording(&bytes)
         .map_err(|why| Failure::operation(format!("{shown}: {why}; correct the file")))?;

@@ -367,3 +367,51 @@ fn a_reader_that_goes_away_is_no_failure() {
     let (code, _, err) = unpack(child.wait_with_output().expect("ends"));
     assert_eq!((code, err.as_str()), (Some(0), ""));
 }
+
+#[test]
+fn what_keeps_the_agent_from_starting_is_one_line_with_what_to_do() {
+    let folder = Folder::new("start");
+    let at = |name: &str| folder.0.join(name).display().to_string();
+    folder.file("file", "");
+    fs::create_dir_all(folder.0.join("taken/lock")).expect("a folder");
+    let busy = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let busy = busy.local_addr().expect("its address");
+    for (text, want) in [
+        (
+            format!("state_dir = '{}'", at("file/state")),
+            format!(
+                "{}: cannot create the state directory: not a directory; set state_dir to a place where this user may write",
+                at("file/state")
+            ),
+        ),
+        (
+            format!("state_dir = '{}'", at("taken")),
+            format!(
+                "{}: cannot be written: is a directory; let this user write there, or set another state_dir",
+                at("taken/lock")
+            ),
+        ),
+        (
+            format!("state_dir = '{}'\n[http]\nlisten = '{busy}'", at("state")),
+            format!(
+                "the status page: {busy} cannot be opened: address already in use; choose another address in [http] listen"
+            ),
+        ),
+        (
+            format!(
+                "state_dir = '{}'\n[log]\nfile = '{}'",
+                at("state"),
+                at("taken")
+            ),
+            format!(
+                "{}: cannot open the log file: is a directory; name another in [log] file",
+                at("taken")
+            ),
+        ),
+    ] {
+        let path = folder.file("r.toml", &text);
+        let (code, out, err) = run(&["run", "--config", &path]);
+        assert_eq!((code, out.as_str()), (Some(1), ""), "{err}");
+        assert_eq!(err, format!("rackwarden: {want}\n"));
+    }
+}

@@ -50,6 +50,19 @@ fn a_stop_takes_less_than_two_seconds_during_a_long_poll() {
     }
 }
 
+/// `timeout` and some supervisors send the signal to the process and to its group.
+#[test]
+fn two_signals_at_once_are_one_wish_to_end() {
+    let device = Device::start(1000);
+    let mut agent = Agent::start(&format!("{POWER}{}", device.table("alpha")));
+    agent.wait_for_power("alpha", 1000.0);
+    agent.process.signal(Signal::TERM);
+    agent.process.signal(Signal::INT);
+    let status = agent.process.ended(PATIENCE).expect("it ends");
+    assert!(status.success(), "{status:?}");
+    assert!(agent.process.printed().contains("stopped"));
+}
+
 #[test]
 fn a_reload_takes_a_valid_file_and_refuses_another() {
     let (one, two) = (Device::start(1000), Device::start(2000));

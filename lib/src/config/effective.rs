@@ -1,6 +1,6 @@
 //! Writes a configuration out in full: every key with the value in force, secrets masked, in a form that `parse` reads.
 
-use super::{Config, Host, Limit, Limits, Listen, NotifyConfig, PduConfig, TeamConfig, units};
+use super::{Config, Host, Limit, Limits, NotifyConfig, PduConfig, TeamConfig, units};
 use crate::secret::Secret;
 use crate::small::SmallMap;
 use crate::snmp::{Credentials, Version};
@@ -113,12 +113,7 @@ fn notify(writer: &mut Writer, config: &Config) {
 
 fn http(writer: &mut Writer, config: &Config) {
     writer.begin("http");
-    let listen = match &config.http.listen {
-        Listen::Off => "off".to_owned(),
-        Listen::Tcp(addr) => addr.to_string(),
-        Listen::Unix(path) => format!("unix:{}", path.display()),
-    };
-    writer.text("listen", Some(&listen));
+    writer.text("listen", Some(&config.http.listen.to_string()));
     let file = config.extra.http_token_file.as_deref();
     writer.text("token_file", file.and_then(|file| file.to_str()));
 }

@@ -99,10 +99,15 @@ pub fn reason(err: &std::io::Error) -> String {
         ErrorKind::PermissionDenied => "permission denied".to_owned(),
         ErrorKind::InvalidData => "not UTF-8 text".to_owned(),
         ErrorKind::AddrInUse => "address already in use".to_owned(),
-        _ => match err.to_string().split_once(" (os error") {
-            Some((words, _)) => words.to_lowercase(),
-            None => err.to_string(),
-        },
+        _ => {
+            let text = err.to_string();
+            // The standard library's words before those of the resolver.
+            let text = text.trim_start_matches("failed to lookup address information: ");
+            match text.split_once(" (os error") {
+                Some((words, _)) => words.to_lowercase(),
+                None => text.to_owned(),
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::effect::{Job, Ticket};
 use crate::event::Event;
 use crate::fault::{Fault, FaultKind};
+use crate::io::environment::reason;
 use crate::io::inbox::Inbox;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::OnceLock;
@@ -97,7 +98,7 @@ fn look_up(lookup: Lookup) -> Event {
         }
         Err(err) => Err(Fault::new(
             FaultKind::Unreachable,
-            format!("cannot look up {host}: {err}"),
+            format!("cannot look up {host}: {}", reason(&err)),
         )),
     };
     Event::Resolved { ticket, result }

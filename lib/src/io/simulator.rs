@@ -2,6 +2,7 @@
 //! `demo` and tests; nobody counts wake-ups here.
 
 use crate::io::clock::Clock;
+use crate::io::environment::reason;
 use crate::pdu::simulated::Agent;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use smol::{Async, LocalExecutor};
@@ -94,9 +95,7 @@ fn too_few(what: &str, first: SocketAddr, count: usize) -> io::Error {
 }
 
 fn named(place: SocketAddr, err: &io::Error) -> io::Error {
-    let text = err.to_string();
-    let words = text.split(" (os error").next().unwrap_or_default();
-    io::Error::new(err.kind(), format!("{place}: {words}"))
+    io::Error::new(err.kind(), format!("{place}: {}", reason(err)))
 }
 
 /// A service is often started with 1,024 descriptors and may have more when it asks.

@@ -1,6 +1,7 @@
 //! Runs a search for PDUs over a socket of its own, on the caller's thread.
 
 use crate::io::clock::Clock;
+use crate::io::environment::reason;
 use crate::pdu::discover::{Discovery, Network};
 use crate::rng::Rng;
 use crate::snmp::engine::Engine;
@@ -38,9 +39,7 @@ pub fn run(
         }
         while let Some(transmit) = engine.poll_transmit(clock.mono(), &mut question) {
             if let Err(error) = socket.send_to(&question, transmit.to) {
-                let text = error.to_string();
-                let why = text.split(" (os error").next().unwrap_or_default();
-                engine.handle_send_error(clock.mono(), transmit, why);
+                engine.handle_send_error(clock.mono(), transmit, &reason(&error));
             }
         }
         for reply in engine.take_replies() {

@@ -1,6 +1,7 @@
 //! The state directory: its lock, and the two files of the journal.
 
 use crate::fault::{Fault, FaultKind};
+use crate::io::environment::reason;
 use crate::journal::{FileKind, Storage, Stored};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -26,8 +27,9 @@ impl StateDir {
     pub fn lock(path: &Path) -> Result<StateDir, String> {
         let create = |err: io::Error| {
             format!(
-                "cannot create the state directory {}: {err}",
-                path.display()
+                "{}: cannot create the state directory: {}; set state_dir to a place where this user may write",
+                path.display(),
+                reason(&err)
             )
         };
         DirBuilder::new()
@@ -36,6 +38,13 @@ impl StateDir {
             .create(path)
             .map_err(create)?;
         let lock_path = path.join("lock");
+        let cannot_write = |err: io::Error| {
+            format!(
+                "{}: cannot be written: {}; let this user write there, or set another state_dir",
+                lock_path.display(),
+                reason(&err)
+            )
+        };
         let mut lock = OpenOptions::new()
             .read(true)
             .write(true)
@@ -43,7 +52,7 @@ impl StateDir {
             .truncate(false)
             .mode(0o600)
             .open(&lock_path)
-            .map_err(|err| format!("cannot open {}: {err}", lock_path.display()))?;
+            .map_err(cannot_write)?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             let mut holder = String::new();
             let _ = lock.read_to_string(&mut holder);
@@ -61,7 +70,7 @@ impl StateDir {
         let pid = std::process::id().to_string();
         lock.set_len(0)
             .and_then(|()| lock.write_all(pid.as_bytes()))
-            .map_err(|err| format!("cannot write {}: {err}", lock_path.display()))?;
+            .map_err(cannot_write)?;
         Ok(StateDir {
             path: path.to_owned(),
             _lock: lock,
@@ -206,7 +215,7 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 pub(super) fn fault(what: &str, path: &Path, err: &io::Error) -> Fault {
     Fault::new(
         FaultKind::Disk,
-        format!("cannot {what} {}: {err}", path.display()),
+        format!("cannot {what} {}: {}", path.display(), reason(err)),
     )
 }
 

@@ -2,6 +2,7 @@
 
 use crate::effect::LogFile;
 use crate::fault::{Fault, FaultKind};
+use crate::io::environment::reason;
 use crate::small::SmallMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -40,7 +41,7 @@ impl LogFiles {
             self.open.remove(&file);
             Fault::new(
                 FaultKind::Disk,
-                format!("cannot append to {}: {err}", path.display()),
+                format!("cannot append to {}: {}", path.display(), reason(&err)),
             )
         })
     }

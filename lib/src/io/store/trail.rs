@@ -4,6 +4,7 @@ use super::files::read_stored;
 use crate::chat::audit::{self, Head};
 use crate::effect::LogFile;
 use crate::fault::{Fault, FaultKind};
+use crate::io::environment::reason;
 use crate::journal::{FileKind, Journal, Storage, Stored};
 use crate::state::Records;
 use std::fs::{self, File, OpenOptions};
@@ -19,7 +20,10 @@ pub fn reconcile(dir: &Path, records: &mut Records) {
     let path = dir.join(LogFile::Audit.file_name());
     match reconcile_file(&path, records) {
         Ok(repairs) => records.repairs.extend(repairs),
-        Err(err) => records.repairs.push(format!("{}: {err}", path.display())),
+        Err(err) => {
+            let why = reason(&err);
+            records.repairs.push(format!("{}: {why}", path.display()));
+        }
     }
 }
 
@@ -156,7 +160,10 @@ fn verify_once(dir: &Path) -> Result<String, String> {
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(err) if err.kind() == io::ErrorKind::NotFound => continue,
-            Err(err) => return Err(format!("{}: cannot be read: {err}", path.display())),
+            Err(err) => {
+                let why = reason(&err);
+                return Err(format!("{}: cannot be read: {why}", path.display()));
+            }
         };
         let whole = match path == newest {
             true => whole_lines(&bytes),
