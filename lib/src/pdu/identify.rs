@@ -240,7 +240,15 @@ impl Identify {
         let is_named = self.options.profile.is_some();
         let first = head.bases.first().map_or("", |base| base);
         let columns = head.unless.iter().filter(|_| !is_named);
-        columns.map(|text| oid(&absolute(first, text))).collect()
+        columns
+            .filter_map(|text| absolute(first, text).parse().ok())
+            .collect()
+    }
+
+    /// The device calls itself something else.
+    fn is_called_other(&self, head: &Head) -> bool {
+        let descr = self.sys_descr.as_deref().unwrap_or_default();
+        self.options.profile.is_none() && head.unless.iter().any(|words| descr.contains(&**words))
     }
 
     /// Looks at the candidates whose affinity is accepted; if there is none at the next ones, generic MIBs last
@@ -295,7 +303,7 @@ impl Identify {
         };
         let is_other = |head: &Head| {
             let excluding = self.excluding(head);
-            excluding.iter().any(|column| answers(head, column))
+            excluding.iter().any(|column| answers(head, column)) || self.is_called_other(head)
         };
         let found = looked_at.iter().find_map(|source| {
             let head = source.head();

@@ -33,7 +33,8 @@ pub struct Head {
     pub sys_descrs: Box<[Box<str>]>,
     /// The built-in profile that this one is but for its head.
     pub like: Option<Box<str>>,
-    /// A device that holds a value in one of these columns is something else (a UPS), whatever else it answers.
+    /// A device that holds a value in one of these columns, or has one of these words in sysDescr, is something else (a
+    /// UPS), whatever else it answers.
     pub unless: Box<[Box<str>]>,
     /// One of these columns must hold a value that is not a sentinel, or the device is of another family.
     pub decides: Box<[Box<str>]>,

@@ -206,3 +206,103 @@ fn a_rittal_controller_has_the_sockets_that_it_names() {
     }
     assert!(identified.plan.switches.iter().all(Option::is_none));
 }
+
+/// As `Agent::below`, with what the device says of itself.
+fn called(base: &str, descr: &str, lines: &str) -> Agent {
+    let mut agent = Agent::below(base, lines);
+    let descr = Value::OctetString(descr.as_bytes().into());
+    agent.objects.insert(oid("1.3.6.1.2.1.1.1.0"), descr);
+    let id = Value::ObjectId(oid(base));
+    agent.objects.insert(oid("1.3.6.1.2.1.1.2.0"), id);
+    agent
+}
+
+#[test]
+fn a_sensor_with_relays_is_no_pdu_and_an_older_switch_is_one() {
+    let relays = "1.3.1.2.1.2.1 \"Out 1\"\n 1.3.1.2.1.3.1 1\n 1.6.1.1.2.1 215";
+    let sensor = called("1.3.6.1.4.1.28507.60", "Expert Net Control 2111-1", relays);
+    assert_eq!(sensor.identified().kind, Kind::NotAPdu);
+    let ports = "1.2.2.1.2.1 \"Port 1\"\n 1.2.2.1.3.1 1\n 1.2.2.1.3.2 0";
+    let switch = called("1.3.6.1.4.1.28507.1", "Expert Power Control 8", ports);
+    let identified = switch.identified();
+    assert_eq!(identified.kind, Kind::OutletsOnly);
+    let on: Vec<_> = identified.reading.outlets.iter().map(|it| it.on).collect();
+    assert_eq!(on, [Some(true), Some(false)]);
+}
+
+#[test]
+fn ports_that_are_measured_are_outlets() {
+    let lines = "1.3.1.2.1.3.1 1
+         1.5.1.2.1.2.1 1
+         1.5.1.2.1.4.1 120
+         1.5.1.2.1.5.1 530
+         1.5.5.2.1.2.1 1
+         1.5.5.2.1.4.1 118
+         1.5.5.2.1.5.1 520
+         1.5.5.2.1.2.2 0
+         1.5.5.2.1.4.2 0";
+    let reading = called("1.3.6.1.4.1.28507.58", "Expert PDU 8226-1", lines).reading();
+    assert_eq!(reading.power_w, Some(120.0));
+    let [outlet] = &reading.outlets[..] else {
+        panic!("{:?}", reading.outlets);
+    };
+    let electric = outlet.electric;
+    assert_eq!((outlet.on, electric.power_w), (Some(true), Some(118.0)));
+    assert_eq!(electric.current_a, Some(0.52));
+}
+
+#[test]
+fn columns_mean_what_the_version_of_their_mib_says() {
+    let inlet = |columns: &[(u32, i64)]| {
+        let line = |(column, value): &(u32, i64)| format!("{column}.1 {value}\n");
+        let lines: String = columns.iter().map(line).collect();
+        Agent::below("1.3.6.1.4.1.42610.1.4.4.1.6.1.2.1", &lines).reading()
+    };
+    // What the older MIB calls watts of the first phase are its volts.
+    let newer = [
+        (2, 6440),
+        (4, 1234),
+        (6, 290),
+        (9, 0),
+        (12, 290),
+        (15, 2287),
+        (30, 6440),
+    ];
+    let reading = inlet(&newer);
+    assert_eq!(reading.power_w, Some(644.0));
+    assert_eq!(
+        (reading.current_a, reading.voltage_v),
+        (Some(2.9), Some(228.7))
+    );
+    assert_eq!(reading.energy_kwh, Some(1234.0));
+    let older = [
+        (2, 6440),
+        (4, 1234),
+        (6, 290),
+        (9, 2287),
+        (15, 6440),
+        (16, 0),
+    ];
+    let reading = inlet(&older);
+    assert_eq!((reading.power_w, reading.phases.len()), (Some(644.0), 0));
+}
+
+#[test]
+fn lines_without_voltage_are_not_there() {
+    let base = "1.3.6.1.4.1.30966.10.3.2";
+    let one = "1.0 231\n 2.0 0\n 3.0 0\n 4.0 37\n 5.0 0\n 6.0 0";
+    let reading = Agent::below(base, one).reading();
+    assert_eq!(
+        (reading.current_a, reading.voltage_v),
+        (Some(3.7), Some(231.0))
+    );
+    let three = "1.0 231\n 2.0 230\n 3.0 229\n 4.0 37\n 5.0 12\n 6.0 0";
+    let reading = Agent::below(base, three).reading();
+    let amperes: Vec<_> = reading
+        .phases
+        .iter()
+        .map(|it| it.electric.current_a)
+        .collect();
+    assert_eq!(amperes, [Some(3.7), Some(1.2), Some(0.0)]);
+    assert_eq!(reading.current_a, None, "there are three");
+}
