@@ -22,11 +22,14 @@ pub struct Fetch {
     batches: VecDeque<Vec<Oid>>,
     values: SmallMap<Oid, VarBind>,
     silent: u32,
+    garbled: u32,
     largest: usize,
 }
 
 /// A lone request that the agent does not answer is given up after so many of them.
 const MAX_SILENT: u32 = 3;
+/// The same for those that it answers with something else. Each costs a whole wait.
+const MAX_GARBLED: u32 = 12;
 
 impl Fetch {
     /// Asks for these very objects, at most `batch` in one request.
@@ -46,6 +49,7 @@ impl Fetch {
             batches: oids.chunks(batch).map(<[Oid]>::to_vec).collect(),
             values: SmallMap::new(),
             silent: 0,
+            garbled: 0,
             largest: batch,
         }
     }
@@ -120,32 +124,41 @@ impl Fetch {
             }
             return;
         }
-        if status == ErrorStatus::TOO_BIG {
-            self.largest = self.largest.min(batch.len() / 2).max(1);
-        }
-        self.halve(batch);
+        self.halve(batch, status == ErrorStatus::TOO_BIG);
     }
 
+    /// Silence, and an answer that is cut short or holds what nobody can read, halve the batch as an error does.
     fn handle_silence(&mut self, batch: Vec<Oid>, fault: &Fault) -> Result<(), GaveUp> {
-        let is_silence = fault.kind == FaultKind::Timeout;
-        if !is_silence || batch.len() == 1 || self.values.is_empty() && self.batches.is_empty() {
-            self.silent += 1;
+        let is_lone = batch.len() == 1 || self.values.is_empty() && self.batches.is_empty();
+        match fault.kind {
+            FaultKind::Timeout => self.silent += u32::from(is_lone),
+            FaultKind::Malformed => self.garbled += u32::from(is_lone),
+            _ => return Err(GaveUp(fault.clone())),
         }
-        if !is_silence || self.silent >= MAX_SILENT {
+        if self.silent >= MAX_SILENT || self.garbled >= MAX_GARBLED {
             return Err(GaveUp(fault.clone()));
         }
-        self.largest = self.largest.min(batch.len() / 2).max(1);
-        self.halve(batch);
+        self.halve(batch, true);
         Ok(())
     }
 
-    fn halve(&mut self, mut batch: Vec<Oid>) {
-        if batch.len() < 2 {
-            return;
+    /// Asks for each half. What was too much at once will be so again, so the other batches become smaller as well.
+    fn halve(&mut self, mut batch: Vec<Oid>, is_size: bool) {
+        if is_size {
+            self.largest = self.largest.min(batch.len() / 2).max(1);
         }
-        let rest = batch.split_off(batch.len() / 2);
-        self.batches.push_front(rest);
-        self.batches.push_front(batch);
+        if batch.len() > 1 {
+            let rest = batch.split_off(batch.len() / 2);
+            self.batches.push_front(rest);
+            self.batches.push_front(batch);
+        }
+        if is_size && self.batches.iter().any(|batch| batch.len() > self.largest) {
+            let batches = std::mem::take(&mut self.batches);
+            for batch in &batches {
+                let pieces = batch.chunks(self.largest).map(<[Oid]>::to_vec);
+                self.batches.extend(pieces);
+            }
+        }
     }
 }
 
@@ -198,6 +211,13 @@ impl Walk {
         }
     }
 
+    /// Asks for at most so many columns at once.
+    #[must_use]
+    pub fn with_width(mut self, columns: usize) -> Walk {
+        self.width = columns.clamp(1, MAX_COLUMNS);
+        self
+    }
+
     /// The request to make; `None` when every column has been read.
     pub fn ask(&mut self) -> Option<SnmpAsk> {
         // The first look at all columns shows which of them exist at all, so it goes first.
@@ -240,8 +260,12 @@ impl Walk {
             Ok(SnmpAnswer::Binds(binds)) => self.handle_binds(binds),
             Ok(SnmpAnswer::Values(_)) => self.end_asked(),
             Ok(SnmpAnswer::Error { status, index }) => self.handle_error(*status, *index),
-            Err(fault) if fault.kind == FaultKind::Timeout && self.can_shrink() => self.shrink(),
-            Err(fault) => return Err(GaveUp(fault.clone())),
+            Err(fault) => match fault.kind {
+                FaultKind::Timeout | FaultKind::Malformed if self.can_shrink() => self.shrink(),
+                // A column in which the agent goes backwards ends there.
+                FaultKind::Malformed => self.end_asked(),
+                _ => return Err(GaveUp(fault.clone())),
+            },
         }
         Ok(())
     }
@@ -394,6 +418,44 @@ mod tests {
             .handle(Ok(&error(ErrorStatus::GEN_ERR, 0)))
             .expect("the culprit is dropped");
         assert_eq!(asked(fetch.ask()), ["1.2"]);
+    }
+
+    #[test]
+    fn what_nobody_can_read_stands_alone_in_the_end_and_the_rest_is_read() {
+        let all = ["1.1", "1.2", "1.3", "1.4"].map(oid);
+        let mut fetch = Fetch::get(&all, 4);
+        let mut rounds = 0;
+        while let Some(SnmpAsk::Get(asked)) = fetch.ask() {
+            // More than two at a time are cut short, and the third is none that was asked for.
+            let is_garbled = asked.len() > 2 || asked.contains(&oid("1.3"));
+            let fault = Fault::new(FaultKind::Malformed, "the answer does not fit");
+            let values = SnmpAnswer::Values(asked.iter().map(|_| Value::Integer(7)).collect());
+            let outcome = if is_garbled { Err(&fault) } else { Ok(&values) };
+            fetch.handle(outcome).expect("it goes on");
+            rounds += 1;
+            assert!(rounds < 10);
+        }
+        let known = all.iter().filter(|oid| fetch.value(oid).is_some());
+        assert_eq!(known.count(), 3);
+        assert_eq!(fetch.value(&oid("1.3")), None);
+    }
+
+    #[test]
+    fn a_column_that_goes_backwards_ends_alone() {
+        let mut walk = Walk::new([(oid("1.1"), 10), (oid("1.2"), 10)], false);
+        let fault = Fault::new(FaultKind::Malformed, "the answer does not fit");
+        let mut rounds = 0;
+        while let Some(SnmpAsk::GetNext(asked)) = walk.ask() {
+            rounds += 1;
+            assert!(rounds < 20, "it goes round in circles");
+            let is_garbled = asked.iter().any(|oid| oid.to_string().starts_with("1.1"));
+            let next = |oid: &Oid| bind(&format!("{oid}.{rounds}"), 0);
+            let binds = SnmpAnswer::Binds(asked.iter().map(next).collect());
+            let outcome = if is_garbled { Err(&fault) } else { Ok(&binds) };
+            walk.handle(outcome).expect("it goes on");
+        }
+        assert!(walk.rows(&oid("1.1")).is_some_and(SmallMap::is_empty));
+        assert!(walk.rows(&oid("1.2")).is_some_and(|rows| !rows.is_empty()));
     }
 
     #[test]

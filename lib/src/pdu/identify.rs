@@ -282,7 +282,8 @@ impl Identify {
             .collect::<SmallSet<_>>()
             .into_iter()
             .collect();
-        self.step = Step::Decide(Fetch::next(&columns, DECIDE_BATCH), now);
+        let batch = DECIDE_BATCH.min(self.batch);
+        self.step = Step::Decide(Fetch::next(&columns, batch), now);
     }
 
     /// What the device says of itself speaks for a PDU.
@@ -292,6 +293,9 @@ impl Identify {
     }
 
     fn after_decide(&mut self, fetch: &Fetch, looked_at: &[Arc<Source>]) -> Option<Identified> {
+        if fetch.largest_batch() < DECIDE_BATCH {
+            self.batch = self.batch.min(fetch.largest_batch());
+        }
         let answers = |head: &Head, column: &Oid| {
             let says = |value: &Value| match value.as_i64() {
                 Some(number) => !head.absent.contains(number),
@@ -362,12 +366,9 @@ impl Identify {
             add(&variables.names.oid, super::plan::MAX_VARIABLES);
         }
         let bulk = self.options.version != Version::V1;
-        Walk::new(
-            columns
-                .into_iter()
-                .map(|(column, cap)| (column.clone(), cap)),
-            bulk,
-        )
+        let columns = columns.into_iter();
+        let columns = columns.map(|(column, cap)| (column.clone(), cap));
+        Walk::new(columns, bulk).with_width(self.batch)
     }
 
     fn after_rows(&mut self, walk: &Walk) -> Option<Identified> {

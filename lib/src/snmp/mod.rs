@@ -75,16 +75,17 @@ impl Value {
         }
     }
 
-    /// The bytes of an OCTET STRING as text; bytes that are not UTF-8 are replaced, NULs at the end dropped.
+    /// The bytes of an OCTET STRING as text: UTF-8, or else Latin-1, which older cards write. It ends at the first NUL:
+    /// what stands behind it in a field of fixed length is left over.
     pub fn as_text(&self) -> Option<String> {
-        match self {
-            Value::OctetString(bytes) => Some(
-                String::from_utf8_lossy(bytes)
-                    .trim_end_matches('\0')
-                    .to_owned(),
-            ),
-            _ => None,
-        }
+        let Value::OctetString(bytes) = self else {
+            return None;
+        };
+        let bytes = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+        Some(match std::str::from_utf8(bytes) {
+            Ok(text) => text.to_owned(),
+            Err(_) => bytes.iter().map(|byte| char::from(*byte)).collect(),
+        })
     }
 
     /// True for noSuchObject, noSuchInstance, endOfMibView and NULL.

@@ -1,5 +1,5 @@
 //! Reads the varbinds of a response against what was asked. A response that holds other objects, or the
-//! right ones in another order, answers something else.
+//! right ones in another order, answers something else. A value that nobody can read is none, and spoils no other.
 
 use crate::snmp::message::{RawBind, RawPdu};
 use crate::snmp::{ErrorStatus, Oid, SnmpAnswer, SnmpAsk, Value, VarBind, Version};
@@ -62,7 +62,7 @@ fn read_values<'a>(
         if bind.name != oid.as_bytes() {
             return None;
         }
-        values.push(bind.value().ok()?);
+        values.push(bind.value().unwrap_or(Value::Null));
     }
     if binds.next().is_some() {
         return None;
@@ -75,9 +75,9 @@ fn read_next(asked: &[Oid], pdu: &RawPdu<'_>) -> Option<SnmpAnswer> {
     let mut binds = pdu.binds();
     for oid in asked {
         let bind = binds.next()?.ok()?;
-        // Some firmware mistakes the order of objects, and where it has nothing behind one answers with one in front of it.
-        found.push(if Oid::from_bytes(bind.name).ok()? < *oid {
-            bind.value().ok()?;
+        // Some firmware mistakes the order of objects, and where it has nothing behind one answers with one in front of it, or
+        // with itself.
+        found.push(if Oid::from_bytes(bind.name).ok()? <= *oid {
             VarBind {
                 oid: oid.clone(),
                 value: Value::EndOfMibView,
@@ -121,7 +121,7 @@ fn read_bulk(
 /// The bind, if it lies behind `before`, or says at `before` that nothing does.
 fn successor(bind: &RawBind<'_>, before: &Oid) -> Option<VarBind> {
     let oid = Oid::from_bytes(bind.name).ok()?;
-    let value = bind.value().ok()?;
+    let value = bind.value().unwrap_or(Value::Null);
     let is_behind = match oid.cmp(before) {
         Ordering::Greater => true,
         Ordering::Equal => value == Value::EndOfMibView,
