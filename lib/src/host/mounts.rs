@@ -135,9 +135,10 @@ impl<'a> Line<'a> {
         self.is_remote() || self.kind.starts_with(b"fuse")
     }
 
-    /// The lowest is shown: the whole file system before a part of it, a short path before a long one.
-    fn rank(&self) -> (bool, usize, &[u8]) {
-        (self.root != b"/", self.path.len(), &self.path)
+    /// The lowest is shown, of equal ones the first: the whole file system before a part of it, a short path before a
+    /// long one.
+    fn rank(&self) -> (bool, usize) {
+        (self.root != b"/", self.path.len())
     }
 }
 
@@ -335,6 +336,9 @@ mod tests {
              2 1 8:2 /x /x rw - ext4 /dev/sda2 rw\n\
              3 1 8:2 / /srv/data rw - ext4 /dev/sda2 rw\n\
              4 1 8:2 / /srv/bind ro - ext4 /dev/sda2 rw\n\
+             9 1 8:3 / /opt/new rw - xfs /dev/sda3 rw\n\
+             10 1 8:3 / /mnt/new rw - xfs /dev/sda3 rw\n\
+             11 1 8:3 / /mnt/old/new rw - xfs /dev/sda3 rw\n\
              5 1 0:31 /@home /home rw - btrfs /dev/sdb1 rw,subvol=/@home\n\
              6 1 0:31 /@log /var/log rw - btrfs /dev/sdb1 rw,subvol=/@log\n\
              7 1 0:40 / /tank rw - zfs tank rw\n\
@@ -342,7 +346,8 @@ mod tests {
             &[
                 "/ /dev/sda1 ext4",
                 "/home /dev/sdb1 btrfs",
-                "/srv/bind /dev/sda2 ext4",
+                "/opt/new /dev/sda3 xfs",
+                "/srv/data /dev/sda2 ext4",
                 "/tank tank zfs",
                 "/tank/a tank/a zfs ro",
             ],
