@@ -249,6 +249,14 @@ impl Sim {
         self.enqueue(Duration::ZERO, Delivery::Event(Event::Asked(asked)));
     }
 
+    /// The owner types a line at the terminal, and half a second later everybody has been told this since then.
+    pub fn ask(&mut self, line: &str) -> String {
+        self.clear_transcript();
+        self.say(line);
+        self.run_for(Duration::from_millis(500));
+        self.transcript()
+    }
+
     /// Somebody writes into a chat of the simulated chat service.
     pub fn post(&mut self, user: i64, chat: i64, text: &str) {
         let at = self.service_now().wall;
@@ -406,6 +414,17 @@ impl Sim {
     /// The newest snapshot.
     pub fn snapshot(&self) -> Option<&Arc<Snapshot>> {
         self.snapshot.as_ref()
+    }
+
+    /// How the newest snapshot has an alert; `ok` when it is in none.
+    ///
+    /// # Panics
+    /// When nothing was published yet.
+    pub fn alert_state(&self, name: &str) -> &'static str {
+        let snapshot = self.snapshot().expect("a publication");
+        let mut alerts = snapshot.alerts.iter();
+        let entry = alerts.find(|alert| *alert.name == *name);
+        entry.map_or("ok", |alert| alert.state.name())
     }
 
     /// What the newest snapshot would be if one were published at this moment.

@@ -17,13 +17,6 @@ fn api(sim: &Sim) -> Value {
     serde_json::from_str(&json::power(&view)).expect("JSON")
 }
 
-fn ask(sim: &mut Sim, line: &str) -> String {
-    sim.clear_transcript();
-    sim.say(line);
-    sim.run_for(Duration::from_millis(100));
-    sim.transcript()
-}
-
 fn has(text: &str, part: &str) {
     assert!(text.contains(part), "no `{part}` in {text}");
 }
@@ -48,7 +41,7 @@ fn a_rise_is_told_for_the_pdu_its_team_and_the_site() {
         assert!((left - 102.0).abs() < 8.0, "{sum}");
     }
     assert_eq!(power["pdus"][1]["limit_in_s"], Value::Null);
-    let told = ask(&mut sim, "/current");
+    let told = sim.ask("/current");
     for (line, words) in told
         .lines()
         .filter(|line| line.contains("left"))
@@ -94,10 +87,10 @@ fn a_breaker_that_is_nearer_than_the_limit_is_told() {
     assert_eq!(power["pdus"][1]["breaker"]["rating_a"].as_f64(), Some(32.0));
     assert_eq!(power["pdus"][2]["breaker"], Value::Null);
     has(
-        &ask(&mut sim, "/current alpha"),
+        &sim.ask("/current alpha"),
         "2900 W  3100 W left  breaker 16 A: 2.7 A left",
     );
-    let told = ask(&mut sim, "/current bravo");
+    let told = sim.ask("/current bravo");
     assert!(!told.contains("breaker"), "{told}");
     sim.device("alpha").set_silent(true);
     sim.run_for(seconds(30));
@@ -121,7 +114,7 @@ fn the_devices_own_threshold_is_a_limit_when_nothing_is_configured() {
     assert_eq!(alpha["limit_source"], "device");
     assert_eq!(alpha["headroom_w"].as_f64(), Some(2600.0));
     has(
-        &ask(&mut sim, "/current"),
+        &sim.ask("/current"),
         "1000 W  2600 W left to the device's own limit of 3600 W",
     );
     sim.clear_transcript();
@@ -129,10 +122,7 @@ fn the_devices_own_threshold_is_a_limit_when_nothing_is_configured() {
     sim.run_for(seconds(4));
     has(&sim.transcript(), "above power limit: 3700 W > 3600 W");
     has(&sim.transcript(), "(the device's own limit)");
-    has(
-        &ask(&mut sim, "/why power.limit:alpha"),
-        "the device's own limit",
-    );
+    has(&sim.ask("/why power.limit:alpha"), "the device's own limit");
     // The alert goes on over a restart, and ends when the power falls.
     sim.kill_and_restart();
     sim.run_for(seconds(10));

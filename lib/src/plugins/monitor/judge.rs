@@ -80,9 +80,11 @@ impl Watches {
         self.list.iter().map(|watch| &**watch.alert())
     }
 
-    /// The watch of an alert.
-    pub(super) fn find_alert(&self, alert: &str) -> Option<&Watch> {
-        self.list.iter().find(|watch| **watch.alert() == *alert)
+    /// The watch of a thing, or the first of its kind.
+    pub(super) fn first(&self, kind: Kind, thing: Option<&str>) -> Option<&Watch> {
+        let is_it = |watch: &&Watch| thing.is_none_or(|thing| *watch.thing == *thing);
+        let mut of_kind = self.list.iter().filter(|watch| watch.kind == kind);
+        of_kind.find(is_it)
     }
 
     /// Nothing is known any more.

@@ -4,19 +4,13 @@
 use super::judge::Watches;
 use super::watch::{Beside, Kind, Watch};
 use crate::alert::Rule;
-use crate::config::{Config, Metric};
+use crate::config::{Config, Metric, Threshold};
 use crate::ctx::Ctx;
 use std::time::Duration;
 
 /// Judges `value` by the rule of this name; what it reports stands in the notices. False when there is no such rule.
-/// `monitor.cpu` stands for `monitor.cpu:host`.
 pub(super) fn rehearse(ctx: &mut Ctx<'_>, watches: &Watches, name: &str, value: f64) -> bool {
-    let whole = format!("{name}:host");
-    let known = watches
-        .find_alert(name)
-        .or_else(|| watches.find_alert(&whole));
-    let found = known.map(|watch| (watch.kind, watch.thing.to_string(), watch.threshold));
-    let Some((kind, thing, mut threshold)) = found.or_else(|| configured(ctx.config, name)) else {
+    let Some((kind, thing, mut threshold)) = named(ctx.config, watches, name) else {
         return false;
     };
     // Nobody waits for a test.
@@ -36,26 +30,45 @@ pub(super) fn rehearse(ctx: &mut Ctx<'_>, watches: &Watches, name: &str, value: 
 
 /// The rule of this name, and the unit of its values.
 pub(super) fn rule(config: &Config, watches: &Watches, name: &str) -> Option<(Rule, &'static str)> {
-    let known = watches.find_alert(name);
-    let known = known.map(|watch| (watch.kind, watch.threshold));
-    let configured = || configured(config, name).map(|(kind, _, threshold)| (kind, threshold));
-    let (kind, threshold) = known.or_else(configured)?;
+    let (kind, _, threshold) = named(config, watches, name)?;
     Some((threshold.rule, kind.unit()))
 }
 
-/// A rule of the configuration whose thing has not been seen.
-fn configured(config: &Config, name: &str) -> Option<(Kind, String, crate::config::Threshold)> {
-    let whole = format!("{name}:host");
-    let (kind, thing) = Kind::of_alert(name).or_else(|| Kind::of_alert(&whole))?;
-    let is_there = match kind {
-        Kind::Metric(Metric::Cpu | Metric::Memory) | Kind::Throttled | Kind::Uplink => {
-            thing == "host"
-        }
-        Kind::Metric(Metric::Disk | Metric::Inodes) | Kind::Hang => thing.starts_with('/'),
-        Kind::Metric(metric) => config.monitor.of(metric).names(thing),
+/// What goes by a name: `monitor.disk:/srv`, or the rule alone for the first thing that it judges: `monitor.cpu` or `cpu`
+/// for `monitor.cpu:host`.
+fn named(config: &Config, watches: &Watches, name: &str) -> Option<(Kind, String, Threshold)> {
+    let name = name.strip_prefix("monitor.").unwrap_or(name);
+    let (rule, thing) = match name.split_once(':') {
+        Some((rule, thing)) => (rule, Some(thing)),
+        None => (name, None),
     };
+    let kind = Kind::named(rule)?;
+    if let Some(watch) = watches.first(kind, thing) {
+        return Some((kind, watch.thing.to_string(), watch.threshold));
+    }
+    let (thing, threshold) = configured(config, kind, thing)?;
+    Some((kind, thing, threshold))
+}
+
+/// A rule of the configuration whose thing has not been seen.
+fn configured(config: &Config, kind: Kind, thing: Option<&str>) -> Option<(String, Threshold)> {
+    let (any, is_there) = match kind {
+        Kind::Metric(Metric::Cpu | Metric::Memory) | Kind::Throttled | Kind::Uplink => {
+            ("host", thing == Some("host"))
+        }
+        Kind::Metric(Metric::Disk | Metric::Inodes) | Kind::Hang => {
+            ("/", thing.is_some_and(|thing| thing.starts_with('/')))
+        }
+        Kind::Metric(metric) => {
+            let thresholds = config.monitor.of(metric);
+            let is_named = thing.is_some_and(|thing| thresholds.names(thing));
+            ("any sensor", is_named)
+        }
+    };
+    let is_there = is_there || thing.is_none();
+    let thing = thing.unwrap_or(any);
     let threshold = kind.threshold(config, (thing, ""))?;
-    is_there.then(|| (kind, thing.to_owned(), threshold))
+    is_there.then(|| (thing.to_owned(), threshold))
 }
 
 /// The names of all rules: those of the host, and of everything that was found.

@@ -30,20 +30,6 @@ fn threshold(config: &mut Config, metric: Metric, change: impl FnOnce(&mut Thres
     );
 }
 
-fn state(sim: &Sim, name: &str) -> &'static str {
-    let snapshot = sim.snapshot().expect("a publication");
-    let entry = snapshot.alerts.iter().find(|alert| *alert.name == *name);
-    entry.map_or("ok", |alert| alert.state.name())
-}
-
-/// What the terminal was told in answer to a line.
-fn ask(sim: &mut Sim, line: &str) -> String {
-    sim.clear_transcript();
-    sim.say(line);
-    sim.run_for(Duration::from_millis(500));
-    sim.transcript()
-}
-
 /// Texts of the messages in the group that hold these words.
 fn told(sim: &Sim, words: &str) -> Vec<String> {
     let lines = sim.transcript();

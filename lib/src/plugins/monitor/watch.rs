@@ -72,8 +72,12 @@ impl Kind {
     /// The kind and the thing of an alert of this plugin.
     pub(super) fn of_alert(alert: &str) -> Option<(Kind, &str)> {
         let (rule, thing) = alert.strip_prefix("monitor.")?.split_once(':')?;
-        let kind = Kind::all().find(|kind| kind.name() == rule)?;
-        Some((kind, thing))
+        Some((Kind::named(rule)?, thing))
+    }
+
+    /// `disk`
+    pub(super) fn named(rule: &str) -> Option<Kind> {
+        Kind::all().find(|kind| kind.name() == rule)
     }
 
     pub(super) const fn unit(self) -> &'static str {
@@ -189,7 +193,7 @@ impl Watch {
         let is_end = transition.is_some_and(|transition| transition.is_end());
         let mut summary = match (is_end, value) {
             (true, _) => self.ended(fired_for.unwrap_or_default()),
-            (false, None) => "no reading".to_owned(),
+            (false, None) => self.unread(),
             (false, Some(value)) => self.words(value, beside),
         };
         if let (Kind::Metric(metric), AlertState::Firing) = (self.kind, self.state.state) {
@@ -243,6 +247,13 @@ impl Watch {
             },
             rule: is_measured.then_some(self.threshold.rule),
             reason: transition.map_or("", |transition| transition.reason),
+        }
+    }
+
+    fn unread(&self) -> String {
+        match self.kind.words() {
+            "" => "no reading".to_owned(),
+            what => format!("{what}: no reading"),
         }
     }
 

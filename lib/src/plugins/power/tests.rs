@@ -23,20 +23,6 @@ fn view(sim: &Sim, index: usize) -> PduView {
     sim.snapshot().expect("a publication").pdus[index].clone()
 }
 
-fn alert_state(sim: &Sim, name: &str) -> &'static str {
-    let snapshot = sim.snapshot().expect("a publication");
-    let entry = snapshot.alerts.iter().find(|alert| *alert.name == *name);
-    entry.map_or("ok", |alert| alert.state.name())
-}
-
-/// What the terminal was told in answer to a line.
-fn ask(sim: &mut Sim, line: &str) -> String {
-    sim.clear_transcript();
-    sim.say(line);
-    sim.run_for(Duration::from_millis(100));
-    sim.transcript()
-}
-
 fn team(members: &[&str], limit_w: f64) -> Config {
     let pdus: Vec<(&str, f64)> = members.iter().map(|name| (*name, 9000.0)).collect();
     let mut config = Sim::config(&pdus);
@@ -53,17 +39,17 @@ fn an_excess_begins_and_ends_with_hysteresis_and_two_lines() {
     sim.device("alpha").set_power(3120.0);
     sim.run_for(seconds(2));
     assert_eq!(view(&sim, 0).state, PduState::OverLimit);
-    assert_eq!(alert_state(&sim, "power.limit:alpha"), "firing");
+    assert_eq!(sim.alert_state("power.limit:alpha"), "firing");
     sim.device("alpha").set_power(2950.0);
     sim.run_for(seconds(20));
     assert_eq!(
-        alert_state(&sim, "power.limit:alpha"),
+        sim.alert_state("power.limit:alpha"),
         "firing",
         "2950 W is above 2910 W"
     );
     sim.device("alpha").set_power(2900.0);
     sim.run_for(seconds(4));
-    assert_eq!(alert_state(&sim, "power.limit:alpha"), "ok");
+    assert_eq!(sim.alert_state("power.limit:alpha"), "ok");
     let log = exceedings(&sim);
     assert_eq!(log.len(), 2, "{log:?}");
     assert_eq!(
@@ -123,10 +109,10 @@ fn a_silent_device_is_stale_then_unreachable_and_never_resolved_by_silence() {
     assert_eq!(view(&sim, 0).state, PduState::Stale);
     sim.run_for(seconds(6));
     assert_eq!(view(&sim, 0).state, PduState::Unreachable);
-    assert_eq!(alert_state(&sim, "power.unreachable:alpha"), "firing");
-    assert_eq!(alert_state(&sim, "power.limit:alpha"), "unknown");
+    assert_eq!(sim.alert_state("power.unreachable:alpha"), "firing");
+    assert_eq!(sim.alert_state("power.limit:alpha"), "unknown");
     assert_eq!(exceedings(&sim).len(), 1, "no end line");
-    let answer = ask(&mut sim, "/current");
+    let answer = sim.ask("/current");
     assert!(
         answer.contains("alpha  does not answer, last 3500 W"),
         "{answer}"
@@ -134,8 +120,8 @@ fn a_silent_device_is_stale_then_unreachable_and_never_resolved_by_silence() {
     sim.device("alpha").set_silent(false);
     sim.device("alpha").set_power(500.0);
     sim.run_for(seconds(4));
-    assert_eq!(alert_state(&sim, "power.unreachable:alpha"), "ok");
-    assert_eq!(alert_state(&sim, "power.limit:alpha"), "ok");
+    assert_eq!(sim.alert_state("power.unreachable:alpha"), "ok");
+    assert_eq!(sim.alert_state("power.limit:alpha"), "ok");
     assert_eq!(exceedings(&sim).len(), 2);
 }
 
@@ -162,23 +148,23 @@ fn a_sum_with_a_missing_member_may_fire_but_never_ends() {
     assert_eq!(sum(&sim).power_w, Some(1000.0));
     assert_eq!(sum(&sim).state, PduState::Unknown);
     assert_eq!(*sum(&sim).missing, [1]);
-    assert!(ask(&mut sim, "/current team").contains("≥ 1000 W (1 of 2)"));
+    assert!(sim.ask("/current team").contains("≥ 1000 W (1 of 2)"));
     let name = "power.limit:Team Alpha (team)";
-    assert_eq!(alert_state(&sim, name), "unknown");
+    assert_eq!(sim.alert_state(name), "unknown");
     sim.device("alpha").set_power(3500.0);
     sim.run_for(seconds(4));
-    assert_eq!(alert_state(&sim, name), "firing");
+    assert_eq!(sim.alert_state(name), "firing");
     sim.device("alpha").set_power(100.0);
     sim.run_for(seconds(6));
     assert_eq!(
-        alert_state(&sim, name),
+        sim.alert_state(name),
         "unknown",
         "a lower bound ends nothing"
     );
     assert_eq!(exceedings(&sim).len(), 1);
     sim.device("bravo").set_silent(false);
     sim.run_for(seconds(6));
-    assert_eq!(alert_state(&sim, name), "ok");
+    assert_eq!(sim.alert_state(name), "ok");
     let log = exceedings(&sim);
     assert!(
         log[0].contains("--- Team Alpha (team): above power limit: 3500 W > 3000 W"),
@@ -207,11 +193,11 @@ fn the_site_has_a_soft_and_a_hard_limit() {
     sim.run_for(seconds(5));
     sim.device("alpha").set_power(2500.0);
     sim.run_for(seconds(3));
-    assert_eq!(alert_state(&sim, "power.soft:site (soft)"), "firing");
-    assert_eq!(alert_state(&sim, "power.limit:site (hard)"), "ok");
+    assert_eq!(sim.alert_state("power.soft:site (soft)"), "firing");
+    assert_eq!(sim.alert_state("power.limit:site (hard)"), "ok");
     sim.device("bravo").set_power(4000.0);
     sim.run_for(seconds(3));
-    assert_eq!(alert_state(&sim, "power.limit:site (hard)"), "firing");
+    assert_eq!(sim.alert_state("power.limit:site (hard)"), "firing");
     let log = exceedings(&sim);
     assert!(
         log[0].ends_with("--- site (soft): above power limit: 3500 W > 3000 W"),
@@ -257,7 +243,7 @@ fn a_peak_between_two_readings_is_told_once_and_a_reset_re_arms_it() {
             .count()
     };
     assert_eq!(told(&sim), 1, "{:?}", exceedings(&sim));
-    assert_eq!(alert_state(&sim, "power.limit:alpha"), "ok");
+    assert_eq!(sim.alert_state("power.limit:alpha"), "ok");
     let now = sim.now();
     sim.device("alpha").agent().reset_peak(now);
     sim.run_for(seconds(5));
@@ -269,7 +255,10 @@ fn a_peak_between_two_readings_is_told_once_and_a_reset_re_arms_it() {
     );
     sim.run_for(seconds(6));
     assert_eq!(told(&sim), 2, "{:?}", exceedings(&sim));
-    assert!(ask(&mut sim, "/exceedings").contains("peak between readings 3310 W > 3000 W"));
+    assert!(
+        sim.ask("/exceedings")
+            .contains("peak between readings 3310 W > 3000 W")
+    );
 }
 
 #[test]
@@ -295,11 +284,11 @@ fn an_excess_that_a_crash_cut_off_gets_its_end_line_at_the_next_start() {
         !sim.transcript().contains("above power limit"),
         "it still fires, which is no news"
     );
-    assert_eq!(alert_state(&sim, "power.limit:alpha"), "firing");
+    assert_eq!(sim.alert_state("power.limit:alpha"), "firing");
     sim.device("alpha").set_power(1000.0);
     sim.run_for(seconds(4));
-    assert_eq!(alert_state(&sim, "power.limit:alpha"), "ok");
-    let answer = ask(&mut sim, "/exceedings");
+    assert_eq!(sim.alert_state("power.limit:alpha"), "ok");
+    let answer = sim.ask("/exceedings");
     assert!(answer.contains("2 excesses"), "{answer}");
 }
 
@@ -333,8 +322,8 @@ fn a_reload_keeps_what_has_the_same_name_and_ends_what_is_gone() {
         "bravo is the first now"
     );
     sim.run_for(seconds(5));
-    assert_eq!(alert_state(&sim, "power.limit:alpha"), "ok");
-    assert_eq!(alert_state(&sim, "power.limit:bravo"), "firing");
+    assert_eq!(sim.alert_state("power.limit:alpha"), "ok");
+    assert_eq!(sim.alert_state("power.limit:bravo"), "firing");
     assert!(
         sim.transcript().contains("removed from the configuration"),
         "{}",
@@ -421,7 +410,7 @@ fn a_pdu_that_refuses_the_user_says_why() {
         sim.device("alpha").agent().add_user(known, true);
         sim.run_for(seconds(20));
         assert_eq!(view(&sim, 0).state, PduState::Unreachable);
-        let answer = ask(&mut sim, "/current");
+        let answer = sim.ask("/current");
         assert!(answer.contains(want), "{answer}");
         let transcript = sim.transcript();
         assert!(transcript.contains(want), "the alert says so: {transcript}");
@@ -469,7 +458,7 @@ fn the_commands_answer_with_figures_of_the_same_moment() {
     let mut sim = Sim::with_config(team(&["alpha", "bravo"], 9000.0));
     sim.device("bravo").set_power(1310.0);
     sim.run_for(seconds(11));
-    let answer = ask(&mut sim, "/current");
+    let answer = sim.ask("/current");
     for line in [
         "Power at 2026-11-20 20:00:10",
         "alpha       1000 W",
@@ -479,11 +468,14 @@ fn the_commands_answer_with_figures_of_the_same_moment() {
     ] {
         assert!(answer.contains(line), "{line} in {answer}");
     }
-    let answer = ask(&mut sim, "/peaks bravo");
+    let answer = sim.ask("/peaks bravo");
     assert!(answer.contains("1310 W  2026-11-20 20:00:"), "{answer}");
-    assert!(ask(&mut sim, "/energy alpha").contains(" kWh"));
-    assert!(ask(&mut sim, "/exceedings").contains("No excess is known"));
-    assert!(ask(&mut sim, "/exceedings csv").contains("The excesses as a table"));
+    assert!(sim.ask("/energy alpha").contains(" kWh"));
+    assert!(sim.ask("/exceedings").contains("No excess is known"));
+    assert!(
+        sim.ask("/exceedings csv")
+            .contains("The excesses as a table")
+    );
 }
 
 #[test]
@@ -581,7 +573,7 @@ fn the_alert_of_a_pdu_that_was_removed_while_the_agent_did_not_run_ends() {
     sim.reload(Sim::config(&[("alpha", 3000.0)]));
     sim.kill_and_restart();
     sim.run_for(seconds(10));
-    assert_eq!(alert_state(&sim, "power.limit:bravo"), "ok");
+    assert_eq!(sim.alert_state("power.limit:bravo"), "ok");
     assert!(
         sim.transcript().contains("removed from the configuration"),
         "{}",

@@ -148,8 +148,8 @@ fn a_look_that_fails_does_not_end_the_watch() {
         sim.run_for(seconds(600));
         let looks = sim.machine().looks;
         assert!((14..=30).contains(&looks), "not too often: {looks}");
-        assert_eq!(state(&sim, "monitor.sampler:host"), "firing");
-        assert_eq!(state(&sim, "monitor.memory:host"), "unknown");
+        assert_eq!(sim.alert_state("monitor.sampler:host"), "firing");
+        assert_eq!(sim.alert_state("monitor.memory:host"), "unknown");
         assert_eq!(
             told(&sim, "cannot be looked at").len(),
             1,
@@ -159,11 +159,11 @@ fn a_look_that_fails_does_not_end_the_watch() {
         let machine = sim.machine();
         (machine.is_silent, machine.fault) = (false, None);
         sim.run_for(seconds(70));
-        assert_eq!(state(&sim, "monitor.sampler:host"), "ok");
-        assert_eq!(state(&sim, "monitor.memory:host"), "ok");
+        assert_eq!(sim.alert_state("monitor.sampler:host"), "ok");
+        assert_eq!(sim.alert_state("monitor.memory:host"), "ok");
         sim.machine().cpu_percent = 99.0;
         sim.run_for(seconds(30));
-        assert_eq!(state(&sim, "monitor.cpu:host"), "firing");
+        assert_eq!(sim.alert_state("monitor.cpu:host"), "firing");
     }
 }
 
@@ -226,7 +226,7 @@ fn alerts_go_on_after_a_restart_and_are_not_told_again() {
     assert_eq!(told(&sim, "#1]").len(), 1);
     sim.kill_and_restart();
     sim.run_for(seconds(60));
-    assert_eq!(state(&sim, "monitor.cpu:host"), "firing");
+    assert_eq!(sim.alert_state("monitor.cpu:host"), "firing");
     assert_eq!(told(&sim, "telegram:-100").len(), 1, "{}", sim.transcript());
     sim.machine().cpu_percent = 1.0;
     sim.run_for(seconds(30));

@@ -86,7 +86,7 @@ fn a_machine_without_a_way_out_has_lost_none() {
     sim.machine().sample.uplink = Uplink::NoRoute;
     sim.kill_and_restart();
     sim.run_for(seconds(600));
-    assert_eq!(state(&sim, "monitor.uplink:host"), "ok");
+    assert_eq!(sim.alert_state("monitor.uplink:host"), "ok");
     sim.machine().sample.uplink = Uplink::Up;
     sim.run_for(seconds(10));
     sim.machine().sample.uplink = Uplink::NoRoute;
@@ -100,13 +100,13 @@ fn a_machine_without_a_way_out_has_lost_none() {
     );
     sim.machine().sample.uplink = Uplink::NoCarrier;
     sim.run_for(seconds(20));
-    assert_eq!(state(&sim, "monitor.uplink:host"), "firing");
+    assert_eq!(sim.alert_state("monitor.uplink:host"), "firing");
     sim.kill_and_restart();
     sim.run_for(seconds(20));
-    assert_eq!(state(&sim, "monitor.uplink:host"), "firing");
+    assert_eq!(sim.alert_state("monitor.uplink:host"), "firing");
     sim.machine().sample.uplink = Uplink::Unknown;
     sim.run_for(seconds(20));
-    assert_eq!(state(&sim, "monitor.uplink:host"), "unknown");
+    assert_eq!(sim.alert_state("monitor.uplink:host"), "unknown");
     assert_eq!(told(&sim, "🟠").len(), 1, "{}", sim.transcript());
 }
 
@@ -118,7 +118,7 @@ fn a_sensor_that_vanishes_is_unknown_and_not_over() {
         sim.machine().sample.temperatures = vec![hot.clone()];
         sim.run_for(seconds(30));
         let name = "monitor.disk_temperature:nvme WD";
-        assert_eq!(state(&sim, name), "firing");
+        assert_eq!(sim.alert_state(name), "firing");
         // It is gone altogether, or there and reads nothing.
         hot.celsius = None;
         let rest = if is_there {
@@ -128,12 +128,12 @@ fn a_sensor_that_vanishes_is_unknown_and_not_over() {
         };
         sim.machine().sample.temperatures = rest;
         sim.run_for(seconds(3 * 3600));
-        assert_eq!(state(&sim, name), "unknown");
+        assert_eq!(sim.alert_state(name), "unknown");
         assert!(told(&sim, "✅").is_empty(), "{}", sim.transcript());
         hot.celsius = Some(30.0);
         sim.machine().sample.temperatures = vec![hot];
         sim.run_for(seconds(30));
-        assert_eq!(state(&sim, name), "ok");
+        assert_eq!(sim.alert_state(name), "ok");
         let ends = told(&sim, "✅");
         assert!(
             ends.iter().any(|line| line.contains("peak 70 °C")),
@@ -152,9 +152,9 @@ fn a_stick_that_was_pulled_out_is_forgotten_in_silence() {
     sim.run_for(seconds(10));
     sim.machine().sample.file_systems.pop();
     sim.run_for(seconds(60));
-    assert_eq!(state(&sim, "monitor.disk:/media/stick"), "unknown");
+    assert_eq!(sim.alert_state("monitor.disk:/media/stick"), "unknown");
     sim.run_for(seconds(3600));
-    assert_eq!(state(&sim, "monitor.disk:/media/stick"), "ok");
+    assert_eq!(sim.alert_state("monitor.disk:/media/stick"), "ok");
     assert_eq!(sim.transcript(), "");
 }
 
@@ -163,15 +163,15 @@ fn a_file_system_that_hangs_is_told_and_its_fill_is_unknown() {
     let mut sim = world(|_| {});
     sim.machine().sample.file_systems = vec![disk("/", 20), disk("/mnt/nas", 90)];
     sim.run_for(seconds(30));
-    assert_eq!(state(&sim, "monitor.disk:/mnt/nas"), "firing");
+    assert_eq!(sim.alert_state("monitor.disk:/mnt/nas"), "firing");
     sim.clear_transcript();
     for hangs_for in 1..60 {
         let nas = &mut sim.machine().sample.file_systems[1];
         (nas.space, nas.hangs_for) = (None, Some(seconds(hangs_for)));
         sim.run_for(seconds(1));
     }
-    assert_eq!(state(&sim, "monitor.disk:/mnt/nas"), "unknown");
-    assert_eq!(state(&sim, "monitor.hang:/mnt/nas"), "firing");
+    assert_eq!(sim.alert_state("monitor.disk:/mnt/nas"), "unknown");
+    assert_eq!(sim.alert_state("monitor.hang:/mnt/nas"), "firing");
     assert_eq!(
         told(&sim, "does not answer for").len(),
         1,
@@ -179,11 +179,11 @@ fn a_file_system_that_hangs_is_told_and_its_fill_is_unknown() {
         sim.transcript()
     );
     assert!(told(&sim, "✅").is_empty(), "{}", sim.transcript());
-    assert!(ask(&mut sim, "/disks").contains("does not answer for"));
+    assert!(sim.ask("/disks").contains("does not answer for"));
     sim.machine().sample.file_systems[1] = disk("/mnt/nas", 90);
     sim.run_for(seconds(20));
-    assert_eq!(state(&sim, "monitor.hang:/mnt/nas"), "ok");
-    assert_eq!(state(&sim, "monitor.disk:/mnt/nas"), "firing");
+    assert_eq!(sim.alert_state("monitor.hang:/mnt/nas"), "ok");
+    assert_eq!(sim.alert_state("monitor.disk:/mnt/nas"), "firing");
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn single_things_have_thresholds_of_their_own() {
     ];
     sim.run_for(seconds(30));
     let states = ["/", "/srv/a", "/srv/b", "/boot"];
-    let states = states.map(|mount| state(&sim, &format!("monitor.disk:{mount}")));
+    let states = states.map(|mount| sim.alert_state(&format!("monitor.disk:{mount}")));
     assert_eq!(states, ["firing", "ok", "firing", "ok"]);
     assert_eq!(told(&sim, "🔴").len(), 1, "{}", sim.transcript());
 }
@@ -244,9 +244,12 @@ fn under_voltage_is_told_in_a_sentence_and_over_after_a_quiet_minute() {
         lines[0].contains("host: now under-voltage (the supply is below 4.63 V)"),
         "{lines:?}"
     );
-    assert!(ask(&mut sim, "/sensors").contains("nothing now; since boot under-voltage"));
+    assert!(
+        sim.ask("/sensors")
+            .contains("nothing now; since boot under-voltage")
+    );
     set(&mut sim, 0x50000, 70);
-    assert_eq!(state(&sim, "monitor.throttled:host"), "ok");
+    assert_eq!(sim.alert_state("monitor.throttled:host"), "ok");
 }
 
 #[test]
@@ -255,16 +258,16 @@ fn a_sleep_is_neither_a_long_excess_nor_a_rate() {
     sim.run_for(seconds(20));
     sim.machine().cpu_percent = 99.0;
     sim.run_for(seconds(4));
-    assert_eq!(state(&sim, "monitor.cpu:host"), "pending");
+    assert_eq!(sim.alert_state("monitor.cpu:host"), "pending");
     sim.suspend(seconds(3 * 3600));
     sim.run_for(Duration::from_millis(500));
     let host = sim.snapshot().and_then(|snapshot| snapshot.host.clone());
     let host = host.expect("it is watched");
     assert_eq!((host.cpu_percent, host.rates[0].rx), (None, None));
     sim.run_for(seconds(6));
-    assert_eq!(state(&sim, "monitor.cpu:host"), "pending");
+    assert_eq!(sim.alert_state("monitor.cpu:host"), "pending");
     sim.run_for(seconds(10));
-    assert_eq!(state(&sim, "monitor.cpu:host"), "firing");
+    assert_eq!(sim.alert_state("monitor.cpu:host"), "firing");
     assert!(sim.machine().looks < 40, "no looks are made up for");
 }
 
@@ -299,8 +302,8 @@ fn a_reload_keeps_what_fires_and_ends_what_is_not_judged_any_more() {
     let looks = sim.machine().looks;
     sim.reload(config);
     sim.run_for(seconds(60));
-    assert_eq!(state(&sim, "monitor.cpu:host"), "firing");
-    assert_eq!(state(&sim, "monitor.disk:/"), "ok");
+    assert_eq!(sim.alert_state("monitor.cpu:host"), "firing");
+    assert_eq!(sim.alert_state("monitor.disk:/"), "ok");
     let text = sim.transcript();
     assert!(text.contains("removed from the configuration"), "{text}");
     assert!(!text.contains("CPU usage back"), "{text}");
@@ -314,7 +317,7 @@ fn the_host_is_in_history_and_on_the_status_screen() {
     sim.machine().sample.networks[0].has_carrier = Some(true);
     sim.run_for(seconds(30));
     let looks = sim.machine().looks;
-    let status = ask(&mut sim, "/status");
+    let status = sim.ask("/status");
     assert!(
         status.contains("Host: CPU 5 %, load 0.10 0.20 0.30, memory 1 GiB of 4 GiB (25 %)"),
         "{status}"
@@ -343,7 +346,7 @@ fn each_topic_has_its_command() {
         ("/processes", "188 %   40 MiB  7  ffmpeg"),
         ("/uptime", "Up 1 h, since 2026-11-20 19:00:0"),
     ] {
-        let text = ask(&mut sim, line);
+        let text = sim.ask(line);
         assert!(text.contains(want), "{line}: {text}");
     }
     sim.machine().is_silent = true;
@@ -403,9 +406,18 @@ fn every_rule_can_be_tested_with_a_made_up_value() {
             "monitor.cpu_temperature:cpu_thermal 91",
             "cpu_thermal: CPU temperature above threshold: 91 °C > 85 °C",
         ),
+        ("cpu 97", "host: CPU usage above threshold: 97 % > 80 %"),
+        (
+            "monitor.disk 81",
+            "/: disk usage above threshold: 81 % > 80 %",
+        ),
+        (
+            "monitor.gpu_temperature 95",
+            "any sensor: GPU temperature above threshold: 95 °C > 90 °C",
+        ),
     ] {
         let (name, value) = line.split_once(' ').expect("two words");
-        let mut text = ask(&mut sim, &format!("test-alert {value} {name}"));
+        let mut text = sim.ask(&format!("test-alert {value} {name}"));
         sim.run_for(seconds(3));
         text += &sim.transcript();
         assert!(
@@ -413,9 +425,9 @@ fn every_rule_can_be_tested_with_a_made_up_value() {
             "{line}: {text}"
         );
     }
-    assert_eq!(state(&sim, "monitor.cpu:host"), "ok");
-    let text = ask(&mut sim, "test-alert 60 monitor.cpu");
+    assert_eq!(sim.alert_state("monitor.cpu:host"), "ok");
+    let text = sim.ask("test-alert 60 monitor.cpu");
     assert!(text.contains("does not fire at 60"), "{text}");
-    let text = ask(&mut sim, "test-alert 60 monitor.cpuu:host");
+    let text = sim.ask("test-alert 60 monitor.cpuu:host");
     assert!(text.contains("did you mean `monitor.cpu:host`?"), "{text}");
 }
