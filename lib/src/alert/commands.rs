@@ -479,7 +479,9 @@ fn why(
             format!("{}  {value}", clock(config, now, *at))
         })
         .collect();
-    with_values(&out, &samples)
+    // What comes and goes without a measure has no values.
+    let has_any = entry.samples.iter().any(|(_, value)| value.is_some());
+    with_values(&out, if has_any { &samples } else { &[] })
 }
 
 fn quantity(value: f64, unit: &str) -> String {

@@ -300,7 +300,10 @@ fn table_right(mut rows: Vec<Row>, right: &[bool]) -> String {
     rows.truncate(MAX_ROWS);
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
+        // The last words of a short row may reach into the columns that it does not have.
+        let has_room = |row: &&Row| column + 1 == row.len() && row.len() < columns;
+        let cells = rows.iter().filter(|row| !has_room(row));
+        let cells = cells.filter_map(|row| row.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
@@ -308,7 +311,7 @@ fn table_right(mut rows: Vec<Row>, right: &[bool]) -> String {
     for row in &rows {
         let start = out.len();
         for (column, cell) in row.iter().enumerate() {
-            let pad = widths[column] - cell.chars().count();
+            let pad = widths[column].saturating_sub(cell.chars().count());
             let is_right = right.get(column).copied().unwrap_or(false);
             let (before, after) = if is_right { (pad, 0) } else { (0, pad) };
             let gap = if column == 0 { "" } else { "  " };
