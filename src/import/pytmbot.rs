@@ -203,13 +203,17 @@ impl Reader<'_> {
             }
             return None;
         };
-        let text = text.trim().trim_end_matches('%');
-        let number = text.trim().parse::<f64>().ok();
-        let number = number.filter(|number| (from..=to).contains(number));
-        if number.is_none() && !text.is_empty() {
-            self.problem(node, &format!("is out of range; write {expected}"));
+        let text = text.trim().trim_end_matches('%').trim_end();
+        if text.is_empty() {
+            return None;
         }
-        number
+        let wrong = match text.parse::<f64>() {
+            Ok(number) if (from..=to).contains(&number) => return Some(number),
+            Ok(_) => "is out of range",
+            Err(_) => "is not a number",
+        };
+        self.problem(node, &format!("{wrong}; write {expected}"));
+        None
     }
 
     /// Ids of people, or of chats, which may be negative.
@@ -420,6 +424,10 @@ mod tests {
             (
                 "plugins_config:\n  monitor:\n    tracehold:\n      cpu_usage_threshold:\n        - 180\n",
                 "f:5: is out of range; write a share from 0 to 100",
+            ),
+            (
+                "plugins_config:\n  monitor:\n    check_interval: soon\n",
+                "f:3: is not a number; write seconds from 0.1 to 3600",
             ),
             (
                 "access_control:\n  allowed_user_ids: [1, joe]\n",

@@ -1,4 +1,4 @@
-//! Reads as much YAML as configurations of pyTMbot have: maps and lists by indentation, lists in one line, scalars with
+//! Reads as much YAML as configurations of pyTMbot have: maps and lists by indentation, lists in brackets, scalars with
 //! and without quotes, comments. What else YAML knows (anchors, tags, blocks of text, maps in one line, several documents)
 //! is refused with its line. Messages never quote a value, which may be a secret.
 
@@ -141,12 +141,18 @@ fn list(lines: &mut Lines<'_>, indent: usize, depth: usize) -> Result<Value, Pro
         }
         lines.next += 1;
         let text = line.text[1..].trim();
-        if key(text).is_some() {
-            return Err(wrong(line.number, "is a map in a list, which is not read"));
-        }
         let value = match text {
+            // What follows the dash is indented as it stands.
+            _ if key(text).is_some() => {
+                lines.next -= 1;
+                let own = &mut lines.list[lines.next];
+                own.indent += own.text.len() - text.len();
+                own.text = text;
+                let indent = own.indent;
+                block(lines, indent, depth + 1)?.value
+            }
             "" => nested(lines, indent + 1, depth)?.map_or(Value::Nothing, |node| node.value),
-            text => scalar(text, line.number)?,
+            text => value(lines, text, line.number)?,
         };
         items.push(Node {
             line: line.number,
@@ -185,7 +191,7 @@ fn map(lines: &mut Lines<'_>, indent: usize, depth: usize) -> Result<Value, Prob
             }
             text => Some(Node {
                 line: line.number,
-                value: scalar(text, line.number)?,
+                value: value(lines, text, line.number)?,
             }),
         };
         let node = node.unwrap_or(Node {
@@ -219,6 +225,23 @@ fn key(text: &str) -> Option<(&str, &str)> {
     Some((text[..at].trim(), text[at + 1..].trim()))
 }
 
+/// A value, whose list may go on to further lines.
+fn value(lines: &mut Lines<'_>, text: &str, line: usize) -> Result<Value, Problem> {
+    if !text.starts_with('[') || text.ends_with(']') {
+        return scalar(text, line);
+    }
+    let mut whole = text.to_owned();
+    while !whole.ends_with(']') {
+        let Some(next) = lines.peek() else {
+            return Err(wrong(line, "has a list that does not end"));
+        };
+        lines.next += 1;
+        whole.push(' ');
+        whole.push_str(next.text);
+    }
+    scalar(&whole, line)
+}
+
 /// A value in one line.
 fn scalar(text: &str, line: usize) -> Result<Value, Problem> {
     let refused = |what: &str| Err(wrong(line, &format!("has {what}, which is not read")));
@@ -239,8 +262,11 @@ fn scalar(text: &str, line: usize) -> Result<Value, Problem> {
 
 /// `[a, 'b']`
 fn flow(text: &str, line: usize) -> Result<Value, Problem> {
-    let open = || wrong(line, "has a list that does not end in its line");
+    let open = || wrong(line, "has a list that does not end");
     let inner = text[1..].strip_suffix(']').ok_or_else(open)?;
+    // The last value may have its comma too.
+    let inner = inner.trim_end();
+    let inner = inner.strip_suffix(',').unwrap_or(inner);
     if inner.trim().is_empty() {
         return Ok(Value::List(Vec::new()));
     }
@@ -327,6 +353,13 @@ mod tests {
                 "{u=unix:///run/x.sock w=a#b}",
             ),
             ("'a b': 1\r\nc: don't # it's\r\n", "{a b=1 c=don't}"),
+            ("a: [\n  1,  # one\n  2,\n]\nb: 3\n", "{a=[1 2] b=3}"),
+            ("a:\n  - [1,\n     2]\n  - x\n", "{a=[[1 2] x]}"),
+            (
+                "a:\n  - b: 1\n    c: [2]\n  - b: 3\n    d:\n    - 4\ne: 5\n",
+                "{a=[{b=1 c=[2]} {b=3 d=[4]}] e=5}",
+            ),
+            ("a:\n- b: 1\n  c: 2\n- d\n", "{a=[{b=1 c=2} d]}"),
         ] {
             let map = read(text).unwrap_or_else(|problem| panic!("{problem:?}\n{text}"));
             assert_eq!(shown(&Value::Map(map)), want, "{text}");
@@ -345,10 +378,12 @@ mod tests {
             ("a: |\n  x\n", 1, "block"),
             ("a: {b: 1}\n", 1, "map in one line"),
             ("a: 1\n---\nb: 2\n", 2, "another document"),
-            ("a:\n  - b: 1\n", 2, "map in a list"),
+            ("a:\n  - b: 1\n     c: 2\n", 3, "indented unlike"),
+            ("a:\n  - b: 1\n   c: 2\n", 3, "indented unlike"),
             ("- 1\n", 1, "not `key: value`"),
             ("a: 1\na: 2\n", 2, "twice"),
-            ("a: [1,\n  2]\n", 1, "does not end"),
+            ("a: [1,\n  2\n", 1, "does not end"),
+            ("a: [1,\nb: 2\nc: s3cr3t\n", 1, "does not end"),
             ("a: 's3cr3t\n", 1, "quotes"),
             ("a: one\n  two\n", 2, "indented unlike"),
             ("just words\n", 1, "not `key: value`"),
