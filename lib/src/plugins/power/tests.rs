@@ -504,7 +504,7 @@ fn a_name_that_nothing_has_is_told_with_the_nearest() {
         ),
         ("/outlet alpha 1 of", "usage: /outlet <pdu> <outlets>"),
     ] {
-        let answer = ask(&mut sim, line);
+        let answer = sim.ask(line);
         assert!(answer.contains(want), "{line}: {answer}");
     }
 }
@@ -514,7 +514,7 @@ fn a_device_that_never_answered_is_not_said_to_have_no_meter() {
     let mut sim = Sim::new(&[("alpha", 3000.0)]);
     sim.device("alpha").set_silent(true);
     sim.run_for(seconds(3));
-    let answer = ask(&mut sim, "/energy alpha");
+    let answer = sim.ask("/energy alpha");
     assert!(answer.contains("alpha  not known"), "{answer}");
 }
 
