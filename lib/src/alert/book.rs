@@ -9,7 +9,7 @@ mod past;
 pub use entry::{Ack, AlertEntry, Change, ChangeKind, Mute, Unit};
 pub use past::PastAlert;
 
-use super::{AlertState, Report, ReportKind, Severity, inhibit};
+use super::{AlertState, Report, ReportKind, Severity, inhibit, numbers};
 use crate::config::Config;
 use crate::effect::earlier;
 use crate::small::{SmallMap, SmallSet};
@@ -321,13 +321,18 @@ impl AlertBook {
         self.revision
     }
 
-    /// Names that somebody may mean by `prefix`: a number, the start of a name, or the start of the thing
+    /// Names that somebody may mean by `prefix`: a number or several (`#3-5`), the start of a name, or the start of the thing
     /// after its colon. An exact name stands alone, and what fires comes before what does not.
     pub fn complete(&self, prefix: &str) -> Vec<String> {
         if prefix.eq_ignore_ascii_case(ALL) {
             return vec![ALL.to_owned()];
         }
-        if let Ok(number) = prefix.trim_start_matches('#').parse::<u32>() {
+        if let Some(range) = numbers::read(prefix) {
+            let numbered = self.entries.values();
+            let numbered = numbered.filter(|entry| range.contains(&entry.number));
+            return numbered.map(|entry| entry.name.to_string()).collect();
+        }
+        if let Ok(number) = prefix.parse::<u32>() {
             let numbered = self.entries.values().find(|entry| entry.number == number);
             if let Some(entry) = numbered {
                 return vec![entry.name.to_string()];

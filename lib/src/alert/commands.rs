@@ -1,7 +1,7 @@
 //! The commands about alerts: `/alerts /ack /mute /unmute /why`. The buttons under a message run the same lines.
 
 use super::notify::{Notifier, clock};
-use super::{AlertBook, AlertEntry, AlertState, Mute, book, inhibit};
+use super::{AlertBook, AlertEntry, AlertState, Mute, book, inhibit, numbers};
 use crate::chat::desk::Desk;
 use crate::chat::{Answer, Arg, Caller, Invocation, Role, Spec};
 use crate::config::{Config, suggest, units};
@@ -78,61 +78,166 @@ pub const SPECS: &[Spec] = &[
 /// Runs one of them; false when the command is another one.
 pub fn run(desk: &mut Desk<'_>, invocation: &Invocation) -> bool {
     let (now, config) = (desk.env.now, desk.env.config);
-    let text = match (invocation.command, invocation.arg(0)) {
-        ("alerts", _) => list(desk.alerts, config, now),
-        ("ack" | "mute" | "unmute" | "why", None) => {
-            desk.usage(invocation, "");
-            return true;
-        }
+    if invocation.command == "alerts" {
+        let text = list(desk.alerts, config, now);
+        desk.answer(invocation, Answer::text(text));
+        return true;
+    }
+    if !SPECS.iter().any(|spec| spec.name == invocation.command) {
+        return false;
+    }
+    let Some(targets) = Targets::of(desk.alerts, &invocation.args) else {
+        desk.usage(invocation, "");
+        return true;
+    };
+    let text = match (invocation.command, targets.names.first()) {
+        (_, None) => Text::from(format!("{}: over already.", targets.words)),
         ("why", Some(name)) => match desk.alerts.get(name) {
             Some(entry) => why(desk.alerts, desk.notifier, config, now, entry),
             None => why_not(desk, name),
         },
-        ("ack" | "unmute", Some(name)) => {
-            let by = called(&invocation.caller);
-            let state = &mut *desk.env.state;
-            let outcome = if invocation.command == "ack" {
-                ack(desk.alerts, now, name, &by, state)
-            } else {
-                unmute(desk.alerts, now, name, state)
-            };
-            desk.audit(invocation, action(invocation, name), &outcome);
-            Text::from(outcome)
+        ("ack", Some(_)) => Text::from(run_ack(desk, invocation, &targets)),
+        ("unmute", Some(_)) => Text::from(run_unmute(desk, invocation, &targets)),
+        (_, Some(_)) => {
+            let rest = &invocation.args[targets.count..];
+            match span_and_reason(config, now, rest) {
+                Ok(order) => Text::from(run_mute(desk, invocation, &targets, order)),
+                Err(wrong) => {
+                    desk.usage(invocation, &wrong);
+                    return true;
+                }
+            }
         }
-        ("mute", Some(name)) => match span_and_reason(config, now, &invocation.args[1..]) {
-            Ok((span, reason)) => {
-                let by = called(&invocation.caller);
-                let order = Order {
-                    name,
-                    span,
-                    by,
-                    reason,
-                };
-                let outcome = match known(desk, name) {
-                    Known::No(near) => {
-                        let near = did_you_mean(near);
-                        format!("There is no alert {name}; nothing was muted.{near}")
-                    }
-                    is_known => {
-                        let outcome = mute(desk.alerts, config, now, order, desk.env.state);
-                        match is_known {
-                            Known::Yes => outcome,
-                            _ => outcome + " No alert of this name is known yet.",
-                        }
-                    }
-                };
-                desk.audit(invocation, action(invocation, name), &outcome);
-                Text::from(outcome)
-            }
-            Err(wrong) => {
-                desk.usage(invocation, &wrong);
-                return true;
-            }
-        },
-        _ => return false,
     };
     desk.answer(invocation, Answer::text(text));
     true
+}
+
+/// The alerts that a command is about.
+struct Targets {
+    names: Vec<String>,
+    /// As they were written, and in how many arguments.
+    words: String,
+    count: usize,
+}
+
+impl Targets {
+    /// `None` without arguments. Several are given by their numbers; those that are over are left out.
+    fn of(book: &AlertBook, args: &[String]) -> Option<Targets> {
+        let several = numbers::several(args);
+        let words = &args[..several.max(1).min(args.len())];
+        let names = match words {
+            [] => return None,
+            [name] if several == 0 => vec![name.clone()],
+            words => words.iter().flat_map(|word| book.complete(word)).collect(),
+        };
+        Some(Targets {
+            names,
+            words: words.join(" "),
+            count: words.len(),
+        })
+    }
+
+    /// The one alert, if they are not several.
+    fn only(&self) -> Option<&str> {
+        match &self.names[..] {
+            [name] => Some(name),
+            _ => None,
+        }
+    }
+}
+
+fn run_ack(desk: &mut Desk<'_>, invocation: &Invocation, targets: &Targets) -> String {
+    let (now, by) = (desk.env.now, called(&invocation.caller));
+    let mut last = String::new();
+    let (mut seen, mut seen_before) = (0, 0);
+    for name in &targets.names {
+        let entry = desk.alerts.get(name).filter(|entry| entry.is_open());
+        match entry.map(|entry| entry.ack.is_some()) {
+            Some(true) => seen_before += 1,
+            Some(false) => seen += 1,
+            None => {}
+        }
+        last = ack(desk.alerts, now, name, &by, desk.env.state);
+        desk.audit(invocation, action(invocation, name), &last);
+    }
+    match (targets.only(), seen, seen_before) {
+        (Some(_), ..) => last,
+        (None, 0, 0) => format!("{}: none of them fires.", targets.words),
+        (None, 0, _) => format!("{}: seen already.", targets.words),
+        (None, seen, 0) => {
+            format!("{seen} alerts: seen by {by}; there will be no more reminders.")
+        }
+        (None, seen, before) => format!(
+            "{seen} alerts: seen by {by}; there will be no more reminders. {before} had been seen already."
+        ),
+    }
+}
+
+fn run_unmute(desk: &mut Desk<'_>, invocation: &Invocation, targets: &Targets) -> String {
+    let mut last = String::new();
+    for name in &targets.names {
+        last = unmute(desk.alerts, desk.env.now, name, desk.env.state);
+        desk.audit(invocation, action(invocation, name), &last);
+    }
+    match targets.only() {
+        Some(_) => last,
+        None => format!("{} alerts are told again.", targets.names.len()),
+    }
+}
+
+fn run_mute(
+    desk: &mut Desk<'_>,
+    invocation: &Invocation,
+    targets: &Targets,
+    (span, reason): (Duration, String),
+) -> String {
+    let (now, config, by) = (desk.env.now, desk.env.config, called(&invocation.caller));
+    let mut last = String::new();
+    for name in &targets.names {
+        last = match known(desk, name) {
+            Known::No(near) => {
+                let near = did_you_mean(near);
+                format!("There is no alert {name}; nothing was muted.{near}")
+            }
+            is_known => {
+                desk.alerts
+                    .mute(now, name, span, (&by, &reason), desk.env.state);
+                let (what, they) = match &**name {
+                    book::ALL => ("All alerts are".to_owned(), "They are"),
+                    name => (format!("{name} is"), "It is"),
+                };
+                let words = crate::chat::grammar::quote(name);
+                let outcome = muted_now(config, now, (&what, they), span, &words);
+                match is_known {
+                    Known::Yes => outcome,
+                    _ => outcome + " No alert of this name is known yet.",
+                }
+            }
+        };
+        desk.audit(invocation, action(invocation, name), &last);
+    }
+    match targets.only() {
+        Some(_) => last,
+        None => {
+            let what = format!("{} alerts are", targets.names.len());
+            muted_now(config, now, (&what, "They are"), span, &targets.words)
+        }
+    }
+}
+
+fn muted_now(
+    config: &Config,
+    now: Now,
+    (what, they): (&str, &str),
+    span: Duration,
+    words: &str,
+) -> String {
+    let until = clock(config, now, now.wall.plus(span));
+    let span = Human(span);
+    format!(
+        "{what} muted for {span}, until {until}. {they} still watched; /unmute {words} ends it."
+    )
 }
 
 fn action(invocation: &Invocation, name: &str) -> String {
@@ -221,40 +326,6 @@ fn ack(book: &mut AlertBook, now: Now, name: &str, by: &str, state: &mut Pending
         }
         None => format!("{name} does not fire; there is nothing to acknowledge."),
     }
-}
-
-/// What somebody wants to have muted.
-struct Order<'a> {
-    name: &'a str,
-    span: Duration,
-    by: String,
-    reason: String,
-}
-
-fn mute(
-    book: &mut AlertBook,
-    config: &Config,
-    now: Now,
-    order: Order<'_>,
-    state: &mut Pending,
-) -> String {
-    book.mute(
-        now,
-        order.name,
-        order.span,
-        (&order.by, &order.reason),
-        state,
-    );
-    let until = clock(config, now, now.wall.plus(order.span));
-    let (what, they) = match order.name {
-        book::ALL => ("All alerts are", "They are"),
-        name => (&*format!("{name} is"), "It is"),
-    };
-    format!(
-        "{what} muted for {}, until {until}. {they} still watched; /unmute {} ends it.",
-        Human(order.span),
-        crate::chat::grammar::quote(order.name)
-    )
 }
 
 fn unmute(book: &mut AlertBook, now: Now, name: &str, state: &mut Pending) -> String {

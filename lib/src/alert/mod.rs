@@ -7,6 +7,7 @@ pub mod book;
 pub mod commands;
 pub mod inhibit;
 pub mod notify;
+pub(crate) mod numbers;
 pub mod rule;
 
 pub use book::{Ack, AlertBook, AlertEntry, Change, ChangeKind, Mute};

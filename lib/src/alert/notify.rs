@@ -28,6 +28,8 @@ use told::{Cause, Held, Note, Queued, Told};
 
 /// The first message of a group waits so long for others of the same moment.
 const LINGER: i64 = 10;
+/// The first message about an end waits so long for others: what failed together answers again one after the other.
+const LINGER_OF_END: i64 = 200;
 /// What fires so long after the first joins its message.
 const WINDOW: i64 = 30_000;
 /// So many messages about ends leave at once within a window; further ones wait for each other.
@@ -478,17 +480,25 @@ impl Notifier {
         if let Some(held) = told.held.take() {
             queued.text.push_str(&held.in_words(queued.note));
         }
+        let linger = match queued.note {
+            Note::Ended => LINGER_OF_END,
+            _ => LINGER,
+        };
         told.queue = Some(queued);
         let remind_at = told.remind_at;
         self.changed_told.insert(Arc::clone(name));
         if let Some(remind_at) = remind_at {
             self.wake_at(remind_at);
         }
-        self.flush_soon(env);
+        self.flush_after(env, linger);
     }
 
     fn flush_soon(&mut self, env: &NotifyEnv<'_>) {
-        let at = self.steady(env.now) + LINGER;
+        self.flush_after(env, LINGER);
+    }
+
+    fn flush_after(&mut self, env: &NotifyEnv<'_>, linger: i64) {
+        let at = self.steady(env.now) + linger;
         self.flush_at = Some(self.flush_at.map_or(at, |flush| flush.min(at)));
     }
 

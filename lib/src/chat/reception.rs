@@ -12,6 +12,7 @@ use super::{
     Age, Answer, Arg, Bound, Button, Caller, Incoming, IncomingKind, Invocation, ReplyTo,
     SessionId, Spec, Subject,
 };
+use crate::alert::numbers;
 use crate::ctx::Notice;
 use crate::text::Text;
 use crate::time::Human;
@@ -184,14 +185,8 @@ impl Chat {
                 return None;
             }
         };
-        let target = (spec.arg != Arg::Free)
-            .then(|| args.first().map(String::as_str))
-            .flatten();
         let line = written(spec.name, &args);
-        let because = match self
-            .access
-            .decide(env.now.wall, &visit.caller, spec, target)
-        {
+        let because = match self.decide(env, &visit.caller, spec, &args) {
             Decision::Allowed { because } => because,
             Decision::Refused { because } => {
                 self.refuse(env, &visit, &line, &because);
@@ -242,6 +237,27 @@ impl Chat {
         Some(invocation)
     }
 
+    /// Decides about a command with these arguments: about each alert, when it is for several.
+    fn decide(&self, env: &ChatEnv<'_>, caller: &Caller, spec: &Spec, args: &[String]) -> Decision {
+        let decide = |target: Option<&str>| self.access.decide(env.now.wall, caller, spec, target);
+        let several = match spec.arg {
+            Arg::Alert => numbers::several(args),
+            _ => 0,
+        };
+        let words = args[..several].iter();
+        let names = words.flat_map(|word| (env.complete)(spec.arg, word));
+        let mut decisions = names.map(|name| decide(Some(&name)));
+        let Some(first) = decisions.next() else {
+            let target = args.first().filter(|_| spec.arg != Arg::Free);
+            return decide(target.map(String::as_str));
+        };
+        let refused = decisions.find(|decision| !decision.is_allowed());
+        match refused.filter(|_| first.is_allowed()) {
+            Some(refused) => refused,
+            None => first,
+        }
+    }
+
     /// Decides about a command that was under way when the agent ended. One that may have had an effect is never
     /// run again; one that only reads is, while somebody may still wait for it.
     pub(super) fn resume_one(
@@ -256,10 +272,7 @@ impl Chat {
         };
         let (has_begun, at) = (mark.has_begun, mark.at);
         let invocation = mark.invocation(spec, number);
-        let target = (spec.arg != Arg::Free).then(|| invocation.arg(0)).flatten();
-        let may = self
-            .access
-            .decide(env.now.wall, &invocation.caller, spec, target);
+        let may = self.decide(env, &invocation.caller, spec, &invocation.args);
         let age = env.now.wall.since(at);
         let to = invocation.reply_to.clone();
         match (has_begun, may.is_allowed()) {
@@ -521,7 +534,8 @@ impl Chat {
 /// Completes the first argument. Words that together begin a name are joined; what begins no name stays as
 /// written, because it may be another argument.
 fn complete(env: &ChatEnv<'_>, spec: &Spec, mut args: Vec<String>) -> Result<Vec<String>, Answer> {
-    if spec.arg == Arg::Free || args.is_empty() {
+    let is_numbers = spec.arg == Arg::Alert && numbers::several(&args) > 0;
+    if spec.arg == Arg::Free || args.is_empty() || is_numbers {
         return Ok(args);
     }
     for count in (1..=args.len().min(6)).rev() {

@@ -1,8 +1,9 @@
 //! What happens at once is one message; who gets it is a question of severity.
 
-use super::world::{GROUP, OWNER, end, fire, news, report, seconds, settled};
+use super::world::{GROUP, OWNER, ask, assert_news, end, fire, news, report, seconds, settled};
 use rackwarden_core::alert::{AlertState, Severity};
 use rackwarden_core::config::RouteConfig;
+use rackwarden_core::effect::LogFile;
 use rackwarden_core::sim::Sim;
 
 #[test]
@@ -30,6 +31,101 @@ fn twenty_devices_that_fail_together_are_one_message_with_twenty_lines() {
             "{name}: {lines:?}"
         );
     }
+}
+
+/// Twenty PDUs that do not answer, told in one message.
+fn twenty_silent() -> Sim {
+    let names: Vec<String> = (0..20).map(|number| format!("p{number:02}")).collect();
+    let pdus: Vec<(&str, f64)> = names.iter().map(|name| (name.as_str(), 3000.0)).collect();
+    let mut config = Sim::config(&pdus);
+    config.notify.repeat.warning = Some(seconds(1800));
+    let mut sim = settled(config);
+    names
+        .iter()
+        .for_each(|name| sim.device(name).set_silent(true));
+    sim.run_for(seconds(60));
+    assert_eq!(news(&sim, ""), 1, "{}", sim.transcript());
+    sim
+}
+
+#[test]
+fn one_press_acknowledges_all_alerts_of_a_message() {
+    let mut sim = twenty_silent();
+    sim.press(OWNER, GROUP, "Ack all");
+    sim.run_for(seconds(5));
+    let told = "20 alerts: seen by user1; there will be no more reminders.";
+    assert_eq!(news(&sim, told), 1, "{}", sim.transcript());
+    assert_eq!(sim.transcript().matches("— seen by user1").count(), 20);
+    let alerts = sim.look().alerts.clone();
+    let seen = alerts
+        .iter()
+        .filter(|alert| alert.acknowledged_by.is_some());
+    assert_eq!(seen.count(), 20);
+    let audit = sim.log(LogFile::Audit).join("\n");
+    assert_eq!(
+        audit.matches(" alert.ack:power.unreachable:p").count(),
+        20,
+        "{audit}"
+    );
+    sim.press(OWNER, GROUP, "Chart");
+    sim.run_for(seconds(5));
+    assert_eq!(
+        sim.service().messages().last().map(|last| last.is_photo),
+        Some(true)
+    );
+    sim.clear_transcript();
+    sim.run_for(seconds(2 * 3600));
+    assert_eq!(sim.transcript(), "");
+}
+
+#[test]
+fn one_press_mutes_all_alerts_of_a_message_and_the_end_is_one_message() {
+    let mut sim = twenty_silent();
+    sim.press(OWNER, GROUP, "Mute all 1 h");
+    sim.run_for(seconds(5));
+    let told = "20 alerts are muted for 1 h, until 21:01:";
+    assert_eq!(news(&sim, told), 1, "{}", sim.transcript());
+    assert!(
+        sim.transcript()
+            .contains("They are still watched; /unmute #21-40 ends it."),
+        "{}",
+        sim.transcript()
+    );
+    sim.clear_transcript();
+    for name in ["p00", "p01"] {
+        sim.device(name).set_silent(false);
+    }
+    sim.run_for(seconds(3600 + 60));
+    let (ends, still) = ("✅ rack: 2 alerts are over", "🟠 rack: 18 alerts");
+    assert_news(&sim, &[(ends, 1), (still, 1)]);
+}
+
+#[test]
+fn a_group_of_alerts_is_only_for_those_who_may_touch_each_of_them() {
+    let mut sim = twenty_silent();
+    ask(
+        &mut sim,
+        "/grant telegram:7 alert.ack:power.unreachable:*",
+        " has alert.ack:",
+    );
+    ask(
+        &mut sim,
+        "/grant telegram:8 alert.ack:power.unreachable:p00",
+        " has alert.ack:",
+    );
+    sim.post(8, GROUP, "/ack #21-40");
+    sim.run_for(seconds(5));
+    let seen = |sim: &mut Sim| {
+        let alerts = sim.look().alerts.clone();
+        alerts
+            .iter()
+            .filter(|alert| alert.acknowledged_by.is_some())
+            .count()
+    };
+    assert_eq!(seen(&mut sim), 0, "{}", sim.transcript());
+    sim.post(7, GROUP, "/ack #21-40");
+    sim.run_for(seconds(5));
+    assert_eq!(seen(&mut sim), 20, "{}", sim.transcript());
 }
 
 #[test]

@@ -126,17 +126,10 @@ fn the_list_says_what_fires_who_saw_it_and_who_muted_it() {
     assert!(ack(&mut book, at(60), NAME, "Ann", &mut state).contains("no more reminders"));
     assert!(ack(&mut book, at(60), NAME, "Bob", &mut state).contains("by Ann already"));
     assert!(ack(&mut book, at(60), "x", "Bob", &mut state).contains("does not fire"));
-    let order = |name| Order {
-        name,
-        span: Duration::from_secs(3600),
-        by: "Ann".to_owned(),
-        reason: "work".to_owned(),
-    };
-    assert_eq!(
-        mute(&mut book, &config, at(60), order(NAME), &mut state),
-        "power.limit:alpha is muted for 1 h, until 21:16:02. It is still watched; /unmute power.limit:alpha ends it."
-    );
-    mute(&mut book, &config, at(60), order(book::ALL), &mut state);
+    for name in [NAME, book::ALL] {
+        let hour = Duration::from_secs(3600);
+        book.mute(at(60), name, hour, ("Ann", "work"), &mut state);
+    }
     let text = list(&book, &config, at(60)).to_plain();
     let want = ", seen by Ann\nAll alerts are muted until 21:16:02 by Ann (work).";
     assert!(text.ends_with(want), "{text}");

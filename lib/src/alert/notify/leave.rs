@@ -115,11 +115,11 @@ impl Notifier {
             }
             return;
         };
-        for line in lines {
-            message.joined.push(line.name.clone());
-            message.add(line);
-        }
-        self.changed_messages.insert(*id);
+        let joined: Vec<String> = lines.iter().map(|line| line.name.clone()).collect();
+        lines.into_iter().for_each(|line| message.add(line));
+        // In the turn in which people count as told: a crash may follow.
+        let id = *id;
+        self.edit(env, id, &joined);
     }
 
     /// The window of a group is over: what joined it rings once.
@@ -192,44 +192,47 @@ impl Notifier {
             let Some(id) = self.changed_messages.pop_first() else {
                 break;
             };
-            let Some(message) = self.messages.get_mut(&id) else {
-                save_message(env.state, id, None);
-                continue;
-            };
-            let joined = std::mem::take(&mut message.joined);
-            let topic = message.topic(&mut message.copies.iter().map(|(to, _)| to));
-            for (copy, (to, item)) in message.copies.iter().enumerate() {
-                // What has not left yet rings when it does, with all that has joined until then.
-                let mut has_left = true;
-                if can_edit(to) {
-                    let draft = Draft {
-                        to: to.clone(),
-                        // What joined is news; all else is a remark on what people know, and no news waits for it.
-                        lane: match joined[..] {
-                            [] => Lane::Digest,
-                            _ => message.lane(),
-                        },
-                        text: message.text(env.config, env.now),
-                        buttons: message.buttons(env.book),
-                        document: None,
-                        edit: Some(EditOf::Item(*item)),
-                        silent: true,
-                        alert: message.only_alert(),
-                        topic: Some(topic.clone()),
-                    };
-                    has_left = env.outbox.post(env.now, env.state, draft) != *item;
-                }
-                if has_left {
-                    let names = joined.iter().map(|name| (copy, name.clone()));
-                    message.unrung.extend(names);
-                }
+            self.edit(env, id, &[]);
+        }
+    }
+
+    /// Lets a message read as things are; what has `joined` it is news.
+    fn edit(&mut self, env: &mut NotifyEnv<'_>, id: u64, joined: &[String]) {
+        self.changed_messages.remove(&id);
+        let Some(message) = self.messages.get_mut(&id) else {
+            return save_message(env.state, id, None);
+        };
+        let topic = message.topic(&mut message.copies.iter().map(|(to, _)| to));
+        for (copy, (to, item)) in message.copies.iter().enumerate() {
+            // What has not left yet rings when it does, with all that has joined until then.
+            let mut has_left = true;
+            if can_edit(to) {
+                let draft = Draft {
+                    to: to.clone(),
+                    // All else is a remark on what people know, and no news waits for it.
+                    lane: match joined {
+                        [] => Lane::Digest,
+                        _ => message.lane(),
+                    },
+                    text: message.text(env.config, env.now),
+                    buttons: message.buttons(env.book),
+                    document: None,
+                    edit: Some(EditOf::Item(*item)),
+                    silent: true,
+                    alert: message.only_alert(),
+                    topic: Some(topic.clone()),
+                };
+                has_left = env.outbox.post(env.now, env.state, draft) != *item;
             }
-            if message.is_live() || message.open_until != 0 {
-                save_message(env.state, id, Some(message));
-            } else {
-                self.messages.remove(&id);
-                save_message(env.state, id, None);
+            if has_left {
+                let names = joined.iter().map(|name| (copy, name.clone()));
+                message.unrung.extend(names);
             }
+        }
+        let is_over = !message.is_live() && message.open_until == 0;
+        save_message(env.state, id, (!is_over).then_some(&*message));
+        if is_over {
+            self.messages.remove(&id);
         }
     }
 }

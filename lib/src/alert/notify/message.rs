@@ -1,7 +1,7 @@
 //! A message that people have got: its lines, how it reads now, and its buttons. It is edited when its alerts
 //! are acknowledged or end.
 
-use crate::alert::{AlertBook, Severity};
+use crate::alert::{AlertBook, Severity, numbers};
 use crate::chat::grammar::quote;
 use crate::chat::outbox::{ItemId, Lane, Topic};
 use crate::chat::{Address, Button};
@@ -17,7 +17,7 @@ use std::time::Duration;
 const MAX_LINES: usize = 25;
 /// … and further ones that are only named.
 const MAX_NAMED: usize = 75;
-/// With more alerts than this one button leads to the list.
+/// With more alerts than this none has buttons of its own.
 const MAX_BUTTON_ROWS: usize = 4;
 /// A line of an older event carries its time.
 const FRESH: Duration = Duration::from_secs(5);
@@ -33,16 +33,13 @@ pub(super) struct Message {
     pub(super) title: Title,
     /// The lines.
     pub(super) lines: Vec<Line>,
-    /// Further things, by name only.
-    pub(super) more: Vec<String>,
+    /// Further alerts: their names and their things.
+    pub(super) more: Vec<(String, String)>,
     /// Until when (steady milliseconds) others join it; 0 when nobody does any longer.
     pub(super) open_until: i64,
     /// Alerts that have ended since it was written: what comes later about them is told later, in a message of its own.
     #[serde(default)]
     pub(super) ended: Vec<String>,
-    /// Who joined since the last edit.
-    #[serde(skip)]
-    pub(super) joined: Vec<String>,
     /// Who joined a copy (by its number) that had left already, and has not rung there yet.
     pub(super) unrung: Vec<(usize, String)>,
 }
@@ -169,7 +166,6 @@ impl Message {
             more: Vec::new(),
             open_until: 0,
             ended: Vec::new(),
-            joined: Vec::new(),
             unrung: Vec::new(),
         };
         for line in lines {
@@ -196,7 +192,7 @@ impl Message {
         if self.lines.len() < MAX_LINES {
             self.lines.push(line);
         } else {
-            self.more.push(line.subject);
+            self.more.push((line.name, line.subject));
         }
     }
 
@@ -317,8 +313,13 @@ impl Message {
             let words = line.words(config, now, oldest);
             return Text::from(format!("{again}{mark} {agent}: {prefix}{words}"));
         }
+        let is_over = |line: &Line| matches!(line.status, Status::Ended(..));
+        let is_over = self.more.is_empty() && self.lines.iter().all(is_over);
         let worst = mark(self.severity);
         let mut out = match &self.title {
+            Title::Alerts | Title::Joined | Title::Reminder if is_over => {
+                format!("✅ {agent}: {count} alerts, all over")
+            }
             Title::Alerts => format!("{worst} {agent}: {count} alerts"),
             Title::Joined => format!("{worst} {agent}: {count} more alerts"),
             Title::Reminder => format!("🔁 {agent}: {count} alerts still firing"),
@@ -330,7 +331,8 @@ impl Message {
             out.push_str(&format!("\n{} {words}", line.mark()));
         }
         if !self.more.is_empty() {
-            let names = self.more.join(", ");
+            let names: Vec<&str> = self.more.iter().map(|(_, thing)| &**thing).collect();
+            let names = names.join(", ");
             out.push_str(&format!("\n… and {} more: {names}", self.more.len()));
         }
         Text::from(out)
@@ -348,12 +350,34 @@ impl Message {
                 ([line], Title::Ended) => chart(line).into_iter().map(|one| vec![one]).collect(),
                 _ => Vec::new(),
             },
-            [line] if self.lines.len() == 1 => single_buttons(line),
-            _ if live.len() > MAX_BUTTON_ROWS || !self.more.is_empty() => {
-                vec![vec![Button::open("All alerts", "/alerts")]]
+            [line] if self.more.is_empty() => single_buttons(line),
+            _ => {
+                let each = live.len() <= MAX_BUTTON_ROWS && self.more.is_empty();
+                let rows = live.iter().filter(|_| each).map(|line| row(line));
+                rows.chain(self.common_buttons(book, &live)).collect()
             }
-            _ => live.iter().map(|line| row(line)).collect(),
         }
+    }
+
+    /// What can be done with all of its alerts that fire.
+    fn common_buttons(&self, book: &AlertBook, live: &[&Line]) -> Vec<Vec<Button>> {
+        let names = live.iter().map(|line| &*line.name);
+        let names = names.chain(self.more.iter().map(|(name, _)| &**name));
+        let open = names.filter_map(|name| book.get(name).filter(|entry| entry.is_open()));
+        let numbers = numbers::written(open.map(|entry| entry.number).collect());
+        let list = Button::open("All alerts", "/alerts");
+        if numbers.is_empty() {
+            return vec![vec![list]];
+        }
+        let mute = |label, span| Button::open(label, format!("/mute {numbers} {span}"));
+        let mut first = vec![mute("Mute all 1 h", "1h"), mute("Mute all 8 h", "8h")];
+        if live.iter().any(|line| line.status == Status::Firing) {
+            first.insert(0, Button::open("Ack all", format!("/ack {numbers}")));
+        }
+        let mut second = vec![mute("Until tomorrow 08:00", "tomorrow")];
+        second.extend(common_chart(live));
+        second.push(list);
+        vec![first, second]
     }
 }
 
@@ -380,6 +404,22 @@ fn chart(line: &Line) -> Option<Button> {
     history::of_alert(&line.name)?;
     let name = quote(&line.name);
     Some(Button::open("Chart", format!("/chart {name}")))
+}
+
+/// Draws what several alerts judge, where that is of one sort.
+fn common_chart(lines: &[&Line]) -> Option<Button> {
+    let series = lines.iter().map(|line| history::of_alert(&line.name));
+    let series: Vec<String> = series.collect::<Option<_>>()?;
+    let all = |sort: &str| series.iter().all(|one| one.starts_with(sort));
+    let what = match series.first()? {
+        first if series.iter().all(|one| one == first) => return chart(lines.first()?),
+        _ if all("power.team/") => "teams",
+        _ if all("power.") => "pdus",
+        _ if all("host.disk/") => "disk",
+        _ if all("host.temperature/") => "temperature",
+        _ => return None,
+    };
+    Some(Button::open("Chart", format!("/chart {what}")))
 }
 
 fn row(line: &Line) -> Vec<Button> {

@@ -29,11 +29,11 @@ fn flapping_is_one_message_that_is_edited_and_one_when_it_is_calm() {
     world.secs(600);
     world.check(&[
         "[t+0.0s new 1] 🔴 rack-3: (alpha): too much",
-        "[t+2.0s new 2] ✅ rack-3: (alpha): back",
-        "[t+2.0s edit 1] ✅ rack-3: (alpha): too much (21:59:00) — 21:59:02, back",
+        "[t+2.2s new 2] ✅ rack-3: (alpha): back",
+        "[t+2.2s edit 1] ✅ rack-3: (alpha): too much (21:59:00) — 21:59:02, back",
         "[t+4.0s new 3] 🔴 rack-3: (alpha): too much",
-        "[t+6.0s new 4] ✅ rack-3: (alpha): back",
-        "[t+6.0s edit 3] ✅ rack-3: (alpha): too much (21:59:04) — 21:59:06, back",
+        "[t+6.2s new 4] ✅ rack-3: (alpha): back",
+        "[t+6.2s edit 3] ✅ rack-3: (alpha): too much (21:59:04) — 21:59:06, back",
         "[t+8.0s new 5] 🔴 rack-3: (alpha): too much",
         "[t+10.0s new 6] ✅ rack-3: (alpha): flapping, 6 changes since 21:59:00: back — told again when calm for 2 min",
         "[t+10.0s edit 5] ✅ rack-3: (alpha): too much (21:59:08) — 21:59:10, back",
@@ -41,8 +41,8 @@ fn flapping_is_one_message_that_is_edited_and_one_when_it_is_calm() {
         "[t+30.0s edit 6] 🔴 rack-3: (alpha): flapping, 15 changes since 21:59:00: too much — told again when calm for 2 min",
         "[t+40.0s edit 6] ✅ rack-3: (alpha): flapping, 20 changes since 21:59:00: back — told again when calm for 2 min",
         "[t+50.0s edit 6] ✅ rack-3: (alpha): flapping, 24 changes since 21:59:00: back — told again when calm for 2 min",
-        "[t+166.0s new 7] ✅ rack-3: (alpha): back; calm after 24 changes in 46 s (21:59:46)",
-        "[t+166.0s edit 6] ✅ rack-3: (alpha): flapping, 24 changes since 21:59:00: back (21:59:46) — calm at 22:01:46",
+        "[t+166.2s new 7] ✅ rack-3: (alpha): back; calm after 24 changes in 46 s (21:59:46)",
+        "[t+166.2s edit 6] ✅ rack-3: (alpha): flapping, 24 changes since 21:59:00: back (21:59:46) — calm at 22:01:46",
     ]);
     world.fire("power.limit:bravo");
     world.secs(3600 * 2);
