@@ -69,7 +69,12 @@ impl Figure<'_> {
             );
             escape_html(&line.label, out);
             out.push_str("<small> ");
-            escape_html(&Chart::numbers(self.chart.unit, summary), out);
+            let numbers = Chart::numbers(self.chart.unit, summary);
+            // The unit stays on the line of its number.
+            match numbers.rsplit_once(' ') {
+                Some((number, unit)) => escape_html(&format!("{number}\u{a0}{unit}"), out),
+                None => escape_html(&numbers, out),
+            }
             out.push_str("</small></span>");
         }
         let note = self.chart.footnote();

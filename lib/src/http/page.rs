@@ -224,12 +224,12 @@ impl Page<'_> {
         }
         facts.extend(site.limit_in_s.map(limit_in_words));
         if let (Some(soft), Some(_)) = (limits.soft, limits.hard) {
-            facts.push(format!("warning at {} W", whole_watts(soft.on_w)));
+            facts.push(format!("warning at {}\u{a0}W", whole_watts(soft.on_w)));
         }
         facts.push(members_words(site, total));
         if let Some((watts, time)) = site.peak {
             facts.push(format!(
-                "peak {} W at {}",
+                "peak {}\u{a0}W at {}",
                 whole_watts(watts),
                 self.clock(time)
             ));

@@ -54,17 +54,13 @@ impl Page<'_> {
         let snapshot = self.view.snapshot;
         let (until, zone) = (snapshot.now.wall, snapshot.config.notify.timezone.clone());
         let mut chart = Chart::new(title.to_owned(), unit, until.minus(HOUR), until, zone);
-        let is_wanted = |name: &str| {
-            let fits = |wanted: &&str| match wanted.ends_with('/') {
-                true => name.starts_with(*wanted),
-                false => name == *wanted,
+        let curves = series.iter().flat_map(|wanted| {
+            let fits = move |curve: &&history::Curve| match wanted.ends_with('/') {
+                true => curve.name.starts_with(wanted),
+                false => *curve.name == **wanted,
             };
-            series.iter().any(fits)
-        };
-        let curves = snapshot
-            .last_hour
-            .iter()
-            .filter(|curve| is_wanted(&curve.name));
+            snapshot.last_hour.iter().filter(fits)
+        });
         let line = |curve: &history::Curve| Line {
             label: history::line_name(&curve.name),
             curve: curve.clone(),
@@ -106,5 +102,22 @@ fn threshold(label: &str, value: f64) -> Threshold {
     Threshold {
         label: label.to_owned(),
         value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{View, whole};
+    use crate::http::sample::{self, Sample};
+    use std::sync::Arc;
+
+    #[test]
+    fn the_sum_of_all_comes_first_whatever_the_order_of_the_curves() {
+        let mut snapshot = sample::snapshot(Sample::Normal);
+        let curves = Arc::make_mut(&mut snapshot.last_hour);
+        crate::small::sort_by_key(curves, |curve| Arc::clone(&curve.name));
+        let html = whole(&View::new(&snapshot, snapshot.now));
+        let (_, legend) = html.split_once("M1 5h20").expect("a legend");
+        assert!(legend.starts_with("\"/></svg>all PDUs<small>"), "{legend}");
     }
 }
