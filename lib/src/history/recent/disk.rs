@@ -220,8 +220,9 @@ impl History {
         if !names.clone().eq(disk.series.iter().cloned()) {
             disk.series = Arc::new(names.collect());
         }
-        let from = disk.written.max(oldest).max(disk.loaded_until);
-        disk.writing = Some(self.slot);
+        // What is being written is not written again: it would count twice.
+        let on_disk = disk.writing.replace(self.slot).unwrap_or(disk.written);
+        let from = on_disk.max(oldest).max(disk.loaded_until);
         let minute_of = |slot| (wall_ms(now, slot) / Level::Minutes.ms()) as u32;
         let (first, width) = (minute_of(from), disk.series.len());
         let places: Vec<usize> = (from..self.slot)

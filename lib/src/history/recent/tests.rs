@@ -1,5 +1,7 @@
 use super::*;
-use crate::history::Span;
+use crate::effect::{Effect, Effects, Ticket};
+use crate::event::Event;
+use crate::history::{Archive, MemoryStorage, Op, Recall, Span};
 
 const EVERY: Duration = Duration::from_secs(2);
 /// 2026-11-20 20:00:00 UTC.
@@ -209,6 +211,35 @@ fn a_name_that_ends_in_a_slash_stands_for_all_that_begin_with_it() {
     assert_eq!(names("power.pdu/"), ["power.pdu/alpha", "power.pdu/bravo"]);
     assert_eq!(names("power.total"), ["power.total"]);
     assert!(names("power").is_empty());
+}
+
+#[test]
+fn a_stop_while_a_write_is_under_way_counts_nothing_twice() {
+    let mut history = History::new(at(0), true);
+    let id = history.open("a", Unit::Watts, EVERY).expect("room");
+    let mut effects = Effects::new();
+    note(&mut history, id, 0, 300, |_| 1.0);
+    history.handle_timeout(at(300), &mut effects);
+    note(&mut history, id, 300, 320, |_| 1.0);
+    history.stop(at(320), &mut effects);
+    let mut archive = Archive::new(MemoryStorage::default());
+    for effect in effects {
+        if let Effect::History(op) = effect {
+            archive.handle(op);
+        }
+    }
+    let query = Query {
+        series: vec!["a".into()],
+        from: at(0).wall,
+        to: at(360).wall,
+        points: 1,
+    };
+    let recall = Recall::new(Ticket(1), &query, query.to);
+    let Some(Event::Recalled { result, .. }) = archive.handle(Op::Recall(recall.into())) else {
+        panic!("a question without an answer");
+    };
+    let measured = result.expect("memory can be read")[0].measured;
+    assert_eq!(measured, Duration::from_secs(322));
 }
 
 #[test]
