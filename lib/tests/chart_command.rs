@@ -177,6 +177,12 @@ fn what_is_not_there_is_said_in_one_line() {
             "/chart alpha 5m",
             "`5m`: write a period from 10m to 1y, such as 24h",
         ),
+        (
+            "/chart alpha 5x",
+            "`5x` is not understood; after `alpha` come a period from 10m to 1y, such as 24h, and `dark` or `file`",
+        ),
+        ("/chart cpu", "nothing has been measured for cpu yet"),
+        ("/chart ALPHA 1H", "Power of alpha"),
         ("/chart br 10m", "Power of bravo"),
         ("/chart storage.write:x", "there is no"),
     ] {
@@ -227,6 +233,10 @@ fn the_machine_is_drawn_as_well() {
         ("/chart netw", "eth0 received"),
         ("/chart load", "Load (rack-3)"),
         ("/chart disk", "limit 80 %"),
+        (
+            "/chart disk nosuch",
+            "there is no `disk nosuch`; there are disk /",
+        ),
     ] {
         let transcript = told(&mut sim, OWNER, line);
         assert!(transcript.contains(want), "{line}: {transcript}");

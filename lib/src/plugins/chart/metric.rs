@@ -80,6 +80,11 @@ impl Metric {
         }
     }
 
+    /// Whether its word may have the name of a single thing behind it.
+    pub(super) fn has_things(&self) -> bool {
+        THINGS.iter().any(|(word, ..)| *word == self.word)
+    }
+
     /// What the shaded stretches are.
     pub(super) fn shaded(&self) -> String {
         match &self.alert {
@@ -167,7 +172,10 @@ fn alert(ctx: &Ctx<'_>, wanted: &str) -> Result<Metric, String> {
         names.push(wanted.to_owned());
     }
     match &names[..] {
-        [] => Err(format!("there is no `{wanted}`; {}", what_exists(ctx))),
+        [] => Err(match unmeasured(wanted) {
+            Some(word) => format!("nothing has been measured for {word} yet"),
+            None => format!("there is no `{wanted}`; {}", what_exists(ctx, wanted)),
+        }),
         [name] => match history::of_alert(name) {
             Some(series) => kept(ctx, Metric::of_alert(name, series)),
             None => Err(format!("no history is kept of what {name} is about")),
@@ -179,7 +187,26 @@ fn alert(ctx: &Ctx<'_>, wanted: &str) -> Result<Metric, String> {
     }
 }
 
-fn what_exists(ctx: &Ctx<'_>) -> String {
+/// The word that this is, or begins, although it means nothing here.
+fn unmeasured(wanted: &str) -> Option<&'static str> {
+    let lower = wanted.to_lowercase();
+    let mut words = WORDS.iter().map(|(word, ..)| *word);
+    words.find(|word| !lower.is_empty() && word.starts_with(&lower))
+}
+
+/// The things of the kind that is asked for, else all kinds.
+fn what_exists(ctx: &Ctx<'_>, wanted: &str) -> String {
+    let kind = wanted.split(' ').next().unwrap_or(wanted);
+    let is_kind = |(word, ..): &&(&str, &str, &[&str])| *word == kind;
+    if let Some((word, _, beginnings)) = THINGS.iter().find(is_kind) {
+        let names = ctx.history.names();
+        let things = names.filter_map(|name| name.strip_prefix(*beginnings.first()?));
+        let things: Vec<String> = things.map(|thing| format!("{word} {thing}")).collect();
+        let things: Vec<&str> = things.iter().map(String::as_str).collect();
+        if !things.is_empty() {
+            return format!("there are {}", listed(&things));
+        }
+    }
     let mut words = Vec::new();
     for (word, _, series) in WORDS {
         if series.iter().any(|series| has(ctx, series)) {

@@ -43,9 +43,10 @@ impl Request {
         let shows_pictures = invocation.reply_to.session.is_none();
         let words: Vec<&str> = invocation.args.iter().map(String::as_str).collect();
         let (name, options) = Options::of(&words);
-        let metric = metric::find(ctx, &name)?;
+        let metric =
+            metric::find(ctx, &name).map_err(|why| misplaced(ctx, &name).unwrap_or(why))?;
         let until = ctx.now.wall;
-        let period = match options.period {
+        let period = match &options.period {
             Some(text) => read_period(text)?,
             None => own_period(ctx, &metric),
         };
@@ -65,26 +66,26 @@ impl Request {
 
 /// What stands behind the name.
 #[derive(Default)]
-struct Options<'a> {
-    period: Option<&'a str>,
+struct Options {
+    period: Option<String>,
     theme: Theme,
     is_file: bool,
 }
 
-impl<'a> Options<'a> {
+impl Options {
     /// Takes options from the end; what is left is the name, of which one word at least remains.
-    fn of(words: &[&'a str]) -> (String, Options<'a>) {
+    fn of(words: &[&str]) -> (String, Options) {
         let (mut options, mut left) = (Options::default(), words);
         while let [rest @ .., last] = left {
             if rest.is_empty() {
                 break;
             }
-            match last.to_lowercase().as_str() {
-                "dark" => options.theme = Theme::Dark,
-                "light" => options.theme = Theme::Light,
-                "file" => options.is_file = true,
-                _ if options.period.is_none() && looks_like_a_period(last) => {
-                    options.period = Some(last);
+            match last.to_lowercase() {
+                word if word == "dark" => options.theme = Theme::Dark,
+                word if word == "light" => options.theme = Theme::Light,
+                word if word == "file" => options.is_file = true,
+                word if options.period.is_none() && looks_like_a_period(&word) => {
+                    options.period = Some(word);
                 }
                 _ => break,
             }
@@ -92,6 +93,17 @@ impl<'a> Options<'a> {
         }
         (left.join(" "), options)
     }
+}
+
+/// What to say of a word behind a name that is none of the options.
+fn misplaced(ctx: &Ctx<'_>, words: &str) -> Option<String> {
+    let (name, word) = words.rsplit_once(' ')?;
+    let metric = metric::find(ctx, name).ok()?;
+    (!metric.has_things()).then(|| {
+        format!(
+            "`{word}` is not understood; after `{name}` come a period from 10m to 1y, such as 24h, and `dark` or `file`"
+        )
+    })
 }
 
 fn looks_like_a_period(word: &str) -> bool {
@@ -149,7 +161,7 @@ mod tests {
                 Theme::Dark,
                 false,
             ),
-            ("cpu FILE dark 1y", "cpu", Some("1y"), Theme::Dark, true),
+            ("cpu FILE dark 1Y", "cpu", Some("1y"), Theme::Dark, true),
             ("dark", "dark", None, Theme::Light, false),
             ("1h", "1h", None, Theme::Light, false),
             ("rack 3", "rack 3", None, Theme::Light, false),
@@ -159,7 +171,7 @@ mod tests {
             let (read, options) = Options::of(&words);
             assert_eq!(read, name, "{line}");
             assert_eq!(
-                (options.period, options.theme, options.is_file),
+                (options.period.as_deref(), options.theme, options.is_file),
                 (period, theme, is_file)
             );
         }

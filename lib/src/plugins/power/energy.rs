@@ -195,7 +195,11 @@ impl Used {
             return "not measured".to_owned();
         };
         let kwh = mean_w * curve.measured.as_secs_f64() / 3.6e6;
-        let decimals = if kwh < 100.0 { 2 } else { 1 };
+        let decimals = match kwh {
+            ..1.0 => 3,
+            ..100.0 => 2,
+            _ => 1,
+        };
         let price = config.power.energy_price.as_ref();
         let amount = with_cost(format!("{kwh:.decimals$} kWh"), kwh, price);
         if !self.is_whole(curve, self.from) {
