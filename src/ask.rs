@@ -5,7 +5,7 @@
 //! looks like, and the text goes to standard error.
 
 use crate::args::AskOptions;
-use crate::failure::{Failure, Outcome, print, print_bytes};
+use crate::failure::{Failure, Outcome, print, print_bytes, report};
 use crate::local;
 use serde_json::{Value, json};
 use std::io::IsTerminal;
@@ -29,7 +29,7 @@ pub(crate) fn run(options: &AskOptions) -> Outcome {
                         show(document, &bytes)
                     } else {
                         if !text.is_empty() {
-                            eprintln!("{text}");
+                            report(&text);
                         }
                         print_bytes(&bytes)
                     }

@@ -2,7 +2,7 @@
 
 use crate::agent::{Agent, Parts, Services};
 use crate::args::DemoOptions;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, print};
 use crate::signals;
 use crate::terminal::Terminal;
 use log::LevelFilter;
@@ -78,7 +78,7 @@ fn start(options: &DemoOptions) -> Result<(), String> {
         .local_addr()
         .ok_or("cannot read the address of the status page")?;
     let config = Arc::new(config(&addresses, address));
-    greet(address, wished);
+    print(&greeting(address, wished)).map_err(|failure| failure.message)?;
 
     let inbox = Inbox::new();
     let terminal = Terminal::new();
@@ -116,22 +116,21 @@ fn start(options: &DemoOptions) -> Result<(), String> {
     Ok(())
 }
 
-fn greet(address: SocketAddr, wished: SocketAddr) {
-    println!(
-        "rackwarden demo: four simulated PDUs in two teams, polled over real SNMP on 127.0.0.1 every 2 s."
-    );
-    if wished.port() != 0 && address != wished {
-        println!("{wished} is taken; the page has another port this time.");
-    }
-    println!("  page    http://{address}/");
-    println!(
-        "  type    /current   /peaks   /alerts   /exceedings   /outlets charlie   /reset charlie   /help   /quit"
-    );
-    println!(
-        "  watch   charlie crosses its 3 kW limit after about {} seconds, and recovers",
+fn greeting(address: SocketAddr, wished: SocketAddr) -> String {
+    let taken = if wished.port() != 0 && address != wished {
+        format!("{wished} is taken; the page has another port this time.\n")
+    } else {
+        String::new()
+    };
+    format!(
+        "rackwarden demo: four simulated PDUs in two teams, polled over real SNMP on 127.0.0.1 every 2 s.
+{taken}  page    http://{address}/
+  type    /current   /peaks   /alerts   /exceedings   /outlets charlie   /reset charlie   /help   /quit
+  watch   charlie crosses its 3 kW limit after about {} seconds, and recovers
+
+",
         EXCESS.0.as_secs()
-    );
-    println!();
+    )
 }
 
 fn start_devices(clock: Clock) -> Result<Vec<SocketAddr>, String> {

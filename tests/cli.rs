@@ -415,3 +415,15 @@ fn what_keeps_the_agent_from_starting_is_one_line_with_what_to_do() {
         assert_eq!(err, format!("rackwarden: {want}\n"));
     }
 }
+
+#[test]
+fn a_standard_output_that_takes_nothing_is_no_panic() {
+    for args in [&["demo", "--listen", "127.0.0.1:0"][..], &["profiles"]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full");
+        let output = command(args).stdout(full.expect("Linux has it")).output();
+        let (code, _, err) = unpack(output.expect("runs"));
+        assert_eq!(code, Some(1), "{err}");
+        let want = "rackwarden: standard output: no space left on device; free some space or write elsewhere\n";
+        assert_eq!(err, want);
+    }
+}

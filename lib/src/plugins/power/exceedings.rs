@@ -223,7 +223,7 @@ fn tell(episodes: &[(Episode, bool)], zone: &Zone) -> Text {
     let shown = episodes.len().saturating_sub(MAX_LINES);
     for (episode, is_open) in &episodes[shown..] {
         let mut line = format!("\n{} {}: ", episode.began.local(zone), episode.subject);
-        let seconds = Human(Duration::from_secs_f64(episode.seconds.max(0.0)));
+        let seconds = Human(Duration::from_secs_f64(episode.seconds.max(0.0).round()));
         let _ = match episode.energy_kwh {
             None => write!(
                 line,
