@@ -20,6 +20,13 @@ fn an_excess_reaches_the_chat_in_time() {
     assert!(latency < Duration::from_millis(2500), "it took {latency:?}");
     device.set_power(1000);
     api.wait_for_message("back below limit after");
+    let log = agent.process.printed();
+    for line in [
+        "alert power.limit:alpha: firing: above power limit: 3120 W > 3000 W",
+        "alert power.limit:alpha: ok: back below limit after",
+    ] {
+        assert!(log.contains(line), "{log}");
+    }
 }
 
 #[test]

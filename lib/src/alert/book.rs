@@ -31,6 +31,9 @@ const MAX_MUTES: usize = 1_000;
 pub(super) const MAX_SAMPLES: usize = 20;
 /// Numbers go round, so that the button of an old message does not soon mean another alert.
 const LAST_NUMBER: u32 = 99_999;
+/// So many alerts that begin and end stand in the log of the agent in such a span; a storm is for `/alerts`.
+const MOST_LOGGED: u32 = 20;
+const LOGGED_SPAN: Duration = Duration::from_secs(10);
 /// A newer worst value reaches the disk at most so often; a transition does at once.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
 
@@ -47,6 +50,8 @@ pub struct AlertBook {
     save_at: Option<Mono>,
     revision: u64,
     dropped: u64,
+    /// Since when lines about alerts are counted, and how many there were.
+    logged: (Mono, u32),
     past: past::PastAlerts,
 }
 
@@ -118,15 +123,12 @@ impl AlertBook {
     }
 
     fn transition(&mut self, now: Now, report: Report, state: &mut Pending) -> Option<Change> {
-        log::debug!(
-            "alert {}: {}: {}",
-            report.name,
-            report.state.name(),
-            report.reason
-        );
         if report.state == AlertState::Ok {
-            let entry = self.remove(&report.name, state)?;
-            let fired = entry.fired?;
+            let fired = self
+                .remove(&report.name, state)
+                .and_then(|entry| Some((entry.fired?, entry)));
+            self.log(now, &report, fired.is_some());
+            let (fired, entry) = fired?;
             self.past.note(&entry.name, fired, report.at, state);
             // Who was told of a critical alert is told of its end, whatever the last value alone would be.
             return Some(Change {
@@ -153,6 +155,7 @@ impl AlertBook {
             (AlertState::Firing, _) => Some(ChangeKind::Fired),
             _ => None,
         };
+        self.log(now, &report, kind.is_some());
         let fired = match kind {
             Some(ChangeKind::Fired) => Some(report.at),
             _ => was_fired,
@@ -167,6 +170,24 @@ impl AlertBook {
             self.save_later(now, &name);
         }
         change
+    }
+
+    /// What people would recognise stands in the log with their words, the rest with the rule's.
+    fn log(&mut self, now: Now, report: &Report, is_news: bool) {
+        let (name, state) = (&report.name, report.state.name());
+        if !is_news {
+            return log::debug!("alert {name}: {state}: {}", report.reason);
+        }
+        let (since, count) = &mut self.logged;
+        if now.mono.since(*since) >= LOGGED_SPAN {
+            (*since, *count) = (now.mono, 0);
+        }
+        *count += 1;
+        if *count <= MOST_LOGGED {
+            log::info!("alert {name}: {state}: {}", report.summary);
+        } else if *count == MOST_LOGGED + 1 {
+            log::info!("more alerts begin or end at once; /alerts lists them");
+        }
     }
 
     /// Makes or overwrites the entry of a report that is not `ok`.
