@@ -72,7 +72,7 @@ pub fn file_systems(mountinfo: &[u8]) -> Vec<Mounted> {
         .into_iter()
         .map(|line| Mounted {
             mount: shown(&line.path),
-            device: shown(&unescape(line.source)),
+            device: without_password(shown(&unescape(line.source))),
             kind: shown(line.kind),
             is_read_only: line.is_read_only,
             may_hang: line.may_hang() || is_behind(&line.path),
@@ -273,6 +273,23 @@ fn unescape(field: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(plain)
 }
 
+/// Some programs mount `ftp://user:password@host/` and say so to everybody.
+fn without_password(source: Arc<str>) -> Arc<str> {
+    let password = || {
+        let start = source.find("://")? + "://".len();
+        let host = source[start..]
+            .find('/')
+            .map_or(source.len(), |end| start + end);
+        let end = start + source[start..host].rfind('@')?;
+        let colon = start + source[start..end].find(':')?;
+        Some((colon + 1, end))
+    };
+    match password() {
+        Some((start, end)) => format!("{}***{}", &source[..start], &source[end..]).into(),
+        None => source,
+    }
+}
+
 /// A name from outside as it may be shown.
 fn shown(name: &[u8]) -> Arc<str> {
     let text = String::from_utf8_lossy(name);
@@ -430,6 +447,24 @@ mod tests {
         assert_eq!(&*own.path, b"/mnt/My Disk\\\t\x1b[31m\xff");
         assert_eq!(&*own.mount, "/mnt/My Disk\\\u{fffd}\u{fffd}[31m\u{fffd}");
         assert_eq!(&*own.device, "/dev/disk/a b");
+    }
+
+    #[test]
+    fn passwords_in_addresses_are_not_told() {
+        for (source, want) in [
+            (
+                "curlftpfs#ftp://anna:pa:ss@nas/x@y",
+                "curlftpfs#ftp://anna:***@nas/x@y",
+            ),
+            ("https://anna:p@ss@cloud", "https://anna:***@cloud"),
+            ("https://anna@cloud/dav", "https://anna@cloud/dav"),
+            ("https://cloud:8080/a:b@c", "https://cloud:8080/a:b@c"),
+            ("anna@host:/srv", "anna@host:/srv"),
+            ("[fd00::1]:/export", "[fd00::1]:/export"),
+            ("://:@", "://:***@"),
+        ] {
+            assert_eq!(&*without_password(source.into()), want, "{source}");
+        }
     }
 
     #[test]
