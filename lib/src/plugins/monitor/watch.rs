@@ -279,6 +279,10 @@ impl Watch {
                 let figure = figure(value);
                 let mut words = match (is_open, value > rule.on) {
                     (_, true) => format!("{what} above threshold: {figure} {unit} > {on} {unit}"),
+                    (true, false) if value <= rule.off.min(rule.on) => {
+                        let span = Human(rule.clear_for);
+                        format!("{what} below {off} {unit}, not yet for {span}: {figure} {unit}")
+                    }
                     (true, false) => {
                         format!("{what} not yet back below {off} {unit}: {figure} {unit}")
                     }
