@@ -24,6 +24,17 @@ impl Kept {
         Kept { path, file: None }
     }
 
+    /// The next read opens it anew.
+    pub(super) fn close(&mut self) {
+        self.file = None;
+    }
+
+    /// Whether what is open is not what stands there any more. A device that went away says so at the read itself.
+    pub(super) fn is_deleted(&self) -> bool {
+        let status = self.file.as_ref().map(rustix::fs::fstat);
+        status.is_some_and(|status| status.is_ok_and(|status| status.st_nlink == 0))
+    }
+
     /// One read.
     pub(super) fn read<'b>(&mut self, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
         let read = self.read_at(buffer, 0)?;

@@ -161,8 +161,10 @@ impl Sampler {
         self.is_due = false;
         self.scanned = Some(Instant::now());
         for interface in &mut self.interfaces {
+            interface.carrier.close();
             interface.read_carrier();
         }
+        self.supply.alarm.iter_mut().for_each(Kept::close);
         // It changes when the clock is set, and stands behind the interrupts, which are many.
         let stat = self.stat.read_all(&mut self.buffer, MAX_BYTES);
         self.booted = stat.ok().and_then(procfs::booted);

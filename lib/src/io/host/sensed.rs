@@ -113,6 +113,7 @@ impl Sensed {
 /// Reads a sensor.
 struct Gauge {
     sensor: Sensor,
+    /// Open from one sample to the next for those that are read so often.
     file: Kept,
     fault: Option<Kept>,
 }
@@ -134,7 +135,7 @@ impl Watched {
             sensor,
         };
         let source = match may_hang {
-            true => Source::Apart(slow.add(ASK_EVERY, Box::new(move || gauge.read()))),
+            true => Source::Apart(slow.add(ASK_EVERY, Box::new(move || gauge.read_anew()))),
             false => Source::Own(gauge),
         };
         Watched {
@@ -146,10 +147,17 @@ impl Watched {
 }
 
 impl Gauge {
+    fn read_anew(&mut self) -> Answer {
+        self.file.close();
+        self.fault.iter_mut().for_each(Kept::close);
+        self.read()
+    }
+
     fn read(&mut self) -> Answer {
         let mut text = [0; 24];
         let is_faulty = self.fault.as_mut().and_then(Kept::read_flag) == Some(true);
         match self.file.read(&mut text) {
+            Ok(_) if self.file.is_deleted() => Answer::Gone,
             Ok(text) => Answer::Celsius(self.sensor.celsius(text).filter(|_| !is_faulty)),
             Err(err) if is_gone(&err) => Answer::Gone,
             Err(_) => Answer::Celsius(None),

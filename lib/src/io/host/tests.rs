@@ -510,6 +510,22 @@ fn a_vanished_sensor_has_no_value_and_comes_back_as_the_same() {
 }
 
 #[test]
+fn a_file_that_was_replaced_is_not_read_as_it_was() {
+    let folder = Folder::of("amd-desktop");
+    let mut sampler = folder.sampler();
+    let core = "k10temp Tctl";
+    let found = sample(&mut sampler);
+    assert_eq!(celsius(&found, core), Some(Some(62.375)));
+    let path = "sys/devices/pci0000:00/0000:00:18.3/hwmon/hwmon2/temp1_input";
+    fs::remove_file(folder.0.join(path)).expect("it is there");
+    assert_eq!(celsius(&sample(&mut sampler), core), Some(None));
+    folder.write(path, "64000\n");
+    until(&mut sampler, |found| {
+        celsius(found, core) == Some(Some(64.0))
+    });
+}
+
+#[test]
 fn numbers_that_change_hands_change_no_value() {
     let folder = Folder::of("intel-server");
     let mut sampler = folder.sampler();
