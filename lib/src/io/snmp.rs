@@ -147,12 +147,12 @@ impl SnmpService {
 
     /// Sends what is due and fits, hands over what has come.
     fn pump(&mut self, registry: &Registry<'_>, now: Mono) {
-        self.send(registry, now);
+        self.send(now);
         self.deliver(now);
         self.watch(registry);
     }
 
-    fn send(&mut self, registry: &Registry<'_>, now: Mono) {
+    fn send(&mut self, now: Mono) {
         self.pace.fill(now);
         while self.pace.has_room() {
             let transmit = match self.blocked.take() {
@@ -162,7 +162,7 @@ impl SnmpService {
                     None => break,
                 },
             };
-            let result = open(&mut self.sockets, &mut self.pace, registry, transmit.to)
+            let result = open(&mut self.sockets, &mut self.pace, transmit.to)
                 .and_then(|socket| socket.send(&self.outgoing, transmit.to));
             match result {
                 Ok(()) => self.pace.sent(),
@@ -238,11 +238,7 @@ impl SnmpService {
                 (false, true) => Interest::Read,
                 (false, false) => Interest::None,
             };
-            if socket.interest != interest
-                && registry.modify(&socket.fd, token as u32, interest).is_ok()
-            {
-                socket.interest = interest;
-            }
+            socket.watch(registry, token as u32, interest);
         }
     }
 
@@ -319,16 +315,11 @@ const fn token_of(addr: SocketAddr) -> usize {
 fn open<'a>(
     sockets: &'a mut [Option<Socket>; 2],
     pace: &mut Pace,
-    registry: &Registry<'_>,
     to: SocketAddr,
 ) -> Result<&'a mut Socket, Errno> {
-    let token = token_of(to);
-    let place = &mut sockets[token];
+    let place = &mut sockets[token_of(to)];
     if place.is_none() {
         let socket = Socket::open(to)?;
-        registry
-            .add(&socket.fd, token as u32, Interest::None)
-            .map_err(|err| Errno::from_io_error(&err).unwrap_or(Errno::IO))?;
         pace.fit(socket.buffer_bytes());
         *place = Some(socket);
     }

@@ -83,7 +83,7 @@ impl Tries {
     }
 
     /// The slots of the requests that have a try with this id.
-    #[inline]
+    #[inline(always)]
     pub(super) fn slots(&self, id: u16) -> Slots<'_> {
         Slots {
             slab: &self.slab,
@@ -139,7 +139,7 @@ pub(super) struct Slots<'a> {
 impl Iterator for Slots<'_> {
     type Item = u32;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<u32> {
         // The end of a list lies beyond the slab.
         while let Some(entry) = self.slab.get(self.next as usize) {
