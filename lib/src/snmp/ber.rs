@@ -97,7 +97,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When something does.
-    #[inline]
+    #[inline(always)]
     pub fn finish(self) -> Result<(), Malformed> {
         if self.rest.is_empty() {
             Ok(())
@@ -123,6 +123,7 @@ fn long_length(form: u8, after: &[u8]) -> Result<(usize, &[u8]), Malformed> {
 }
 
 /// The two's complement number in one to eight bytes.
+#[inline(always)]
 pub(super) fn signed(content: &[u8]) -> Result<i64, Malformed> {
     match content {
         [] => Err(Malformed("an integer without digits")),
@@ -138,6 +139,7 @@ pub(super) fn signed(content: &[u8]) -> Result<i64, Malformed> {
 
 /// An unsigned 32-bit number as agents send it: with the leading zero byte that BER wants, or without it
 /// (then it looks negative), or with its sign bit spread over more bytes.
+#[inline(always)]
 pub(super) fn unsigned32(content: &[u8]) -> Result<u32, Malformed> {
     match signed(content)? {
         value @ 0..=0xffff_ffff => Ok(value as u32),

@@ -111,20 +111,21 @@ impl Message {
     }
 }
 
-/// Appends the datagram that asks something. A GETBULK in version 1 becomes a GETNEXT.
+/// Appends the datagram that asks something, and returns where its request id ends. A GETBULK in version 1 becomes
+/// a GETNEXT.
 pub fn encode_request(
     out: &mut Vec<u8>,
     version: Version,
     community: &[u8],
     request_id: i32,
     ask: &SnmpAsk,
-) {
+) -> usize {
     put_message(
         out,
         version,
         community,
         &Draft::of_ask(version, request_id, ask),
-    );
+    )
 }
 
 /// A PDU that is to be written, whatever the envelope.
@@ -164,17 +165,6 @@ impl<'a> Draft<'a> {
             status,
             index,
             binds,
-        }
-    }
-
-    /// A GET of objects that `put_names` has written.
-    pub(super) fn get(request_id: i32, names: &'a [u8]) -> Draft<'a> {
-        Draft {
-            kind: PduKind::Get,
-            request_id,
-            status: 0,
-            index: 0,
-            binds: Binds::Written(names),
         }
     }
 
@@ -221,22 +211,24 @@ impl<'a> Draft<'a> {
         self.put_with(out, self.binds.wire_len());
     }
 
-    fn put_with(&self, out: &mut Vec<u8>, binds_len: usize) {
+    /// Returns where the request id ends.
+    fn put_with(&self, out: &mut Vec<u8>, binds_len: usize) -> usize {
         ber::put_header(out, self.kind.tag(), self.content_len(binds_len));
         ber::put_signed(out, ber::INTEGER, i64::from(self.request_id));
+        let id_end = out.len();
         ber::put_unsigned(out, ber::INTEGER, u64::from(self.status));
         ber::put_unsigned(out, ber::INTEGER, u64::from(self.index));
         ber::put_header(out, ber::SEQUENCE, binds_len);
         self.binds.put(out);
+        id_end
     }
 }
 
-/// Varbinds to be written: names with NULL for a value, or pairs; or as they are to stand there.
+/// Varbinds to be written: names with NULL for a value, or pairs.
 #[derive(Clone, Copy)]
 enum Binds<'a> {
     Names(&'a [Oid]),
     Pairs(&'a [VarBind]),
-    Written(&'a [u8]),
 }
 
 impl Binds<'_> {
@@ -253,14 +245,17 @@ impl Binds<'_> {
                     with_header(with_header(bind.oid.as_bytes().len()) + bind.value.wire_len())
                 })
                 .sum(),
-            Binds::Written(bytes) => bytes.len(),
         }
     }
 
     fn put(&self, out: &mut Vec<u8>) {
         match self {
-            Binds::Names(oids) => put_names(out, oids),
-            Binds::Written(bytes) => out.extend_from_slice(bytes),
+            Binds::Names(oids) => {
+                for oid in *oids {
+                    put_name(out, oid, 2);
+                    out.extend_from_slice(&[ber::NULL, 0]);
+                }
+            }
             Binds::Pairs(binds) => {
                 for bind in *binds {
                     put_name(out, &bind.oid, bind.value.wire_len());
@@ -268,14 +263,6 @@ impl Binds<'_> {
                 }
             }
         }
-    }
-}
-
-/// Appends varbinds with these names and NULL for a value.
-pub(super) fn put_names(out: &mut Vec<u8>, oids: &[Oid]) {
-    for oid in oids {
-        put_name(out, oid, 2);
-        out.extend_from_slice(&[ber::NULL, 0]);
     }
 }
 
@@ -288,8 +275,7 @@ fn put_name(out: &mut Vec<u8>, oid: &Oid, value_len: usize) {
     out.extend_from_slice(content);
 }
 
-/// Appends a message.
-pub(super) fn put_message(out: &mut Vec<u8>, version: Version, community: &[u8], pdu: &Draft<'_>) {
+fn put_message(out: &mut Vec<u8>, version: Version, community: &[u8], pdu: &Draft<'_>) -> usize {
     let binds_len = pdu.binds.wire_len();
     let pdu_len = pdu.content_len(binds_len);
     let community_len = ber::header_len(community.len()) + community.len();
@@ -303,7 +289,7 @@ pub(super) fn put_message(out: &mut Vec<u8>, version: Version, community: &[u8],
     ber::put_signed(out, ber::INTEGER, version);
     ber::put_header(out, ber::OCTET_STRING, community.len());
     out.extend_from_slice(community);
-    pdu.put_with(out, binds_len);
+    pdu.put_with(out, binds_len)
 }
 
 /// A message whose contents still stand in the datagram.
@@ -436,6 +422,7 @@ pub struct RawBinds<'a> {
 }
 
 impl<'a> RawBinds<'a> {
+    #[inline(always)]
     fn read(&mut self) -> Result<RawBind<'a>, Malformed> {
         let mut bind = Reader::new(self.rest.expect(ber::SEQUENCE)?);
         let name = bind.expect(ber::OBJECT_ID)?;
@@ -448,6 +435,7 @@ impl<'a> RawBinds<'a> {
 impl<'a> Iterator for RawBinds<'a> {
     type Item = Result<RawBind<'a>, Malformed>;
 
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
             return None;

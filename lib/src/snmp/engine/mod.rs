@@ -12,12 +12,12 @@
 
 mod answer;
 mod late;
-mod names;
 mod peers;
+mod stencil;
 mod tries;
 mod v3;
 
-use super::message::{Draft, RawMessage, put_message};
+use super::message::RawMessage;
 use super::usm::Report;
 use super::{Credentials, PduKind, SnmpAnswer, SnmpAsk, SnmpReply, SnmpRequest};
 use crate::fault::{Fault, FaultKind};
@@ -25,11 +25,11 @@ use crate::rng::Rng;
 use crate::small::SmallMap;
 use crate::time::Mono;
 use late::Late;
-use names::Names;
 use peers::{Peers, Written};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
+use stencil::Stencil;
 use tries::Tries;
 
 /// UDP over IPv4: 65,535 bytes less the two headers.
@@ -51,7 +51,7 @@ pub struct Engine {
     to_send: VecDeque<u32>,
     /// They wait for keys.
     deferred: VecDeque<u32>,
-    names: Names,
+    stencil: Stencil,
     peers: Peers,
     /// Where SNMPv3 messages are decrypted.
     room: Vec<u8>,
@@ -143,7 +143,7 @@ impl Engine {
             timers: SmallMap::new(),
             to_send: VecDeque::new(),
             deferred: VecDeque::new(),
-            names: Names::default(),
+            stencil: Stencil::default(),
             peers: Peers::new(salt),
             room: Vec::new(),
             replies: Vec::new(),
@@ -225,11 +225,8 @@ impl Engine {
             datagram.clear();
             match &target.credentials {
                 Credentials::Community(version, community) => {
-                    let draft = match &request.asked.ask {
-                        SnmpAsk::Get(oids) => Draft::get(i32::from(id), self.names.written(oids)),
-                        ask => Draft::of_ask(*version, i32::from(id), ask),
-                    };
-                    put_message(datagram, *version, community.expose().as_bytes(), &draft);
+                    let ask = &request.asked.ask;
+                    self.stencil.write(datagram, *version, community, id, ask);
                 }
                 Credentials::Usm(usm) => {
                     let question = peers::Question {
@@ -519,7 +516,7 @@ impl Engine {
         answered: Option<u16>,
         result: Result<SnmpAnswer, Fault>,
     ) {
-        let Some(request) = self.requests[slot as usize].take() else {
+        let Some(request) = &self.requests[slot as usize] else {
             return;
         };
         if let (Credentials::Usm(_), Err(fault)) = (&request.asked.target.credentials, &result) {
@@ -549,6 +546,7 @@ impl Engine {
             tries: request.tries,
             round_trip,
         });
+        self.requests[slot as usize] = None;
         self.drop_left_over_timers();
     }
 
