@@ -131,6 +131,19 @@ impl Chart {
         file
     }
 
+    /// Leaves as many lines as a picture holds: those that reach the highest, in their order. The rest is counted.
+    pub fn keep_highest(&mut self) {
+        let highest = |line: &Line| self.summary(line).map_or(f64::MIN, |summary| summary.max);
+        let highest: Vec<f64> = self.lines.iter().map(highest).collect();
+        let mut ranked: Vec<usize> = (0..highest.len()).collect();
+        crate::small::sort_by_key(&mut ranked, |place| (-highest[*place] * 1000.0) as i64);
+        ranked.truncate(Chart::MOST_LINES);
+        self.more += highest.len() - ranked.len();
+        let mut places = 0..;
+        self.lines
+            .retain(|_| places.next().is_some_and(|place| ranked.contains(&place)));
+    }
+
     /// The lines that are drawn.
     fn drawn(&self) -> &[Line] {
         &self.lines[..self.lines.len().min(Chart::MOST_LINES)]

@@ -66,6 +66,7 @@ impl Page<'_> {
             curve: curve.clone(),
         };
         chart.lines = curves.map(line).collect();
+        chart.keep_highest();
         chart
     }
 
@@ -108,8 +109,35 @@ fn threshold(label: &str, value: f64) -> Threshold {
 #[cfg(test)]
 mod tests {
     use super::super::{View, whole};
+    use super::*;
+    use crate::history::{Curve, Span};
     use crate::http::sample::{self, Sample};
     use std::sync::Arc;
+
+    #[test]
+    fn of_many_sensors_the_hottest_are_drawn() {
+        let mut snapshot = sample::snapshot(Sample::Normal);
+        let sensor = |number: u16| Curve {
+            name: format!("host.temperature/s{number:02}").into(),
+            unit: Unit::Celsius,
+            start: snapshot.now.wall.minus(HOUR),
+            step: Duration::from_secs(600),
+            points: vec![
+                Some(Span {
+                    min: 20.0,
+                    avg: 30.0,
+                    max: f32::from(30 + number),
+                });
+                6
+            ],
+            ..Curve::default()
+        };
+        snapshot.last_hour = Arc::new((0..20).map(sensor).collect());
+        let html = whole(&View::new(&snapshot, snapshot.now));
+        assert!(html.contains("s12<small>") && html.contains("s19<small>"));
+        assert!(!html.contains("s11<small>"));
+        assert!(html.contains("and 12 more, not drawn"), "{html}");
+    }
 
     #[test]
     fn the_sum_of_all_comes_first_whatever_the_order_of_the_curves() {

@@ -6,7 +6,7 @@ mod metric;
 mod request;
 
 use super::{Plugin, PluginReply};
-use crate::chart::{Chart, Line};
+use crate::chart::{Chart, Line, Theme};
 use crate::chat::{Answer, Arg, Button, Invocation, ReplyTo, Role, Spec};
 use crate::config::Config;
 use crate::ctx::Ctx;
@@ -165,8 +165,12 @@ impl Charts {
         if request.shape == Shape::Words {
             return ctx.answer(&to, Answer::text(chart.to_text()));
         }
+        let looks = match request.theme {
+            Theme::Light => "",
+            Theme::Dark => " dark",
+        };
         let button = |period: &str| {
-            let line = format!("/chart {} {period}", request.metric.quoted());
+            let line = format!("/chart {} {period}{looks}", request.metric.quoted());
             Button::open(period, line)
         };
         let answer = Answer {
