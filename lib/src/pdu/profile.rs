@@ -592,6 +592,7 @@ pub fn is_under(oid: &str, prefix: &str) -> bool {
 /// Makers by the root of their PDUs' sysObjectID, so that a device without a profile is at least named. A root that
 /// other devices of theirs have too (UPSs, management boards, network sensors) is none of these.
 pub const MAKERS: &[(&str, &str)] = &[
+    ("1.3.6.1.4.1.2.6.223", "IBM"),
     ("1.3.6.1.4.1.318.1.3.4", "APC"),
     ("1.3.6.1.4.1.318.1.3.11", "APC"),
     ("1.3.6.1.4.1.318.1.3.15", "APC"),
@@ -630,6 +631,7 @@ pub const MAKERS: &[(&str, &str)] = &[
     ("1.3.6.1.4.1.31034", "Schleifenbauer"),
     ("1.3.6.1.4.1.38446", "nVent Enlogic"),
     ("1.3.6.1.4.1.39145.10", "ICT"),
+    ("1.3.6.1.4.1.47952", "NETIO"),
     ("1.3.6.1.4.1.55108", "Riedo Networks"),
 ];
 

@@ -306,3 +306,59 @@ fn lines_without_voltage_are_not_there() {
     assert_eq!(amperes, [Some(3.7), Some(1.2), Some(0.0)]);
     assert_eq!(reading.current_a, None, "there are three");
 }
+
+#[test]
+fn a_strip_without_meters_says_nothing_though_it_says_0() {
+    let base = "1.3.6.1.4.1.47952.1";
+    let lines = |volts: i64, watts: i64| {
+        format!(
+            "1.1.1.2.1 \"fan\"
+             1.1.1.3.1 1
+             1.1.1.25.1 {watts}
+             1.1.1.28.1 {watts}
+             2.1.0 {volts}
+             2.3.0 {watts}
+             2.5.0 {watts}
+             2.6.0 {watts}"
+        )
+    };
+    let metered = Agent::below(base, &lines(230_500, 52)).reading();
+    assert_eq!(
+        (metered.power_w, metered.voltage_v),
+        (Some(52.0), Some(230.5))
+    );
+    assert_eq!(metered.outlets[0].electric.current_a, Some(0.052));
+    let idle = Agent::below(base, &lines(230_500, 0)).reading();
+    assert_eq!((idle.power_w, idle.current_a), (Some(0.0), Some(0.0)));
+    let identified = Agent::below(base, &lines(0, 0)).identified();
+    assert_eq!(identified.kind, Kind::OutletsOnly);
+    assert_eq!(identified.reading.outlets[0].electric.power_w, None);
+}
+
+#[test]
+fn phases_are_the_total_where_there_is_no_other() {
+    let ibm = "8.3.2.1.4.1 400\n 8.3.2.1.4.2 200\n 8.3.2.1.4.3 0\n 8.2.2.1.9.1 1730\n 8.2.2.1.15.1 390\n 8.4.7.0 27";
+    let reading = Agent::below("1.3.6.1.4.1.2.6.223", ibm).reading();
+    assert_eq!((reading.power_w, reading.phases.len()), (Some(600.0), 3));
+    assert_eq!(reading.outlets[0].electric.current_a, Some(1.73));
+    assert_eq!(reading.temperatures[0].value, 27.0);
+    let device = "8.1.2.1 85\n 8.1.5.1 38\n 8.1.7.1 23034\n 8.1.9.1 90\n 8.1.10.1 70\n 11.1.2.1 1";
+    let reading = Agent::below("1.3.6.1.4.1.31034.2", device).reading();
+    assert_eq!(
+        (reading.power_w, reading.energy_kwh),
+        (Some(70.0), Some(85.0))
+    );
+    assert_eq!(
+        (reading.current_a, reading.voltage_v),
+        (Some(0.38), Some(230.34))
+    );
+}
+
+#[test]
+fn outlets_that_are_all_measured_are_the_whole() {
+    let lines = "1.2.2.1.3.0 1\n 1.2.2.1.4.0 500\n 1.2.2.1.7.0 110\n 1.2.2.1.3.1 1\n 1.2.2.1.4.1 250\n 1.2.2.1.7.1 55";
+    let identified = Agent::below("1.3.6.1.4.1.534.6.6.6", lines).identified();
+    assert_eq!(identified.kind, Kind::Full);
+    assert_eq!(identified.reading.power_w, Some(165.0));
+    assert_eq!(identified.reading.outlets[0].index, 0);
+}
