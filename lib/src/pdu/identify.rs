@@ -298,7 +298,7 @@ impl Identify {
         }
         let answers = |head: &Head, column: &Oid| {
             let says = |value: &Value| match value.as_i64() {
-                Some(number) => !head.absent.contains(number),
+                Some(_) => !value::is_sentinel(value, head.absent),
                 None => value::text(value).is_some(),
             };
             fetch

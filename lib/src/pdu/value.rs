@@ -91,9 +91,20 @@ pub fn is_valid(value: &Value, form: Form, absent: Few) -> bool {
     }
 }
 
+/// Whether a number is one of those that mean "not available". In an unsigned type -1 looks like 4,294,967,295.
+pub(super) fn is_sentinel(value: &Value, absent: Few) -> bool {
+    let signed = match *value {
+        Value::Gauge32(raw) | Value::Counter32(raw) => Some(i64::from(raw as i32)),
+        Value::Counter64(raw) => Some(raw as i64),
+        _ => None,
+    };
+    let mut told = value.as_i64().into_iter().chain(signed);
+    told.any(|raw| absent.contains(raw))
+}
+
 fn plain(value: &Value, absent: Few) -> Option<f64> {
     match value.as_i64() {
-        Some(raw) if absent.contains(raw) => None,
+        _ if is_sentinel(value, absent) => None,
         Some(raw) => Some(raw as f64),
         None => {
             let raw: f64 = value.as_text()?.trim().parse().ok()?;
@@ -208,6 +219,18 @@ mod tests {
                 Value::Gauge32(3_000_000_000),
                 Form::Number(1.0),
                 Some(3e9),
+            ),
+            (
+                "minus one in an unsigned type",
+                Value::Gauge32(u32::MAX),
+                Form::Number(10.0),
+                None,
+            ),
+            (
+                "minus one in 64 unsigned bits",
+                Value::Counter64(u64::MAX),
+                Form::Number(1.0),
+                None,
             ),
             (
                 "digits as text",
