@@ -136,7 +136,7 @@ fn the_first_generation_counts_its_outlets_from_0() {
         outlets,
         [(0, Some(true), Some(98.0)), (1, Some(false), Some(0.0))]
     );
-    assert_eq!(reading.power_w, None, "outlets are not the whole unit");
+    assert_eq!(reading.power_w, Some(98.0), "no object tells the total");
 }
 
 #[test]

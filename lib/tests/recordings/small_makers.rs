@@ -353,12 +353,3 @@ fn phases_are_the_total_where_there_is_no_other() {
         (Some(0.38), Some(230.34))
     );
 }
-
-#[test]
-fn outlets_that_are_all_measured_are_the_whole() {
-    let lines = "1.2.2.1.3.0 1\n 1.2.2.1.4.0 500\n 1.2.2.1.7.0 110\n 1.2.2.1.3.1 1\n 1.2.2.1.4.1 250\n 1.2.2.1.7.1 55";
-    let identified = Agent::below("1.3.6.1.4.1.534.6.6.6", lines).identified();
-    assert_eq!(identified.kind, Kind::Full);
-    assert_eq!(identified.reading.power_w, Some(165.0));
-    assert_eq!(identified.reading.outlets[0].index, 0);
-}
