@@ -121,7 +121,8 @@ pub struct Network {
     pub tx_errors: u64,
     /// Whether there is a carrier (`/sys/class/net/*/carrier`); `None` while it is down.
     pub has_carrier: Option<bool>,
-    /// True for bridges, tunnels and the ends of containers (no `device` in `/sys/class/net`).
+    /// True for bridges, tunnels and the ends of containers (no `device` in `/sys/class/net`), but within a container not
+    /// for the way out.
     pub is_virtual: bool,
 }
 

@@ -52,7 +52,7 @@ pub enum Quirk {
 }
 
 impl Sensor {
-    /// Reads the file's text; `None` for what no sensor means: 0, below -40 and above 150 °C.
+    /// Reads the file's text; `None` for what no sensor means.
     pub fn celsius(&self, text: &[u8]) -> Option<f64> {
         match (self.quirk, celsius(text)?) {
             (Some(Quirk::StartsAt85), 85.0) => None,
@@ -452,7 +452,10 @@ const CPU_PREFIXES: &[&str] = &[
     "mpu_thermal",
 ];
 
-/// Thousandths of a degree. What no sensor means is nothing: 0, below -40 and above 150 °C.
+/// What drivers say that have nothing to say: as thousandths of a degree, none of them is one that a sensor tells.
+const NOTHINGS: &[i64] = &[0, -1, 0xFFFF];
+
+/// Thousandths of a degree. What no sensor means is nothing: `NOTHINGS`, below -40 and above 150 °C.
 fn celsius(text: &[u8]) -> Option<f64> {
     let text = text.trim_ascii();
     let (is_negative, digits) = match text.strip_prefix(b"-") {
@@ -465,7 +468,8 @@ fn celsius(text: &[u8]) -> Option<f64> {
     } else {
         thousandths
     };
-    let is_possible = (-40_000..=150_000).contains(&thousandths) && thousandths != 0;
+    let is_possible =
+        (-40_000..=150_000).contains(&thousandths) && !NOTHINGS.contains(&thousandths);
     is_possible.then_some(thousandths as f64 / 1000.0)
 }
 

@@ -136,6 +136,7 @@ impl Sampler {
         sample.uptime = self.uptime.read(&mut small).ok().and_then(procfs::uptime);
         sample.networks = self.networks();
         sample.uplink = self.uplink();
+        self.mark_real(&mut sample.networks);
         self.volumes.refresh(&mut self.buffer, &mut self.slow);
         self.slow.ask();
         if is_first {
@@ -208,6 +209,15 @@ impl Sampler {
         }
         self.interfaces.truncate(networks.len());
         networks
+    }
+
+    /// In a container nothing has a device; there the way out is what counts.
+    fn mark_real(&self, networks: &mut [Network]) {
+        if networks.iter().all(|network| network.is_virtual) {
+            for (network, interface) in networks.iter_mut().zip(&self.interfaces) {
+                network.is_virtual = !interface.is_uplink;
+            }
+        }
     }
 
     /// Whether there is a way out; IPv6 is looked at when IPv4 has none.

@@ -1,5 +1,8 @@
 //! Looks at this machine, and at recorded ones that stand in a folder.
 
+mod mounts;
+mod sensors;
+
 use super::*;
 use crate::host::machines::{Entry, MACHINES, Tree};
 use crate::host::sensors::{Files, Sensor};
@@ -195,56 +198,6 @@ fn a_busy_process_stands_first() {
 }
 
 #[test]
-fn recorded_machines_are_read_as_they_are() {
-    for (name, _) in MACHINES {
-        let tree = Tree::of(name);
-        let folder = Folder::of(name);
-        let mut sampler = folder.sampler();
-        let read_from = |sensor: &Sensor| {
-            let text = |path: &str| tree.text(path).expect("recorded");
-            let is_faulty = sensor
-                .fault
-                .as_ref()
-                .is_some_and(|path| text(path) == "1\n");
-            let celsius = sensor.celsius(text(&sensor.path).as_bytes());
-            celsius.filter(|_| !is_faulty)
-        };
-        let found = until(&mut sampler, |found| {
-            let mut volumes = found.file_systems.iter();
-            volumes.all(|own| own.space.is_some())
-        });
-        let mut cores = Vec::new();
-        let text = |path: &str| tree.text(path).expect("recorded");
-        assert_eq!(
-            found.cpu,
-            procfs::cpu_times(text("proc/stat").as_bytes(), &mut cores)
-        );
-        assert!(found.cpu.is_some() && found.cores == cores, "{name}");
-        assert_eq!(
-            found.memory,
-            procfs::memory(text("proc/meminfo").as_bytes())
-        );
-        assert!(found.load.is_some() && found.uptime.is_some(), "{name}");
-        assert_eq!(found.booted, Some(Wall(1_795_000_000_000)), "{name}");
-        // Those behind a bus follow.
-        let wanted = crate::host::sensors::sensors(&tree);
-        let found = until(&mut sampler, |found| {
-            let read = found
-                .temperatures
-                .iter()
-                .filter(|own| own.celsius.is_some());
-            let readable = wanted.iter().filter_map(read_from);
-            read.count() == readable.count()
-        });
-        for (own, sensor) in found.temperatures.iter().zip(&wanted) {
-            assert_eq!(own.celsius, read_from(sensor), "{name} {}", own.name);
-            assert_eq!((&*own.key, own.kind), (&*sensor.key, sensor.kind), "{name}");
-        }
-        assert_eq!(found.temperatures.len(), wanted.len(), "{name}");
-    }
-}
-
-#[test]
 fn networks_and_the_way_out() {
     for (machine, want, uplink) in [
         ("raspberry-pi-3", "eth0+ wlan0?", Uplink::Up),
@@ -290,6 +243,23 @@ fn networks_and_the_way_out() {
     let v6 = format!("{zero} 00 {zero} 00 {zero} 00000400 00000003 00000000 00450003     eth0\n");
     folder.write("proc/net/ipv6_route", &v6);
     assert_eq!(sample(&mut sampler).uplink, Uplink::Up);
+}
+
+#[test]
+fn in_a_container_the_way_out_is_the_network() {
+    let folder = Folder::of("raspberry-pi-3");
+    let sys = folder.0.join("sys/class/net");
+    fs::remove_dir_all(sys).expect("it is there");
+    for name in ["eth0", "wlan0"] {
+        folder.write(&format!("sys/class/net/{name}/carrier"), "1\n");
+    }
+    let found = sample(&mut folder.sampler());
+    let told: Vec<_> = found
+        .networks
+        .iter()
+        .map(|own| (&*own.name, own.is_virtual))
+        .collect();
+    assert_eq!(told, [("eth0", false), ("wlan0", true)]);
 }
 
 #[test]
@@ -351,240 +321,6 @@ fn the_word_of_a_raspberry_pi_has_a_source() {
     assert_eq!(source(&sample(&mut sampler)), Some((1, Hwmon)));
     folder.write(alarm, "0\n");
     assert_eq!(source(&sample(&mut sampler)), Some((0, Hwmon)));
-}
-
-#[test]
-fn a_hung_mount_is_told_and_delays_nothing() {
-    let folder = Folder::of("raspberry-pi-4");
-    let gate = Gate::default();
-    let at = gate.clone();
-    let place = folder.place(move |path| {
-        if path == "/mnt/nas" {
-            at.pass();
-        }
-        Some(some_space())
-    });
-    let mut sampler = Sampler::new(Clock::start(), place);
-    let found = until(&mut sampler, |found| {
-        volume(found, "/mnt/nas").hangs_for.is_some() && volume(found, "/mnt/usb").space.is_some()
-    });
-    let nas = volume(&found, "/mnt/nas");
-    assert_eq!(nas.space, None, "no value instead of an old one");
-    for mount in ["/", "/boot/firmware", "/mnt/usb"] {
-        assert_eq!(volume(&found, mount).space, Some(some_space()), "{mount}");
-        assert_eq!(volume(&found, mount).hangs_for, None);
-    }
-    let longer = until(&mut sampler, |later| {
-        volume(later, "/mnt/nas").hangs_for > nas.hangs_for
-    });
-    assert_eq!(volume(&longer, "/mnt/nas").space, None);
-    gate.open();
-    let back = until(&mut sampler, |found| {
-        volume(found, "/mnt/nas").space.is_some()
-    });
-    assert_eq!(volume(&back, "/mnt/nas").hangs_for, None);
-}
-
-#[test]
-fn samples_come_at_their_rate_while_a_mount_hangs() {
-    let folder = Folder::of("raspberry-pi-4");
-    let gate = Gate::default();
-    let at = gate.clone();
-    let inbox = Inbox::new();
-    let place = folder.place(move |path| {
-        if path.starts_with("/mnt") {
-            at.pass();
-        }
-        Some(some_space())
-    });
-    let host = HostHandle::at(place, Clock::start(), inbox.clone());
-    let mut numbers = 0..;
-    let mut looks = || {
-        let mut late: Vec<Duration> = Vec::new();
-        for number in numbers.by_ref().take(300) {
-            let asked = Instant::now();
-            host.look(Ticket(number), Look::Sample);
-            let Event::Host { ticket, result } = receive(&inbox) else {
-                panic!("a sample");
-            };
-            late.push(asked.elapsed());
-            assert!(ticket == Ticket(number) && result.is_ok());
-        }
-        late.sort();
-        late.split_off(290)
-    };
-    // The first one waits for answers, but not for long. What else keeps the processors busy makes another attempt.
-    let mut latest = looks();
-    for _ in 0..20 {
-        if latest[7] >= Duration::from_millis(50) {
-            latest = looks();
-        }
-    }
-    assert!(latest[7] < Duration::from_millis(50), "{latest:?}");
-}
-
-#[test]
-fn hung_mounts_hide_none_that_answers() {
-    let folder = Folder::empty("mounts");
-    folder.write("proc/stat", "cpu  1 2 3 4\n");
-    let mut mounts = "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n".to_owned();
-    for number in 10..15 {
-        mounts.push_str(&format!(
-            "{number} 1 0:{number} / /hangs/{number} rw - nfs4 nas:/{number} rw\n"
-        ));
-    }
-    mounts.push_str("90 1 0:90 / /projects rw - nfs4 other:/ rw\n");
-    folder.write("proc/self/mountinfo", &mounts);
-    let gate = Gate::default();
-    let at = gate.clone();
-    let place = folder.place(move |path| {
-        if path.starts_with("/hangs") {
-            at.pass();
-        }
-        Some(some_space())
-    });
-    let mut sampler = Sampler::new(Clock::start(), place);
-    let found = until(&mut sampler, |found| {
-        let mut hanging = found
-            .file_systems
-            .iter()
-            .filter(|own| own.mount.starts_with("/hangs"));
-        hanging.all(|own| own.hangs_for.is_some()) && volume(found, "/projects").space.is_some()
-    });
-    assert_eq!(found.file_systems.len(), 7);
-    // What is unmounted while it hangs is forgotten, and what takes its place is asked.
-    let mounts = mounts.replace("/hangs/10", "/instead/10");
-    folder.write("proc/self/mountinfo", &mounts);
-    sampler.forget();
-    let found = until(&mut sampler, |found| {
-        let mut volumes = found.file_systems.iter();
-        volumes.any(|own| &*own.mount == "/instead/10" && own.space.is_some())
-    });
-    assert!(
-        found
-            .file_systems
-            .iter()
-            .all(|own| &*own.mount != "/hangs/10")
-    );
-}
-
-#[test]
-fn a_vanished_sensor_has_no_value_and_comes_back_as_the_same() {
-    let folder = Folder::of("amd-desktop");
-    let mut sampler = folder.sampler();
-    let gpu = "amdgpu edge";
-    let before = until(&mut sampler, |found| {
-        celsius(found, gpu) == Some(Some(54.0))
-    });
-    let tree = Tree::of("amd-desktop");
-    let of_gpu = |path: &str| path.contains("0000:2d:00.0") || path.ends_with("class/hwmon/hwmon3");
-    fs::remove_file(folder.0.join("sys/class/hwmon/hwmon3")).expect("it is there");
-    let device = "sys/devices/pci0000:00/0000:00:03.1/0000:2b:00.0/0000:2c:00.0/0000:2d:00.0";
-    fs::remove_dir_all(folder.0.join(device)).expect("it is there");
-    sampler.forget();
-    let found = sample(&mut sampler);
-    assert_eq!(celsius(&found, gpu), Some(None), "known, without a value");
-    assert_eq!(found.temperatures.len(), before.temperatures.len());
-    assert_eq!(celsius(&found, "k10temp Tctl"), Some(Some(62.375)));
-    // It comes back under another number.
-    for (path, entry) in tree.entries.iter().filter(|(path, _)| of_gpu(path)) {
-        let turn = |text: &str| text.replace("hwmon3", "hwmon9");
-        let entry = match entry {
-            Entry::File(text) => Entry::File(text.clone()),
-            Entry::Link(target) => Entry::Link(turn(target)),
-        };
-        folder.put(&turn(path), &entry);
-    }
-    sampler.forget();
-    let after = until(&mut sampler, |found| {
-        celsius(found, gpu) == Some(Some(54.0))
-    });
-    let keys = |found: &HostSample| -> Vec<Arc<str>> {
-        found
-            .temperatures
-            .iter()
-            .map(|own| Arc::clone(&own.key))
-            .collect()
-    };
-    assert_eq!(keys(&after), keys(&before));
-}
-
-#[test]
-fn a_file_that_was_replaced_is_not_read_as_it_was() {
-    let folder = Folder::of("amd-desktop");
-    let mut sampler = folder.sampler();
-    let core = "k10temp Tctl";
-    let found = sample(&mut sampler);
-    assert_eq!(celsius(&found, core), Some(Some(62.375)));
-    let path = "sys/devices/pci0000:00/0000:00:18.3/hwmon/hwmon2/temp1_input";
-    fs::remove_file(folder.0.join(path)).expect("it is there");
-    assert_eq!(celsius(&sample(&mut sampler), core), Some(None));
-    folder.write(path, "64000\n");
-    until(&mut sampler, |found| {
-        celsius(found, core) == Some(Some(64.0))
-    });
-}
-
-#[test]
-fn numbers_that_change_hands_change_no_value() {
-    let folder = Folder::of("intel-server");
-    let mut sampler = folder.sampler();
-    let is_read = |found: &HostSample| {
-        celsius(found, "drivetemp ST4000NM0035-1V4 (15a2)") == Some(Some(31.0))
-    };
-    let before = until(&mut sampler, is_read);
-    // hwmon0 to hwmon7 become hwmon7 to hwmon0.
-    let turn = |text: &str| {
-        let (head, number) = text.rsplit_once("hwmon").expect("a link of that class");
-        let number: usize = number.parse().expect("a number");
-        format!("{head}hwmon{}", 7 - number)
-    };
-    fs::remove_dir_all(folder.0.join("sys")).expect("it is there");
-    for (path, entry) in &Tree::of("intel-server").entries {
-        let mut path = path.clone();
-        let mut entry = entry.clone();
-        if let Entry::Link(target) = &mut entry {
-            if path.contains("class/hwmon") {
-                (path, *target) = (turn(&path), turn(target));
-            }
-        } else if let Some(at) = path
-            .find("/hwmon")
-            .filter(|_| path.starts_with("sys/devices"))
-        {
-            let at = path[at + 1..]
-                .find("hwmon")
-                .map(|next| at + 1 + next)
-                .unwrap_or(at);
-            let at = if path[at..].starts_with("hwmon/") {
-                at + "hwmon/".len()
-            } else {
-                at
-            };
-            let number: usize = path[at + 5..at + 6].parse().expect("a number");
-            path.replace_range(at + 5..at + 6, &(7 - number).to_string());
-        }
-        folder.put(&path, &entry);
-    }
-    sampler.forget();
-    let known = |found: &HostSample| {
-        let values = found.temperatures.iter();
-        let values = values.map(|own| (own.key.to_string(), own.celsius));
-        values.collect::<Vec<_>>()
-    };
-    // Never a value of another one in between.
-    let deadline = Instant::now() + LONG;
-    loop {
-        let found = known(&sample(&mut sampler));
-        for (now, then) in found.iter().zip(known(&before)) {
-            assert_eq!(now.0, then.0);
-            assert!(now.1.is_none() || now.1 == then.1, "{now:?} {then:?}");
-        }
-        if found == known(&before) {
-            break;
-        }
-        assert!(Instant::now() < deadline, "{found:?}");
-        thread::yield_now();
-    }
 }
 
 #[test]

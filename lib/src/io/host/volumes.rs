@@ -6,6 +6,7 @@ use super::slow::{Answer, Known, Slow};
 use crate::host::mounts::{self, MAX_FILE_SYSTEMS, Mounted};
 use crate::host::{FileSystem, Space};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
 use std::ffi::{CStr, CString};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ pub type AskSpace = Arc<dyn Fn(&CStr) -> Option<Space> + Send + Sync>;
 
 /// statvfs(3).
 pub(super) fn ask_space(path: &CStr) -> Option<Space> {
-    let found = rustix::fs::statvfs(path).ok()?;
+    let found = retry_on_intr(|| rustix::fs::statvfs(path)).ok()?;
     let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
     Some(Space {
         size_bytes: bytes(found.f_blocks),

@@ -151,8 +151,8 @@ fn sensors(view: &HostView) -> Text {
         let sentence = throttled.sentence();
         let source = throttled.source.name();
         text = text
-            .bold("Supply and heat ")
-            .plain(format!("{sentence} (by {source})\n"));
+            .bold("Supply and heat")
+            .plain(format!(": {sentence} (by {source})\n"));
     }
     let rows = view.sample.temperatures.iter().map(|sensor| {
         let kind = match sensor.kind {
