@@ -581,7 +581,8 @@ impl Core {
 
     fn current_revision(&self) -> u64 {
         let parts: u64 = self.plugins.iter().map(|plugin| plugin.revision()).sum();
-        let parts = parts + self.book.revision() + self.history.revision();
+        let parts = parts + self.book.revision() + self.notifier.revision();
+        let parts = parts + self.history.revision();
         parts + self.chat.access().revision() + self.revision
     }
 

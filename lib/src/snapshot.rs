@@ -251,6 +251,8 @@ pub struct AlertView {
     pub muted_until: Option<Wall>,
     /// Who acknowledged it.
     pub acknowledged_by: Option<String>,
+    /// It changes all the time, which people have been told in place of each change.
+    pub is_flapping: bool,
     /// The alert that hides this one, or because of which nothing is known of it.
     pub inhibited_by: Option<Arc<str>>,
 }

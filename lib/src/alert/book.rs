@@ -9,7 +9,7 @@ mod past;
 pub use entry::{Ack, AlertEntry, Change, ChangeKind, Mute, Unit};
 pub use past::PastAlert;
 
-use super::{AlertState, Report, ReportKind, Severity, inhibit, numbers};
+use super::{AlertState, Notifier, Report, ReportKind, Severity, inhibit, numbers};
 use crate::config::Config;
 use crate::effect::earlier;
 use crate::small::{SmallMap, SmallSet};
@@ -375,11 +375,11 @@ impl AlertBook {
     }
 
     /// Every alert for readers: what fires first, the worst of it on top.
-    pub fn views(&self, config: &Config) -> Vec<AlertView> {
+    pub fn views(&self, config: &Config, notifier: &Notifier) -> Vec<AlertView> {
         let mut views: Vec<AlertView> = self
             .entries
             .values()
-            .map(|entry| self.view(config, entry))
+            .map(|entry| self.view(config, notifier, entry))
             .collect();
         crate::small::sort_by_key(&mut views, |view| {
             (
@@ -391,7 +391,7 @@ impl AlertBook {
         views
     }
 
-    fn view(&self, config: &Config, entry: &AlertEntry) -> AlertView {
+    fn view(&self, config: &Config, notifier: &Notifier, entry: &AlertEntry) -> AlertView {
         AlertView {
             number: entry.number,
             name: Arc::clone(&entry.name),
@@ -404,6 +404,7 @@ impl AlertBook {
             unit: entry.unit,
             muted_until: self.muted(&entry.name).map(|(_, mute)| mute.until),
             acknowledged_by: entry.ack.as_ref().map(|ack| ack.by.clone()),
+            is_flapping: notifier.is_flapping(&entry.name),
             inhibited_by: inhibit::because(self, config, entry),
         }
     }

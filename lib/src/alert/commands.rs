@@ -1,7 +1,7 @@
 //! The commands about alerts: `/alerts /ack /mute /unmute /why`. The buttons under a message run the same lines.
 
 use super::notify::{Notifier, clock};
-use super::{AlertBook, AlertEntry, AlertState, Mute, book, inhibit, numbers};
+use super::{AlertBook, AlertEntry, AlertState, Mute, Rule, book, inhibit, numbers};
 use crate::chat::desk::Desk;
 use crate::chat::{Answer, Arg, Caller, Invocation, Role, Spec};
 use crate::config::{Config, suggest, units};
@@ -14,6 +14,8 @@ use std::time::Duration;
 
 /// Lines of one list; what does not fit is counted.
 const MAX_LINES: usize = 60;
+/// With more alerts that are unknown because of others these are only counted.
+const MAX_IDLE: usize = 4;
 /// A longer mute is a change of the configuration.
 const LONGEST_MUTE: Duration = Duration::from_secs(366 * 86_400);
 /// Of an alert that is ok `/why` shows the values of so long.
@@ -79,7 +81,7 @@ pub const SPECS: &[Spec] = &[
 pub fn run(desk: &mut Desk<'_>, invocation: &Invocation) -> bool {
     let (now, config) = (desk.env.now, desk.env.config);
     if invocation.command == "alerts" {
-        let text = list(desk.alerts, config, now);
+        let text = list(desk.alerts, desk.notifier, config, now);
         desk.answer(invocation, Answer::text(text));
         return true;
     }
@@ -93,7 +95,10 @@ pub fn run(desk: &mut Desk<'_>, invocation: &Invocation) -> bool {
     let text = match (invocation.command, targets.names.first()) {
         (_, None) => Text::from(format!("{}: over already.", targets.words)),
         ("why", Some(name)) => match desk.alerts.get(name) {
-            Some(entry) => why(desk.alerts, desk.notifier, config, now, entry),
+            Some(entry) => {
+                let rule = entry.rule.or_else(|| Some((desk.rule)(name)?.0));
+                why(desk.alerts, desk.notifier, config, now, (entry, rule))
+            }
             None => why_not(desk, name),
         },
         ("ack", Some(_)) => Text::from(run_ack(desk, invocation, &targets)),
@@ -252,7 +257,7 @@ fn called(caller: &Caller) -> String {
     }
 }
 
-fn list(book: &AlertBook, config: &Config, now: Now) -> Text {
+fn list(book: &AlertBook, notifier: &Notifier, config: &Config, now: Now) -> Text {
     let mut entries: Vec<&AlertEntry> = book.entries().collect();
     crate::small::sort_by_key(&mut entries, |entry| {
         (!entry.is_open(), Reverse(entry.severity), entry.number)
@@ -262,12 +267,25 @@ fn list(book: &AlertBook, config: &Config, now: Now) -> Text {
         1 => "1 alert fires:".to_owned(),
         count => format!("{count} alerts fire:"),
     };
+    // Limits of what does not answer say nothing that its own alert does not say.
+    let is_idle =
+        |entry: &&AlertEntry| !entry.is_open() && inhibit::because(book, config, entry).is_some();
+    let idle = entries.iter().filter(|entry| is_idle(entry)).count();
+    if idle > MAX_IDLE {
+        entries.retain(|entry| !is_idle(entry));
+    }
     for entry in entries.iter().take(MAX_LINES) {
         out.push('\n');
         out.push_str(&line(book, config, now, entry));
+        if notifier.is_flapping(&entry.name) {
+            out.push_str(", flapping");
+        }
     }
     if entries.len() > MAX_LINES {
         out.push_str(&format!("\n… and {} more", entries.len() - MAX_LINES));
+    }
+    if idle > MAX_IDLE {
+        out.push_str(&format!("\n{idle} others are unknown because of these."));
     }
     if let Some((_, mute)) = book.mutes().find(|(name, _)| *name == book::ALL) {
         out.push_str(&format!("\nAll alerts are {}.", muted(config, now, mute)));
@@ -519,13 +537,11 @@ fn why(
     notifier: &Notifier,
     config: &Config,
     now: Now,
-    entry: &AlertEntry,
+    (entry, rule): (&AlertEntry, Option<Rule>),
 ) -> Text {
     let name = &*entry.name;
     let mut out = vec![line(book, config, now, entry)];
-    if let Some(rule) = &entry.rule {
-        out.push(format!("rule: {}", rule.in_words(entry.unit)));
-    }
+    out.extend(rule.map(|rule| format!("rule: {}", rule.in_words(entry.unit))));
     let since = Human(now.wall.since(entry.since));
     let mut state = format!("state: {} for {since}", entry.state.name());
     if !entry.reason.is_empty() {

@@ -87,6 +87,7 @@ pub struct Notifier {
     goes_on: bool,
     /// Messages about what flaps.
     flapping: i64,
+    revision: u64,
     /// When messages about ends left lately.
     recent_ends: Vec<i64>,
     wake: Option<i64>,
@@ -201,6 +202,11 @@ impl Notifier {
         let due = self.told.get(name)?.remind_at?;
         let at = self.shift? + millis(now);
         Some(Duration::from_millis(u64::try_from(due - at).unwrap_or(0)))
+    }
+
+    /// Changes whenever something begins to flap or has become calm.
+    pub fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// What holds back messages about an alert; for `/why`.

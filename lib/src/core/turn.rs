@@ -183,11 +183,11 @@ impl Core {
         snapshot.health = health;
         snapshot.local_viewers = self.chat.access().local_viewers(now.wall);
         // With hundreds of alerts their words are most of a publication, and they rarely change.
-        let revision = Some(self.book.revision());
+        let revision = Some(self.book.revision() + self.notifier.revision());
         snapshot.alerts = if self.published_alerts == revision {
             Arc::clone(&self.snapshot.alerts)
         } else {
-            Arc::new(self.book.views(&self.config))
+            Arc::new(self.book.views(&self.config, &self.notifier))
         };
         self.published_alerts = revision;
         snapshot.last_hour = self.history.last_hour(now);

@@ -172,6 +172,7 @@ pub fn alerts(view: &View<'_>) -> String {
                     json.key("muted_until").time(alert.muted_until);
                     let by = alert.acknowledged_by.as_deref();
                     json.key("acknowledged_by").text_or_null(by);
+                    json.key("flapping").boolean(alert.is_flapping);
                     let source = alert.inhibited_by.as_deref();
                     json.key("inhibited_by").text_or_null(source);
                 });

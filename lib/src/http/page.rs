@@ -281,6 +281,7 @@ impl Page<'_> {
         if let Some(by) = &alert.acknowledged_by {
             facts.push(format!("acknowledged by {by}"));
         }
+        facts.extend(alert.is_flapping.then(|| "flapping".to_owned()));
         if let Some(source) = &alert.inhibited_by {
             facts.push(format!("inhibited by {source}"));
         }

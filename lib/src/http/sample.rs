@@ -258,6 +258,7 @@ fn alerts(snapshot: &Snapshot) -> Vec<AlertView> {
         unit,
         muted_until: None,
         acknowledged_by: None,
+        is_flapping: false,
         inhibited_by: None,
     };
     let names = snapshot.config.pdus.iter().map(|pdu| &pdu.name);

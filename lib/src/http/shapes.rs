@@ -488,11 +488,7 @@ pub const ALERTS: Schema = Schema::Object(&Object {
     name: "Alerts",
     members: &[
         member("time", Schema::Time, "when this was put together"),
-        member(
-            "alerts",
-            Schema::List(&ALERT),
-            "every alert that is not ok, or is muted",
-        ),
+        member("alerts", Schema::List(&ALERT), "every alert that is not ok"),
     ],
 });
 
@@ -526,6 +522,11 @@ const ALERT: Schema = Schema::Object(&Object {
         member("unit", Schema::Text, "unit of both"),
         member("muted_until", TIME, "end of its mute"),
         member("acknowledged_by", TEXT, "who acknowledged it"),
+        member(
+            "flapping",
+            Schema::Boolean,
+            "it changes all the time, which one message says in place of each change",
+        ),
         member(
             "inhibited_by",
             TEXT,

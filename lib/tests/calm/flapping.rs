@@ -47,6 +47,28 @@ fn a_value_that_dithers_around_its_limit_for_an_hour_fires_once() {
 }
 
 #[test]
+fn what_flaps_is_shown_as_such_until_it_is_calm() {
+    let mut sim = sim();
+    let flaps = |sim: &mut Sim| -> Vec<bool> {
+        let alerts = sim.look().alerts.clone();
+        alerts.iter().map(|alert| alert.is_flapping).collect()
+    };
+    for _ in 0..4 {
+        for watts in [3100.0, 2000.0, 3100.0] {
+            sim.device("alpha").set_power(watts);
+            sim.run_for(seconds(4));
+        }
+    }
+    assert_eq!(flaps(&mut sim), [true], "{}", sim.transcript());
+    ask(&mut sim, "/alerts", ", flapping");
+    sim.kill_and_restart();
+    sim.run_for(seconds(30));
+    assert_eq!(flaps(&mut sim), [true], "{}", sim.transcript());
+    sim.run_for(seconds(600));
+    assert_eq!(flaps(&mut sim), [false], "{}", sim.transcript());
+}
+
+#[test]
 fn a_value_that_swings_through_the_band_is_told_as_flapping_and_every_excess_is_in_the_log() {
     for seed in 0..2 {
         let mut sim = sim();

@@ -115,11 +115,14 @@ fn tomorrow_is_eight_in_the_morning_whatever_the_clock_does_that_night() {
 #[test]
 fn the_list_says_what_fires_who_saw_it_and_who_muted_it() {
     let (mut state, config) = (Pending::new(0), Config::empty());
-    let mut book = AlertBook::default();
-    assert_eq!(list(&book, &config, at(0)).to_plain(), "Nothing fires.");
+    let (mut book, notifier) = (AlertBook::default(), Notifier::default());
+    assert_eq!(
+        list(&book, &notifier, &config, at(0)).to_plain(),
+        "Nothing fires."
+    );
     book = burning(&mut state);
     assert_eq!(
-        list(&book, &config, at(60)).to_plain(),
+        list(&book, &notifier, &config, at(60)).to_plain(),
         "1 alert fires:\n#1 critical: Team Alpha (alpha): above power limit: 3310.25 W > 3000 W, \
          since 20:15:02 (60 s), worst 3310.3 W"
     );
@@ -130,7 +133,7 @@ fn the_list_says_what_fires_who_saw_it_and_who_muted_it() {
         let hour = Duration::from_secs(3600);
         book.mute(at(60), name, hour, ("Ann", "work"), &mut state);
     }
-    let text = list(&book, &config, at(60)).to_plain();
+    let text = list(&book, &notifier, &config, at(60)).to_plain();
     let want = ", seen by Ann\nAll alerts are muted until 21:16:02 by Ann (work).";
     assert!(text.ends_with(want), "{text}");
     assert_eq!(
@@ -154,7 +157,7 @@ fn why_shows_rule_state_and_values() {
     let book = burning(&mut state);
     let notifier = Notifier::default();
     let entry = book.get(NAME).expect("it fires");
-    let text = why(&book, &notifier, &config, at(60), entry).to_plain();
+    let text = why(&book, &notifier, &config, at(60), (entry, entry.rule)).to_plain();
     for want in [
         "rule: above 3000 W; ends at or below 2910 W",
         "state: firing for 60 s: above the limit",

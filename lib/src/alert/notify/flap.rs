@@ -248,6 +248,7 @@ impl Notifier {
             return;
         };
         (flap.is_told, flap.edited_at, flap.is_behind) = (true, at, false);
+        self.revision += 1;
         let text = flap.words(env.config, env.now);
         let calm = flap.calm;
         let was_untold = told.held.take().is_some_and(|held| held.fired > 0);
@@ -294,6 +295,7 @@ impl Notifier {
                 continue;
             }
             told.restlessness.before = Some((at, flap.calm));
+            self.revision += 1;
             let flap = told.flap.take().filter(|flap| flap.is_told);
             if let Some(flap) = flap {
                 self.end_flapping(env, &name, flap);
@@ -362,6 +364,12 @@ impl Notifier {
                 self.changed_messages.insert(*id);
             }
         }
+    }
+
+    /// True when people have been told that an alert comes and goes all the time, and it has not become calm yet.
+    pub fn is_flapping(&self, name: &str) -> bool {
+        let told = self.told.get(name).and_then(|told| told.flap.as_ref());
+        told.is_some_and(|flap| flap.is_told)
     }
 
     /// For `/why`: how an alert flaps.
