@@ -129,6 +129,35 @@ fn a_group_of_alerts_is_only_for_those_who_may_touch_each_of_them() {
 }
 
 #[test]
+fn what_was_silent_before_a_restart_was_so_all_the_time_and_its_rule_is_still_told() {
+    let mut sim = twenty_silent();
+    ask(
+        &mut sim,
+        "/alerts",
+        "\n20 others are unknown because of these.",
+    );
+    sim.kill_and_restart();
+    sim.run_for(seconds(6));
+    ask(
+        &mut sim,
+        "/why power.unreachable:p03",
+        "rule: above 10 s; ends at or below 0 s",
+    );
+    for name in 0..20 {
+        sim.device(&format!("p{name:02}")).set_silent(false);
+    }
+    sim.run_for(seconds(10));
+    let text = sim.service().messages()[0].text.clone();
+    assert!(text.starts_with("✅ rack: 20 alerts, all over\n"), "{text}");
+    // Silent for a minute, and then through the restart.
+    let spans = text
+        .lines()
+        .filter_map(|line| line.split_once("answers again after "));
+    let spans: Vec<&str> = spans.map(|(_, span)| span).collect();
+    assert_eq!(spans, ["71 s"; 20]);
+}
+
+#[test]
 fn row_40_forty_outlets_that_are_lost_at_once_are_one_message_with_all_of_them_on_tap() {
     let mut sim = settled(Sim::config(&[("alpha", 3000.0)]));
     for outlet in 1..=40 {

@@ -250,11 +250,15 @@ impl Power {
         let Some(device) = self.devices.get_mut(index as usize) else {
             return;
         };
-        let silent = at.mono.since(device.last_answer.unwrap_or(device.since));
-        device.last_answer = Some(at.mono);
+        let mut silent = at.mono.since(device.last_answer.unwrap_or(device.since));
+        let was_heard = device.last_answer.replace(at.mono).is_some();
         device.failures = 0;
         if device.is_unreachable {
             device.is_unreachable = false;
+            if !was_heard {
+                let before = silent_before_start(ctx, index, at);
+                silent = before.map_or(silent, |before| before.max(silent));
+            }
             let summary = format!("answers again after {}", Human(silent));
             report_unreachable(
                 ctx,
@@ -391,6 +395,14 @@ pub(super) fn more_than_silence(detail: &str) -> Option<&str> {
 
 fn ticks_span(ticks: u32) -> Duration {
     Duration::from_millis(u64::from(ticks) * 10)
+}
+
+/// For how long a device has not answered that was unreachable when the agent ended.
+fn silent_before_start(ctx: &Ctx<'_>, index: u32, at: Now) -> Option<Duration> {
+    let name = format!("power.unreachable:{}", pdu_name(ctx.config, index));
+    let entry = ctx.alerts.get(&name)?;
+    let until_it_fired = Duration::try_from_secs_f64(entry.value?).ok()?;
+    Some(at.wall.since(entry.fired?) + until_it_fired)
 }
 
 /// When a device counts as unreachable: after so many seconds without an answer, until there is one.
