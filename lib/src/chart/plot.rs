@@ -3,7 +3,7 @@
 use super::canvas::{Align, Canvas, Face, Rgb};
 use super::font::{self, Point};
 use super::scale::{self, Scale, ValueAxis};
-use super::{Chart, Line, Summary, Theme, Threshold};
+use super::{Chart, Line, Summary, Theme};
 
 /// Sizes of letters.
 const TITLE_EM: f32 = 21.0;
@@ -429,13 +429,8 @@ impl<'a> Plot<'a> {
             return;
         };
         let is_shown = |value: f64| (axis.low..=axis.high).contains(&value);
-        let all = self.chart.thresholds.iter();
-        let mut all: Vec<&Threshold> = all
-            .filter(|threshold| threshold.value.is_finite())
-            .take(MOST_THRESHOLDS)
-            .collect();
-        // The highest first, as they stand one above the other.
-        crate::small::sort_by_key(&mut all, |threshold| (-threshold.value * 1e3) as i64);
+        let mut all = scale::highest_first(&self.chart.thresholds);
+        all.truncate(MOST_THRESHOLDS);
         let shown = || all.iter().filter(|threshold| is_shown(threshold.value));
         let lines: Vec<f32> = shown().map(|threshold| self.y(threshold.value)).collect();
         for y in &lines {

@@ -105,6 +105,14 @@ impl Scale {
     }
 }
 
+/// Thresholds as they stand one above the other.
+pub(super) fn highest_first(thresholds: &[Threshold]) -> Vec<&Threshold> {
+    let finite = |threshold: &&Threshold| threshold.value.is_finite();
+    let mut all: Vec<&Threshold> = thresholds.iter().filter(finite).collect();
+    crate::small::sort_by_key(&mut all, |threshold| (-threshold.value * 1e3) as i64);
+    all
+}
+
 /// Thresholds are part of the picture where the values come near to them.
 pub(super) fn with_thresholds(chart: &Chart, low: f64, high: f64) -> (f64, f64) {
     let mut shown = (low, high);

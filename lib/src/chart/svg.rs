@@ -136,15 +136,22 @@ impl Figure<'_> {
 
     fn line(&self, index: usize, line: &Line, out: &mut String) {
         let _ = write!(out, "<path class=k{index} d=\"");
-        for (begins, x, point) in self.places(line) {
+        let mut dots = String::new();
+        let mut places = self.places(line).peekable();
+        while let Some((begins, x, point)) = places.next() {
             let y = self.y(f64::from(point.avg));
-            // A point alone is a dot: a line without length has round ends.
-            let _ = match begins {
-                true => write!(out, "M{x:.0} {y:.0}h0"),
-                false => write!(out, "L{x:.0} {y:.0}"),
+            let is_alone = begins && places.peek().is_none_or(|(begins, ..)| *begins);
+            let _ = match (begins, is_alone) {
+                // A line without length has round ends.
+                (_, true) => write!(dots, "M{x:.0} {y:.0}h0"),
+                (true, _) => write!(out, "M{x:.0} {y:.0}"),
+                (false, _) => write!(out, "L{x:.0} {y:.0}"),
             };
         }
         out.push_str("\"/>");
+        if !dots.is_empty() {
+            let _ = write!(out, "<path class=\"k{index} d\" d=\"{dots}\"/>");
+        }
     }
 
     fn band(&self, index: usize, line: &Line, out: &mut String) {
@@ -194,10 +201,14 @@ impl Figure<'_> {
                 "<text x={x:.1}% y=100% dy=-3 text-anchor={anchor}>{label}</text>"
             );
         }
-        for threshold in &self.chart.thresholds {
+        let mut above = None;
+        for threshold in scale::highest_first(&self.chart.thresholds) {
             if (self.axis.low..=self.axis.high).contains(&threshold.value) {
                 let y = percent(self.y(threshold.value));
-                let shift = if y < 10.0 { 13 } else { -4 };
+                // Above its line, below it where that is taken.
+                let is_taken = y < 10.0 || above.is_some_and(|above| y - above < 10.0);
+                let shift = if is_taken { 13 } else { -4 };
+                above = Some(y);
                 let _ = write!(
                     out,
                     "<text class=t x=100% y={y:.1}% dy={shift} text-anchor=end>"
@@ -249,19 +260,25 @@ mod tests {
                 ..Curve::default()
             },
         });
-        chart.thresholds.push(Threshold {
-            label: "limit".into(),
-            value: 3000.0,
-        });
+        for (label, value) in [("soft limit", 2900.0), ("limit", 3000.0)] {
+            chart.thresholds.push(Threshold {
+                label: label.into(),
+                value,
+            });
+        }
         let html = chart.html().expect("values");
         let line = html.split("class=k0 d=").nth(2).expect("a line");
         let line = line.split("/>").next().expect("its end");
-        assert_eq!(line.matches('M').count(), 2, "{line}");
+        assert_eq!(line.matches('M').count(), 1, "{line}");
         assert_eq!(line.matches('L').count(), 1, "{line}");
+        let dot = html.split("class=\"k0 d\" d=").nth(1).expect("a dot");
+        let dot = dot.split("/>").next().expect("its end");
+        assert_eq!(dot.matches("h0").count(), 1, "{dot}");
         for wanted in [
             "<title>&lt;b&gt;</title>",
             "<desc>",
-            "limit 3 kW",
+            "dy=-4 text-anchor=end>limit 3 kW",
+            "dy=13 text-anchor=end>soft limit 2.9 kW",
             "&quot;all&quot;",
         ] {
             assert!(html.contains(wanted), "{wanted}: {html}");
