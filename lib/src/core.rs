@@ -563,7 +563,7 @@ impl Core {
         self.set_heartbeat(now);
         self.revision += 1;
         log::info!(
-            "configuration reloaded: {} PDUs, {} teams",
+            "configuration reloaded: PDUs: {}, teams: {}",
             self.config.pdus.len(),
             self.config.teams.len()
         );

@@ -76,7 +76,9 @@ pub fn parse(text: &str, file: &str, env: &Environment) -> Result<Config, Vec<Co
     for reader in root.tables("team") {
         builder.team(reader);
     }
-    builder.finish();
+    for warning in builder.finish() {
+        root.warn(warning);
+    }
     plugins(&mut config, &mut root);
     root.finish();
     config.warnings = problems.take_warnings();

@@ -4,7 +4,7 @@ use super::environment::Scope;
 use super::parse::name;
 use super::reader::{Item, Reader};
 use super::user::Users;
-use super::{Config, Host, Limit, Limits, PduConfig, TeamConfig, units};
+use super::{Config, Host, Limit, Limits, PduConfig, TeamConfig, suggest, units};
 use crate::secret::Secret;
 use crate::small::{SmallMap, SmallSet};
 use crate::snmp::{Credentials, Usm, Version};
@@ -300,8 +300,8 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Puts the teams into the order of the file.
-    pub(super) fn finish(mut self) {
+    /// Puts the teams into the order of the file; returns warnings.
+    pub(super) fn finish(mut self) -> Vec<String> {
         let mut order: Vec<usize> = (0..self.drafts.len()).collect();
         crate::small::sort_by_key(&mut order, |index| {
             self.drafts.get(*index).map(|draft| draft.at)
@@ -316,7 +316,26 @@ impl<'a> Builder<'a> {
             pdu.team = pdu.team.and_then(|team| place.get(team as usize).copied());
         }
         crate::small::sort_by_key(&mut self.drafts, |draft| draft.at);
-        self.config.teams = self.drafts.into_iter().map(|draft| draft.team).collect();
+        let drafts = std::mem::take(&mut self.drafts);
+        self.config.teams = drafts.into_iter().map(|draft| draft.team).collect();
+        self.empty_teams()
+    }
+
+    /// One line for each team that watches nothing: as a rule a name that was mistyped at a PDU.
+    fn empty_teams(&self) -> Vec<String> {
+        let (empty, others): (Vec<_>, Vec<_>) = self
+            .config
+            .teams
+            .iter()
+            .partition(|team| team.members.is_empty());
+        let others = || others.iter().map(|team| &*team.name);
+        let line = |team: &TeamConfig| {
+            let name = &team.name;
+            let hint = suggest::nearest(name, others())
+                .map_or(String::new(), |near| format!("; some are in `{near}`"));
+            format!("[[team]]: no PDU is in `{name}`{hint}")
+        };
+        empty.into_iter().map(line).collect()
     }
 }
 

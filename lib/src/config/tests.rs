@@ -158,6 +158,19 @@ fn teams_stand_in_the_order_of_first_mention() {
 }
 
 #[test]
+fn a_team_without_a_pdu_is_a_warning_that_names_the_likely_mistake() {
+    let config = read(
+        "[[pdu]]\nname = 'a'\naddress = 'h'\nteam = 'Team Alhpa'\n\
+         [[team]]\nname = 'Team Alpha'\nlimit = '6 kW'\n[[team]]\nname = 'Z'\n",
+    );
+    let want = [
+        "[[team]]: no PDU is in `Team Alpha`; some are in `Team Alhpa`",
+        "[[team]]: no PDU is in `Z`",
+    ];
+    assert_eq!(config.warnings, want);
+}
+
+#[test]
 fn addresses_are_understood() {
     for (text, want) in [
         ("192.168.1.1", Ok("192.168.1.1:161")),

@@ -2,7 +2,7 @@
 //! boot of the machine and the service manager's word on how the last run ended say it together.
 
 use crate::state::{Pending, Records};
-use crate::time::{Human, Mono, Now, Wall, Zone};
+use crate::time::{Human, Mono, Now, RELEASED, Wall, Zone};
 use std::time::Duration;
 
 /// A sign of life is written this often where nothing else is …
@@ -109,11 +109,17 @@ fn sentence(last: &Life, life: &Life, now: Wall, past: &Past, zone: &Zone) -> Op
     // A word from before the last sign of life is about another run.
     let ended = past.ended.as_ref().filter(|(_, at)| *at >= last.alive);
     let (word, at) = ended.map_or(("", last.alive), |(word, at)| (word, *at));
-    let away = now.since(at);
+    // A clock that was not set yet says nothing about how long ago that was.
+    let away = (at >= RELEASED).then(|| now.since(at));
     let why = match why(last, life, word) {
         Some(why) => why,
-        None if away < SHORT_STOP => return None,
+        None if away.is_none_or(|away| away < SHORT_STOP) => return None,
         None => "it was stopped".to_owned(),
+    };
+    let Some(away) = away else {
+        return Some(format!(
+            "restarted: {why}; its clock was not set, so when is not known"
+        ));
     };
     // The last sign of life of an idle agent is minutes old.
     let (what, most) = match ended.is_some() || last.is_over {
@@ -264,6 +270,23 @@ mod tests {
         ] {
             assert_eq!(told(last, &past, 10), Some(want), "{past:?}");
         }
+    }
+
+    #[test]
+    fn a_run_whose_clock_was_not_set_ended_nobody_knows_when() {
+        let ran = Life {
+            alive: Wall(10_000),
+            ..life()
+        };
+        let stopped = Life {
+            is_over: true,
+            ..ran.clone()
+        };
+        assert_eq!(told(&stopped, &past("one", ""), 7200), None);
+        assert_eq!(
+            told(&ran, &past("one", ""), 10).as_deref(),
+            Some("restarted: killed or crashed; its clock was not set, so when is not known")
+        );
     }
 
     #[test]

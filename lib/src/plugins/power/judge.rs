@@ -9,7 +9,7 @@ use crate::alert::{AlertState, Report, ReportKind, Rule, Sample, Severity};
 use crate::config::Config;
 use crate::ctx::Ctx;
 use crate::snapshot::PduState;
-use crate::time::{Human, Now, Wall};
+use crate::time::{Human, Now, RELEASED, Wall};
 use std::time::Duration;
 
 /// So far a device's clock may be ahead.
@@ -381,6 +381,8 @@ fn peak_time(told: Option<Wall>, read: Option<Wall>, now: Wall) -> Option<Wall> 
     match (told, read) {
         (Some(told), Some(read)) if told >= read && told <= now => Some(told),
         (_, Some(_)) => Some(now),
+        // It is our own clock that is wrong.
+        (told, None) if now < RELEASED => told,
         (told, None) => told
             .filter(|told| *told <= now.plus(CLOCK_SLACK))
             .map(|told| told.min(now)),
