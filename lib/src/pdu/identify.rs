@@ -544,7 +544,8 @@ fn kind_of(reading: &Reading) -> Kind {
     let is_metered = |electric: &Electric| electric.current_a.or(electric.power_w).is_some();
     let phases = reading.phases.iter().any(|it| is_metered(&it.electric));
     let banks = reading.banks.iter().any(|it| is_metered(&it.electric));
-    if of_device.iter().any(Option::is_some) || phases || banks {
+    let units = reading.units.iter().any(|it| is_metered(&it.electric));
+    if of_device.iter().any(Option::is_some) || phases || banks || units {
         return Kind::Full;
     }
     match reading.outlets.as_slice() {

@@ -38,6 +38,7 @@ const BUILTIN: &[&str] = &[
     include_str!("../../profiles/baytech.toml"),
     include_str!("../../profiles/infrapower.toml"),
     include_str!("../../profiles/netio.toml"),
+    include_str!("../../profiles/hawk-i2.toml"),
     include_str!("../../profiles/ibm-pdu.toml"),
     include_str!("../../profiles/entity-sensor.toml"),
     include_str!("../../profiles/ups-mib.toml"),

@@ -353,3 +353,31 @@ fn phases_are_the_total_where_there_is_no_other() {
         (Some(0.38), Some(230.34))
     );
 }
+
+#[test]
+fn a_pdu_that_its_monitor_does_not_reach_has_no_reading_and_makes_the_total_none() {
+    let base = "1.3.6.1.4.1.3711.24.1.1.7";
+    let lines = |state: u32| {
+        let unit = |unit, state, kilowatts| {
+            format!(
+                "1.2.1.6.{unit} {state}
+                 3.1.1.3.{unit} 230
+                 3.1.1.4.{unit} 52
+                 3.1.1.5.{unit} 12345
+                 3.1.1.7.{unit} {kilowatts}\n"
+            )
+        };
+        unit(1, 1, 12) + &unit(2, state, 8)
+    };
+    let both = Agent::below(base, &lines(1)).reading();
+    assert_eq!(
+        (both.power_w, both.energy_kwh),
+        (Some(2000.0), Some(2469.0))
+    );
+    let one = Agent::below(base, &lines(2)).identified();
+    assert_eq!(one.kind, Kind::Full, "one of them is measured");
+    let one = one.reading;
+    assert_eq!(one.power_w, None, "part of a sum is no total");
+    assert_eq!(one.units[0].electric.power_w, Some(1200.0));
+    assert_eq!(one.units[1].electric.current_a, None);
+}
