@@ -51,13 +51,17 @@ pub fn file_systems(mountinfo: &[u8]) -> Vec<Mounted> {
         .collect();
     let mut chosen: Vec<&Line<'_>> = Vec::new();
     for line in &lines {
-        if !line.holds_data() || is_hidden(&lines, line) {
+        if !line.holds_data() {
             continue;
         }
         let same = chosen.iter_mut().find(|other| other.device == line.device);
+        let is_lower = same.as_ref().is_none_or(|other| line.rank() < other.rank());
+        // The latter takes long where containers mount thousands of folders.
+        if !is_lower || is_hidden(&lines, line) {
+            continue;
+        }
         match same {
-            Some(other) if line.rank() < other.rank() => *other = line,
-            Some(_) => {}
+            Some(other) => *other = line,
             None => chosen.push(line),
         }
     }

@@ -110,10 +110,9 @@ impl Sensed {
     }
 }
 
-/// Reads a sensor.
+/// Reads a sensor. Its file stays open, so that another device of the same path is not taken for this one.
 struct Gauge {
     sensor: Sensor,
-    /// Open from one sample to the next for those that are read so often.
     file: Kept,
     fault: Option<Kept>,
 }
@@ -135,7 +134,7 @@ impl Watched {
             sensor,
         };
         let source = match may_hang {
-            true => Source::Apart(slow.add(ASK_EVERY, Box::new(move || gauge.read_anew()))),
+            true => Source::Apart(slow.add(ASK_EVERY, Box::new(move || gauge.read()))),
             false => Source::Own(gauge),
         };
         Watched {
@@ -147,12 +146,6 @@ impl Watched {
 }
 
 impl Gauge {
-    fn read_anew(&mut self) -> Answer {
-        self.file.close();
-        self.fault.iter_mut().for_each(Kept::close);
-        self.read()
-    }
-
     fn read(&mut self) -> Answer {
         let mut text = [0; 24];
         let is_faulty = self.fault.as_mut().and_then(Kept::read_flag) == Some(true);

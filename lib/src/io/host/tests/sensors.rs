@@ -102,8 +102,8 @@ fn a_file_that_was_replaced_is_not_read_as_it_was() {
     assert_eq!(celsius(&found, core), Some(Some(62.375)));
     let path = "sys/devices/pci0000:00/0000:00:18.3/hwmon/hwmon2/temp1_input";
     fs::remove_file(folder.0.join(path)).expect("it is there");
-    assert_eq!(celsius(&sample(&mut sampler), core), Some(None));
     folder.write(path, "64000\n");
+    assert_eq!(celsius(&sample(&mut sampler), core), Some(None));
     until(&mut sampler, |found| {
         celsius(found, core) == Some(Some(64.0))
     });
