@@ -82,6 +82,22 @@ fn today_and_this_month_begin_at_local_midnight() {
 }
 
 #[test]
+fn a_start_within_a_minute_is_no_gap() {
+    let mut sim = Sim::with_config(config());
+    sim.kill();
+    sim.run_for(Duration::from_secs(45));
+    sim.restart();
+    for (span, told) in [
+        (15 * 60, "since 20:00"),
+        (HOUR.as_secs() * 3, "since 20:00"),
+    ] {
+        sim.run_for(Duration::from_secs(span));
+        let answer = ask(&mut sim, "/energy alpha");
+        assert!(!answer.contains('%') && answer.contains(told), "{answer}");
+    }
+}
+
+#[test]
 fn what_nobody_measured_is_missing_and_said_to_be() {
     let mut sim = Sim::with_config(config());
     run_until(&mut sim, "2026-11-21T06:00", &Zone::UTC);

@@ -105,11 +105,12 @@ impl Bins {
         &self.name
     }
 
-    /// Adds what was measured for `weight_ms` from `at_ms` on.
-    pub(crate) fn add(&mut self, at_ms: i64, span: Span, weight_ms: u32) {
+    /// Adds what was measured for `weight_ms` of the `length_ms` from `at_ms` on. What it was not measured in is taken
+    /// to be their beginning, as it is after a start.
+    pub(crate) fn add(&mut self, at_ms: i64, length_ms: i64, span: Span, weight_ms: u32) {
         if let (Some(place), 1..) = (self.grid.place(at_ms), weight_ms) {
             self.bins[place].add(span, weight_ms);
-            self.note_begin(at_ms);
+            self.note_begin(at_ms + (length_ms - i64::from(weight_ms)).max(0));
         }
     }
 
@@ -239,7 +240,7 @@ mod tests {
                     max: low + 50.0,
                 };
                 let weight = rng.below(resolution as u64) as u32;
-                bins.add(at, span, weight);
+                bins.add(at, resolution, span, weight);
                 all.push((at, span, weight));
             }
             let curve = bins.into_curve();

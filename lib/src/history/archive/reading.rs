@@ -170,7 +170,7 @@ impl Part {
         for (column, place) in &self.wanted {
             if let Some(cell) = record::cell(columns, *column) {
                 let weight_ms = u32::from(cell.share) * level.share_ms();
-                recall.found[*place].add(at_ms, cell.span, weight_ms);
+                recall.found[*place].add(at_ms, level.ms(), cell.span, weight_ms);
             }
         }
         true
