@@ -173,19 +173,6 @@ impl Chip {
             Some(name) => (name, folder),
             None => device.and_then(|device| Some((name_in(&device)?, device)))?,
         };
-        let mut inputs: Vec<(u64, Option<String>)> = files
-            .names(&folder)
-            .iter()
-            .filter_map(|file| {
-                let input = file.strip_prefix("temp")?.strip_suffix("_input")?;
-                let label = files.text(&format!("{folder}/temp{input}_label"));
-                Some((
-                    number(input.as_bytes())?,
-                    label.and_then(|text| clean(&text)),
-                ))
-            })
-            .collect();
-        sort_by_key(&mut inputs, |(number, _)| *number);
         let is_disk = kind_of_chip(&name) == SensorKind::Disk;
         let of_device = |file: &str| {
             let text = path
@@ -203,11 +190,11 @@ impl Chip {
         };
         Some(Chip {
             model: of_device("model"),
+            inputs: inputs(files, &folder),
             folder,
             name,
             device,
             place,
-            inputs,
         })
     }
 
@@ -285,6 +272,20 @@ impl Chip {
         }
         cut(name)
     }
+}
+
+/// Number and label of each temperature in a folder of hwmon.
+fn inputs(files: &dyn Files, folder: &str) -> Vec<(u64, Option<String>)> {
+    let names = files.names(folder);
+    let inputs = names.iter().filter_map(|file| {
+        let input = file.strip_prefix("temp")?.strip_suffix("_input")?;
+        let label = files.text(&format!("{folder}/temp{input}_label"));
+        let label = label.and_then(|text| clean(&text));
+        Some((number(input.as_bytes())?, label))
+    });
+    let mut inputs: Vec<(u64, Option<String>)> = inputs.collect();
+    sort_by_key(&mut inputs, |(number, _)| *number);
+    inputs
 }
 
 /// A thermal zone, unless hwmon shows the same.
