@@ -88,6 +88,8 @@ fn every(ctx: &Ctx<'_>) -> Duration {
 #[derive(Debug, Default)]
 struct Tracked {
     list: Vec<(Arc<str>, Track)>,
+    /// It was said that some are left out.
+    is_told: bool,
 }
 
 impl Tracked {
@@ -107,7 +109,8 @@ impl Tracked {
         };
         let at = match at {
             Some(at) => at,
-            None if value.is_none() || self.list.len() == MOST => return,
+            None if value.is_none() => return,
+            None if self.list.len() == MOST => return self.tell_left_out(prefix, thing),
             None => {
                 let id = ctx
                     .history
@@ -119,6 +122,12 @@ impl Tracked {
         };
         if let Some((_, track)) = self.list.get_mut(at) {
             track.note(ctx, ("", unit), value);
+        }
+    }
+
+    fn tell_left_out(&mut self, prefix: &str, thing: &str) {
+        if !std::mem::replace(&mut self.is_told, true) {
+            log::warn!("history keeps {MOST} of {prefix}; {thing} and further ones are left out");
         }
     }
 }
