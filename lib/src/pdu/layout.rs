@@ -95,7 +95,8 @@ impl Wish {
             self.cell.form = scaled(self.cell.form, says, said.as_ref());
             self.is_valid &= says.allows(said.as_ref());
             if says.is_scale() {
-                scale_is_known = Some(said.as_ref().and_then(value::whole).is_some());
+                let said = said.as_ref().and_then(value::whole);
+                scale_is_known = Some(said.is_some_and(|said| says.is_possible(said)));
             }
         }
         self.is_valid &= scale_is_known != Some(false);
@@ -558,7 +559,7 @@ fn scaled(form: Form, says: &Says, said: Option<&Value>) -> Form {
         return form;
     };
     match says {
-        Says::Digits => Form::Number(factor * 10f64.powi(-said.clamp(-12, 12) as i32)),
+        Says::Digits => Form::Number(factor * 10f64.powi(-said.max(0) as i32)),
         Says::Ratio if said < 0 => Form::Number(factor / -(said as f64)),
         Says::Ratio if said > 0 => Form::Number(factor * said as f64),
         Says::Fahrenheit(values) if values.contains(said) => Form::Fahrenheit(factor),
@@ -591,6 +592,7 @@ mod tests {
         let number = Form::Number(1.0);
         let form = |says, said| scaled(number, &says, Some(&Value::Integer(said)));
         assert_eq!(form(Says::Digits, 3), Form::Number(0.001));
+        assert_eq!(form(Says::Digits, -2), number, "digits that are accurate");
         assert_eq!(form(Says::Ratio, -100), Form::Number(0.01));
         assert_eq!(form(Says::Ratio, 10), Form::Number(10.0));
         assert_eq!(form(Says::Ratio, 0), number);

@@ -192,7 +192,7 @@ pub struct Scaling {
 /// What an object says about another one.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Says {
-    /// Decimal digits behind the point.
+    /// Decimal digits behind the point; below 0 how many are accurate (RFC 3433).
     Digits,
     /// A divisor if it is negative, a factor if it is positive.
     Ratio,
@@ -210,6 +210,15 @@ impl Says {
     /// True when without it nobody knows what the other object's number means.
     pub const fn is_scale(&self) -> bool {
         matches!(self, Says::Digits | Says::Ratio)
+    }
+
+    /// Whether a scale can be this; what else stands there means that it is not known.
+    pub fn is_possible(&self, said: i64) -> bool {
+        let most = match self {
+            Says::Digits => 9,
+            _ => 1_000_000,
+        };
+        (-most..=most).contains(&said)
     }
 
     /// Whether this answer lets the other object hold something. Nothing is an answer too: it says nothing.

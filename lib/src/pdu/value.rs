@@ -91,15 +91,20 @@ pub fn is_valid(value: &Value, form: Form, absent: Few) -> bool {
     }
 }
 
-/// Whether a number is one of those that mean "not available". In an unsigned type -1 looks like 4,294,967,295.
+/// Whether a number is one of those that mean "not available": one of the family's, which looks large in an unsigned
+/// type, or the first or last that its type holds.
 pub(super) fn is_sentinel(value: &Value, absent: Few) -> bool {
+    const LAST: i64 = i32::MAX as i64;
     let signed = match *value {
-        Value::Gauge32(raw) | Value::Counter32(raw) => Some(i64::from(raw as i32)),
-        Value::Counter64(raw) => Some(raw as i64),
-        _ => None,
+        Value::Integer(raw) if raw == LAST || raw == i64::from(i32::MIN) => return true,
+        Value::Integer(raw) => raw,
+        Value::Gauge32(u32::MAX) | Value::Counter64(u64::MAX) => return true,
+        Value::Gauge32(raw) if i64::from(raw) == LAST => return true,
+        Value::Gauge32(raw) | Value::Counter32(raw) => i64::from(raw as i32),
+        Value::Counter64(raw) => raw as i64,
+        _ => return false,
     };
-    let mut told = value.as_i64().into_iter().chain(signed);
-    told.any(|raw| absent.contains(raw))
+    absent.contains(signed) || value.as_i64().is_some_and(|raw| absent.contains(raw))
 }
 
 fn plain(value: &Value, absent: Few) -> Option<f64> {
@@ -224,6 +229,12 @@ mod tests {
                 "minus one in an unsigned type",
                 Value::Gauge32(u32::MAX),
                 Form::Number(10.0),
+                None,
+            ),
+            (
+                "the last of its type",
+                Value::Integer(2_147_483_647),
+                Form::Number(0.01),
                 None,
             ),
             (

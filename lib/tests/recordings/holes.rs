@@ -234,6 +234,63 @@ fn is_like(said: &(&str, f64), known: &(&str, f64)) -> bool {
     said.0 == known.0 && (said.1 - known.1).abs() <= known.1.abs() * 0.15 + 0.05
 }
 
+/// What a column holds that the device has no sensor for, in the words of its family or of no family.
+fn without_sensor(absent: Option<i64>) -> [Value; 5] {
+    let own = absent.unwrap_or(i64::from(i32::MAX));
+    [
+        Value::Integer(own),
+        Value::Gauge32(own as u32),
+        Value::Gauge32(u32::MAX),
+        Value::Integer(i64::from(i32::MAX)),
+        Value::OctetString((*b"N/A").into()),
+    ]
+}
+
+/// In which -1 is an answer: divided by 1, and one accurate digit.
+const SCALES: &[(&str, &str)] = &[
+    ("rittal-cmc-iii-pu_pdu-controller", ".2.2.1.7"),
+    ("raritan-pdu", ".3.3.1.17"),
+];
+
+#[test]
+fn a_column_without_a_sensor_never_makes_a_value() {
+    let mut wrong = Vec::new();
+    for expected in super::expected() {
+        let name = expected["community"].as_str().expect("a name");
+        let mut agent = Agent::open(name);
+        let reading = agent.reading();
+        let truth = Truth::of(&expected, &reading);
+        let known = parts(&reading);
+        let Some(head) = agent.identified().profile else {
+            continue;
+        };
+        let absent = head.absent.as_slice().first().copied();
+        let columns = columns(&profile(&head.name));
+        // Each column with one of them, so that a few runs see them all.
+        for (column, kind) in columns.iter().zip((0..5).cycle()) {
+            let text = column.to_string();
+            let is_else = |(of, end): &(&str, &str)| *of == name && text.ends_with(end);
+            if ONLY_TELLERS.iter().chain(SCALES).any(is_else) {
+                continue;
+            }
+            let before = agent.objects.clone();
+            let is_in = |oid: &Oid| oid.starts_with(column);
+            let cells = agent.objects.iter_mut().filter(|(oid, _)| is_in(oid));
+            cells.for_each(|(_, value)| *value = without_sensor(absent)[kind].clone());
+            if agent.objects != before {
+                let said = agent.reading();
+                let lies = truth.lies(&said).into_iter();
+                wrong.extend(lies.map(|lie| format!("{name} {kind} in {column}: {lie}")));
+                let is_known = |part: &_| known.iter().any(|known| is_like(part, known));
+                let lies = parts(&said).into_iter().filter(|part| !is_known(part));
+                wrong.extend(lies.map(|lie| format!("{name} {kind} in {column}: {lie:?}")));
+            }
+            agent.objects = before;
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
 /// Older firmware lacks whole columns: of values, scales, numbers of rows and units, and of what marks padding.
 #[test]
 fn a_missing_column_never_makes_a_wrong_value() {
