@@ -58,6 +58,8 @@ impl Inbox {
         }
         if !lanes.is_closed {
             lanes.prompt.push_back(event);
+            // Whoever wakes up needs the lock.
+            drop(lanes);
             self.shared.filled.notify_one();
         }
     }
@@ -72,6 +74,7 @@ impl Inbox {
             return Err(Box::new(event));
         }
         lanes.stream.push_back(event);
+        drop(lanes);
         self.shared.filled.notify_one();
         Ok(())
     }
