@@ -171,6 +171,6 @@ mod tests {
         let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
         let first = taken.local_addr().unwrap();
         let err = spawn(Clock::start(), first, vec![Agent::apc_rpdu()]).unwrap_err();
-        assert_eq!(err.to_string(), format!("{first}: Address already in use"));
+        assert_eq!(err.to_string(), format!("{first}: address already in use"));
     }
 }

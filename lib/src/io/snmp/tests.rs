@@ -92,6 +92,8 @@ struct Device {
 impl Device {
     fn start(bind: &str) -> Option<Device> {
         let socket = UdpSocket::bind(bind).ok()?;
+        // All come to this one socket.
+        rustix::net::sockopt::set_socket_recv_buffer_size(&socket, 212_992).unwrap();
         socket
             .set_read_timeout(Some(Duration::from_millis(20)))
             .unwrap();
