@@ -259,10 +259,9 @@ impl Told {
         for sent in &mut self.sent {
             *sent = (*sent).min(at);
         }
-        let repeat = self
-            .known
-            .and_then(|severity| policy::repeat(config, severity));
-        let longest = repeat.map_or(0, span_millis);
+        let severities = [Severity::Info, Severity::Warning, Severity::Critical];
+        let repeats = severities.map(|severity| policy::repeat(config, severity));
+        let longest = repeats.into_iter().flatten().max().map_or(0, span_millis);
         if let Some(due) = &mut self.remind_at {
             *due = (*due).min(at.saturating_add(longest));
         }
