@@ -34,9 +34,7 @@ impl Notifier {
                     env.book.set_stands_alone(&name, env.state);
                 }
             }
-            let obstacle = self.obstacle(env, &name, held.queued.severity);
-            if let Some(cause) = obstacle {
-                self.still_held(&name, cause);
+            if self.obstacle(env, &name, held.queued.severity).is_some() {
                 continue;
             }
             match held.cause {
@@ -61,12 +59,20 @@ impl Notifier {
         }
     }
 
-    /// What one summary would tell goes to another one, if that is what holds it back now.
-    fn still_held(&mut self, name: &Arc<str>, cause: Cause) {
-        let is_summary = |cause| matches!(cause, Cause::Quiet | Cause::MuteAll);
-        if let Some(held) = self.told.get_mut(name).and_then(|told| told.held.as_mut()) {
-            if is_summary(held.cause) && is_summary(cause) {
-                held.cause = cause;
+    /// A mute is over: what it or a night held back is told when the next one is over, or as that of this mute.
+    fn pass_on(&mut self, env: &NotifyEnv<'_>, name: &str, ended: Cause) {
+        let is_span = |cause: &Cause| matches!(cause, Cause::Quiet | Cause::Mute | Cause::MuteAll);
+        let held = self.told.iter().filter_map(|(own, told)| {
+            let held = told.held.as_ref().filter(|held| is_span(&held.cause))?;
+            let is_meant = name == book::ALL || **own == *name;
+            is_meant.then(|| (Arc::clone(own), held.queued.severity))
+        });
+        let held: Vec<(Arc<str>, Severity)> = held.collect();
+        for (name, severity) in held {
+            let obstacle = self.obstacle(env, &name, severity).filter(is_span);
+            if let Some(held) = self.told.get_mut(&name).and_then(|told| told.held.as_mut()) {
+                held.cause = obstacle.unwrap_or(ended);
+                self.changed_told.insert(name);
             }
         }
     }
@@ -168,6 +174,7 @@ impl Notifier {
             self.told.entry(Arc::clone(&change.name)).or_default().held = Some(held);
             self.changed_told.insert(change.name);
         }
+        self.pass_on(env, name, cause);
         self.release(env);
         self.plan(env);
     }

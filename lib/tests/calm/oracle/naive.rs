@@ -369,6 +369,15 @@ impl Naive<'_> {
                 calm_after: None,
             });
         }
+        // What another mute or the night holds back now, that one tells.
+        if let Some(held) = self.held.filter(|held| held.why != Why::Budget) {
+            let next = self.obstacle(held.is_critical);
+            let next = next.filter(|why| *why != Why::Budget);
+            self.held = Some(Held {
+                why: next.unwrap_or(why),
+                ..held
+            });
+        }
         self.release();
     }
 
@@ -414,7 +423,7 @@ impl Naive<'_> {
     /// Tells what was held back, if nothing holds it back any longer.
     fn release(&mut self) {
         let Some(held) = self.held else { return };
-        if let Some(_why) = self.obstacle(held.is_critical) {
+        if self.obstacle(held.is_critical).is_some() {
             return;
         }
         let is_end = !self.fires[0];
