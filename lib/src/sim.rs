@@ -249,7 +249,7 @@ impl Sim {
         self.enqueue(Duration::ZERO, Delivery::Event(Event::Asked(asked)));
     }
 
-    /// The owner types a line at the terminal, and half a second later everybody has been told this since then.
+    /// Types a line at the terminal, lets half a second pass, and gives back what anybody was told in it.
     pub fn ask(&mut self, line: &str) -> String {
         self.clear_transcript();
         self.say(line);
