@@ -288,6 +288,7 @@ fn bank_members(json: &mut Writer, bank: &BankReading) {
     json.key("voltage_v").number(bank.electric.voltage_v);
     json.key("power_w").number(bank.electric.power_w);
     json.key("apparent_va").number(bank.electric.apparent_va);
+    json.key("energy_kwh").number(bank.electric.energy_kwh);
     factor(json, bank.electric.power_factor);
     rating(json, bank.rating_a);
 }
@@ -365,6 +366,7 @@ fn parts(
                 json.key("current_a").number(phase.electric.current_a);
                 json.key("voltage_v").number(phase.electric.voltage_v);
                 json.key("apparent_va").number(phase.electric.apparent_va);
+                json.key("energy_kwh").number(phase.electric.energy_kwh);
                 factor(json, phase.electric.power_factor);
                 rating(json, phase.rating_a);
             });
@@ -577,6 +579,7 @@ mod tests {
                 rating_a: None,
                 electric: Electric {
                     voltage_v: Some(229.7),
+                    energy_kwh: Some(12.5),
                     ..Electric::default()
                 },
             }],
@@ -617,6 +620,8 @@ mod tests {
         assert_eq!(object["power_factor"], Value::Null);
         assert_eq!(object["banks"][0]["name"], "B2");
         assert_eq!(object["banks"][0]["voltage_v"].to_string(), "229.7");
+        assert_eq!(object["banks"][0]["energy_kwh"].to_string(), "12.5");
+        assert_eq!(object["phases"][0]["energy_kwh"], Value::Null);
         assert_eq!(object["units"][0]["energy_kwh"].to_string(), "7.5");
         let humidity = &object["humidities"][0];
         assert_eq!(humidity["name"], "rack");

@@ -191,6 +191,7 @@ const PHASE: Schema = Schema::Object(&Object {
         member("current_a", NUMBER, "amperes"),
         member("voltage_v", NUMBER, "volts"),
         member("apparent_va", NUMBER, "volt-amperes"),
+        member("energy_kwh", NUMBER, "kilowatt-hours"),
         FACTOR,
         member("rating_a", NUMBER, "amperes that it is rated for"),
     ],
