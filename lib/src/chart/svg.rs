@@ -201,14 +201,17 @@ impl Figure<'_> {
                 "<text x={x:.1}% y=100% dy=-3 text-anchor={anchor}>{label}</text>"
             );
         }
-        let mut above = None;
+        let mut free_from = 0.0;
         for threshold in scale::highest_first(&self.chart.thresholds) {
             if (self.axis.low..=self.axis.high).contains(&threshold.value) {
                 let y = percent(self.y(threshold.value));
-                // Above its line, below it where that is taken.
-                let is_taken = y < 10.0 || above.is_some_and(|above| y - above < 10.0);
-                let shift = if is_taken { 13 } else { -4 };
-                above = Some(y);
+                // Above its line, below it where that is taken. A letter is 8 % of the page's 180 pixels high.
+                let top = match y - 9.0 >= free_from {
+                    true => y - 9.0,
+                    false => y.max(free_from),
+                };
+                free_from = top + 8.0;
+                let shift = ((top - y) * 1.8 + 12.0).round();
                 let _ = write!(
                     out,
                     "<text class=t x=100% y={y:.1}% dy={shift} text-anchor=end>"
@@ -278,7 +281,7 @@ mod tests {
             "<title>&lt;b&gt;</title>",
             "<desc>",
             "dy=-4 text-anchor=end>limit 3 kW",
-            "dy=13 text-anchor=end>soft limit 2.9 kW",
+            "dy=12 text-anchor=end>soft limit 2.9 kW",
             "&quot;all&quot;",
         ] {
             assert!(html.contains(wanted), "{wanted}: {html}");
