@@ -63,10 +63,11 @@ impl Notifier {
                 }
                 Note::Ended => {
                     self.recent_ends.push(at);
-                    for message in self.messages.values_mut() {
+                    for (id, message) in &mut self.messages {
                         if message.open_until != 0 {
                             let names = lines.iter().map(|line| line.name.clone());
                             message.ended.extend(names);
+                            save_message(env.state, *id, Some(message));
                         }
                     }
                     self.send_all(env, &audience, &Title::Ended, lines);

@@ -563,6 +563,22 @@ fn a_board_that_starts_anew_in_1970_still_reminds_and_tells_what_was_hidden() {
 }
 
 #[test]
+fn what_fires_anew_after_a_crash_joins_no_message_from_before_its_end() {
+    let mut world = plain();
+    world.fire("power.limit:alpha");
+    world.secs(60);
+    world.fire("power.limit:bravo");
+    world.secs(1);
+    world.end("power.limit:alpha");
+    world.secs(1);
+    world.restart(Duration::from_secs(5));
+    world.posted.lines.clear();
+    world.fire("power.limit:alpha");
+    world.secs(1);
+    world.check(&["[t+0.0s new 4] 🔴 rack-3: (alpha): too much"]);
+}
+
+#[test]
 fn what_joins_a_message_survives_a_crash_however_much_is_edited_in_that_turn() {
     let mut world = plain();
     let names: Vec<String> = (0..EDITS_AT_ONCE)
