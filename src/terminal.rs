@@ -60,17 +60,22 @@ impl Terminal {
                 false => drop(writeln!(out, "({} bytes)", document.bytes.len())),
             }
         }
-        if self.has_prompt {
-            let _ = write!(out, "> ");
-        }
-        let _ = out.flush();
+        self.prompt(&mut out);
         if reply.last {
             *self.answered() = true;
             self.turn.1.notify_all();
         }
     }
 
+    fn prompt(&self, out: &mut impl Write) {
+        if self.has_prompt {
+            let _ = write!(out, "> ");
+        }
+        let _ = out.flush();
+    }
+
     fn read(&self, inbox: &Inbox) {
+        self.prompt(&mut io::stdout().lock());
         let mut stdin = io::stdin().lock();
         loop {
             let mut line = Vec::new();

@@ -92,7 +92,7 @@ fn a_file_that_cannot_be_written_is_said_and_the_old_one_stays() {
     assert_eq!(recorded.code, Some(1));
     assert_eq!(
         recorded.stderr,
-        format!("rackwarden: {path}: No such file or directory; name another file\n")
+        format!("rackwarden: {path}: no such file; name another file\n")
     );
     assert!(
         recorded.stdout.contains("AP7900B"),

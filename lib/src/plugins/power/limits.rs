@@ -84,7 +84,8 @@ pub(super) fn judge_limit(
         } else if watch.is_open() && power_w > watch.limit.on_w {
             begin_excess(ctx, subject, level, watch, power_w, at);
         }
-        if let Some(excess) = &watch.excess {
+        let is_above = power_w > watch.limit.on_w;
+        if let Some(excess) = watch.excess.as_ref().filter(|_| is_above) {
             summary = excess.began_words(subject, level, power_w);
         }
     }
