@@ -78,12 +78,12 @@ fn the_log_file_is_used_and_rotated() {
     let log = "level = \"info\"\nfile = \"agent.log\"\nmax_size = \"4 KiB\"\nkeep = 2";
     let mut agent = start(&scratch, &config(&api, &scratch, log), None);
     api.wait_for_poll();
+    // Each refused reload writes some lines. A file that is being written may be read half, or empty and valid.
+    scratch.write(
+        "rackwarden.toml",
+        "[power]\nintervall = \"2s\"\nretires = 1\ntimeot = 2\n",
+    );
     wait_for("three files", || {
-        // Each refused reload writes some lines.
-        scratch.write(
-            "rackwarden.toml",
-            "[power]\nintervall = \"2s\"\nretires = 1\ntimeot = 2\n",
-        );
         agent.signal(Signal::HUP);
         scratch.path("agent.log.2").exists().then_some(())
     });
