@@ -317,9 +317,10 @@ impl Message {
         let is_over = self.more.is_empty() && self.lines.iter().all(is_over);
         let worst = mark(self.severity);
         let mut out = match &self.title {
-            Title::Alerts | Title::Joined | Title::Reminder if is_over => {
+            Title::Alerts | Title::Joined if is_over => {
                 format!("✅ {agent}: {count} alerts, all over")
             }
+            Title::Reminder if is_over => format!("🔁 ✅ {agent}: {count} alerts, all over"),
             Title::Alerts => format!("{worst} {agent}: {count} alerts"),
             Title::Joined => format!("{worst} {agent}: {count} more alerts"),
             Title::Reminder => format!("🔁 {agent}: {count} alerts still firing"),

@@ -366,6 +366,29 @@ fn a_reminder_stays_one_when_its_alert_is_over() {
 }
 
 #[test]
+fn a_reminder_of_several_stays_one_when_they_are_over() {
+    let mut world = plain();
+    let names = ["power.limit:alpha", "power.limit:bravo"];
+    names.iter().for_each(|name| world.fire(name));
+    world.secs(1860);
+    names.iter().for_each(|name| world.end(name));
+    world.secs(1);
+    let edits = world
+        .posted
+        .lines
+        .iter()
+        .filter_map(|line| line.split_once("s edit "));
+    let titles: Vec<&str> = edits
+        .filter_map(|(_, text)| text.split(" | ").next())
+        .collect();
+    let want = [
+        "1] ✅ rack-3: 2 alerts, all over",
+        "2] 🔁 ✅ rack-3: 2 alerts, all over",
+    ];
+    assert_eq!(titles, want);
+}
+
+#[test]
 fn an_end_beside_its_beginning_says_when_both_were() {
     let mut world = plain();
     world.fire("power.limit:alpha");
