@@ -140,3 +140,34 @@ fn sensors_of_different_tables_do_not_hide_each_other() {
     assert_eq!(values(&reading.temperatures), [21.5, 23.0, 24.0]);
     assert_eq!(values(&reading.humidities), [41.0, 43.0]);
 }
+
+#[test]
+fn an_older_geist_with_outlets_is_the_sum_of_its_phases() {
+    let lines = "14.1.4.1 1
+         25.1.4.1 1
+         25.1.5.1 100
+         25.1.6.1 230
+         25.1.8.1 52
+         25.1.10.1 1100
+         25.1.13.1 200
+         25.1.14.1 231
+         25.1.16.1 10
+         25.1.18.1 200
+         25.1.21.1 0
+         25.1.22.1 229
+         25.1.24.1 0
+         25.1.26.1 0
+         16.1.2.1 \"server\"
+         16.1.3.1 1
+         16.1.6.1 12
+         16.1.15.1 260";
+    let reading = Agent::below("1.3.6.1.4.1.21239.2", lines).reading();
+    assert_eq!(
+        (reading.power_w, reading.energy_kwh),
+        (Some(1300.0), Some(300.0))
+    );
+    assert_eq!((reading.phases.len(), reading.current_a), (3, None));
+    let outlet = &reading.outlets[0];
+    assert_eq!((&*outlet.name, outlet.on), ("server", Some(true)));
+    assert_eq!(outlet.electric.current_a, Some(1.2));
+}
