@@ -241,7 +241,7 @@ fn what_cannot_be_switched_says_so() {
         (
             config(),
             "/outlet nobody 1 off",
-            "usage: /outlet <pdu> <outlets> on|off|cycle [pause]",
+            "There is no PDU nobody. /current lists them.",
         ),
     ] {
         let mut sim = sim_of(config);

@@ -84,8 +84,7 @@ pub(super) fn judge_limit(
         } else if watch.is_open() && power_w > watch.limit.on_w {
             begin_excess(ctx, subject, level, watch, power_w, at);
         }
-        let is_above = power_w > watch.limit.on_w;
-        if let Some(excess) = watch.excess.as_ref().filter(|_| is_above) {
+        if let Some(excess) = &watch.excess {
             summary = excess.began_words(subject, level, power_w);
         }
     }
