@@ -119,13 +119,15 @@ impl Line {
         }
     }
 
-    /// Everything after the mark, in a message whose oldest line is of `oldest`: whoever joins it later says when
+    /// Everything after the mark, in a message whose first line is of `first`: whoever joins it later says when
     /// that was, since a message that waits says only when it was begun.
-    fn words(&self, config: &Config, now: Now, oldest: Wall) -> String {
+    fn words(&self, config: &Config, now: Now, first: Wall) -> String {
         let mut out = format!("{}: {}", self.subject, self.text);
         // Beside an end stands its beginning's time, whatever the clock did between them.
         let is_over = matches!(&self.status, Status::Ended(_, words) if !words.is_empty());
-        let is_late = now.wall.since(self.at) > FRESH || self.at.since(oldest) > FRESH;
+        // The clock may have been set back before it joined.
+        let is_apart = self.at.since(first).max(first.since(self.at)) > FRESH;
+        let is_late = now.wall.since(self.at) > FRESH || is_apart;
         if is_over || is_late || self.at > now.wall.plus(FRESH) {
             out.push_str(&format!(" ({})", clock(config, now, self.at)));
         }
@@ -292,12 +294,7 @@ impl Message {
     pub(super) fn text(&self, config: &Config, now: Now) -> Text {
         let agent = &config.name;
         let count = self.lines.len() + self.more.len();
-        let oldest = self
-            .lines
-            .iter()
-            .map(|line| line.at)
-            .min()
-            .unwrap_or(now.wall);
+        let first = self.lines.first().map_or(now.wall, |line| line.at);
         if let ([line], [], Title::Alerts | Title::Joined | Title::Ended | Title::Reminder) =
             (&self.lines[..], &self.more[..], &self.title)
         {
@@ -310,7 +307,7 @@ impl Message {
                 Title::Reminder => ("🔁 ", line.mark(), String::new()),
                 _ => ("", line.mark(), String::new()),
             };
-            let words = line.words(config, now, oldest);
+            let words = line.words(config, now, first);
             return Text::from(format!("{again}{mark} {agent}: {prefix}{words}"));
         }
         let is_over = |line: &Line| matches!(line.status, Status::Ended(..));
@@ -328,7 +325,7 @@ impl Message {
             Title::Held(until) => format!("🔔 {agent}: {until}"),
         };
         for line in &self.lines {
-            let words = line.words(config, now, oldest);
+            let words = line.words(config, now, first);
             out.push_str(&format!("\n{} {words}", line.mark()));
         }
         if !self.more.is_empty() {

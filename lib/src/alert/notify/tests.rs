@@ -426,6 +426,20 @@ fn a_restart_repeats_nothing_and_forgets_nothing() {
 }
 
 #[test]
+fn what_joins_after_the_clock_was_set_back_says_when_it_was() {
+    let mut world = plain();
+    world.fire("power.limit:alpha");
+    world.secs(5);
+    world.now.wall = Wall(EVENING - 3_600_000);
+    world.fire("power.limit:bravo");
+    world.secs(1);
+    world.check(&[
+        "[t+0.0s new 1] 🔴 rack-3: (alpha): too much",
+        "[t+5.0s edit 1] 🔴 rack-3: 2 alerts | 🔴 (alpha): too much (21:59:00) | 🔴 (bravo): too much (20:59:00)",
+    ]);
+}
+
+#[test]
 fn a_crash_within_the_linger_loses_no_message() {
     let mut world = plain();
     world.fire("power.limit:alpha");
