@@ -228,7 +228,11 @@ fn chart(ctx: &Ctx<'_>, reading: &Reading, curves: Vec<Curve>) -> Chart {
     chart.thresholds = thresholds(ctx, &request.metric);
     chart.episodes = episodes(ctx, &request.metric, request.from, request.until);
     if !chart.episodes.is_empty() {
-        chart.note = format!("shaded: {}", request.metric.shaded());
+        let fired = request.metric.shaded();
+        chart.note = match request.shape {
+            Shape::Words => fired,
+            _ => format!("shaded: {fired}"),
+        };
     }
     chart
 }

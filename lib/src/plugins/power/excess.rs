@@ -205,7 +205,8 @@ impl Excess {
         self.energy_ws / 3_600_000.0
     }
 
-    pub(super) fn began_words(&self, subject: Subject, level: Level, power_w: f64) -> String {
+    /// `above power limit: 3120 W > 3000 W`
+    pub(super) fn above_words(&self, subject: Subject, level: Level, power_w: f64) -> String {
         format!(
             "above {}: {} > {}",
             level.words(subject),
@@ -352,7 +353,7 @@ mod tests {
     fn an_excess_tells_its_duration_peak_and_energy() {
         let mut excess = Excess::begin(at(0), 3120.0, 3000.0);
         assert_eq!(
-            excess.began_words(Subject::Pdu(0), Level::Hard, 3120.0),
+            excess.above_words(Subject::Pdu(0), Level::Hard, 3120.0),
             "above power limit: 3120 W > 3000 W"
         );
         excess.add(at(2), 3310.0);

@@ -85,7 +85,19 @@ pub(super) fn judge_limit(
             begin_excess(ctx, subject, level, watch, power_w, at);
         }
         if let Some(excess) = &watch.excess {
-            summary = excess.began_words(subject, level, power_w);
+            summary = match sample {
+                _ if power_w > watch.limit.on_w => excess.above_words(subject, level, power_w),
+                Sample::LowerBound(_) => format!(
+                    "{}, now at least {} without a member",
+                    excess.above_words(subject, level, excess.peak_w),
+                    Watts(power_w)
+                ),
+                _ => format!(
+                    "{}, now {}",
+                    excess.above_words(subject, level, excess.peak_w),
+                    Watts(power_w)
+                ),
+            };
         }
     }
     if ended {
@@ -157,7 +169,7 @@ fn begin_excess(
         ctx,
         at.wall,
         &name,
-        &excess.began_words(subject, level, power_w),
+        &excess.above_words(subject, level, power_w),
     );
     save_excess(ctx, subject, level, &excess);
     ctx.state.require_durable();

@@ -510,6 +510,18 @@ fn a_name_that_nothing_has_is_told_with_the_nearest() {
 }
 
 #[test]
+fn between_the_limit_and_its_clearing_value_nobody_is_said_to_be_above_it_now() {
+    let mut sim = Sim::new(&[("alpha", 3000.0)]);
+    sim.device("alpha").set_power(3120.0);
+    sim.run_for(seconds(5));
+    sim.device("alpha").set_power(2950.0);
+    sim.run_for(seconds(3));
+    let answer = sim.ask("/alerts");
+    let want = "(alpha): above power limit: 3120 W > 3000 W, now 2950 W";
+    assert!(answer.contains(want), "{answer}");
+}
+
+#[test]
 fn a_device_that_never_answered_is_not_said_to_have_no_meter() {
     let mut sim = Sim::new(&[("alpha", 3000.0)]);
     sim.device("alpha").set_silent(true);
