@@ -5,8 +5,11 @@ use super::told::{Cause, Held, Note, Queued};
 use super::{Notifier, NotifyEnv, SETTLE, WINDOW, book, policy, span_millis};
 use crate::alert::{AlertState, Change, ChangeKind, Severity, inhibit};
 use crate::chat::Address;
+use crate::chat::outbox::{Draft, Lane};
 use crate::small::SmallMap;
 use std::sync::Arc;
+
+const MUTE_ENDED: &str = "the mute of all alerts has ended";
 
 impl Notifier {
     /// What is no longer held back by anything is told: single alerts on their own, a night or a mute of all as one
@@ -52,10 +55,10 @@ impl Notifier {
         }
         for ((cause, audience), lines) in summaries {
             let title = match cause {
-                Cause::Quiet => "held back during the quiet hours",
-                _ => "the mute of all alerts has ended; held back meanwhile",
+                Cause::Quiet => "held back during the quiet hours".to_owned(),
+                _ => format!("{MUTE_ENDED}; held back meanwhile"),
             };
-            self.send_all(env, &audience, &Title::Held(title.to_owned()), lines);
+            self.send_all(env, &audience, &Title::Held(title), lines);
         }
     }
 
@@ -175,8 +178,39 @@ impl Notifier {
             self.changed_told.insert(change.name);
         }
         self.pass_on(env, name, cause);
+        if name == book::ALL {
+            self.conclude_mute_of_all(env);
+        }
         self.release(env);
         self.plan(env);
+    }
+
+    /// Who muted everything hears that alerts are told again, also when there is no summary. Nobody is woken for that.
+    fn conclude_mute_of_all(&self, env: &mut NotifyEnv<'_>) {
+        let held = || self.told.values().filter_map(|told| told.held.as_ref());
+        let has_summary = held().any(|held| held.cause == Cause::MuteAll);
+        if has_summary || self.quiet_until(book::ALL).is_some() {
+            return;
+        }
+        let meanwhile = match held().next() {
+            None => "; nothing was held back",
+            Some(_) => "",
+        };
+        let text = format!("🔔 {}: {MUTE_ENDED}{meanwhile}", env.config.name);
+        for to in policy::audience(&env.config.notify, book::ALL, Severity::Info) {
+            let draft = Draft {
+                to: to.clone(),
+                lane: Lane::Digest,
+                text: text.clone().into(),
+                buttons: Vec::new(),
+                document: None,
+                edit: None,
+                silent: true,
+                alert: None,
+                topic: None,
+            };
+            env.outbox.post(env.now, env.state, draft);
+        }
     }
 
     /// Reminders that are due, together with those of the next half minute.

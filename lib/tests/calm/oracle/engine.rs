@@ -51,6 +51,11 @@ fn label(text: &str) -> String {
     if let Some(count) = number("flapping, ") {
         return format!("flapping {count}, {sign}");
     }
+    match text.split_once(": the mute of all alerts has ended") {
+        Some((_, "")) => return "unmuted".to_owned(),
+        Some((_, "; nothing was held back")) => return "unmuted, nothing".to_owned(),
+        _ => {}
+    }
     let mut out = sign.to_owned();
     if text.starts_with('🔔') {
         out.insert_str(0, "summary, ");

@@ -378,6 +378,14 @@ impl Naive<'_> {
                 ..held
             });
         }
+        let has_summary = self.held.is_some_and(|held| held.why == Why::MuteAll);
+        if why == Why::MuteAll && !has_summary && self.quiet_for().is_none() {
+            let text = match self.held {
+                Some(_) => "unmuted",
+                None => "unmuted, nothing",
+            };
+            self.told.push((self.at, text.to_owned()));
+        }
         self.release();
     }
 

@@ -81,6 +81,26 @@ fn the_end_of_mute_all_is_one_summary() {
 }
 
 #[test]
+fn the_end_of_mute_all_is_told_when_nothing_happened() {
+    let mut world = plain();
+    let mute = |world: &mut World, name: &str, seconds| {
+        let span = Duration::from_secs(seconds);
+        let state = &mut world.state;
+        world.book.mute(world.now, name, span, ("Ann", ""), state);
+    };
+    mute(&mut world, book::ALL, 600);
+    world.secs(700);
+    mute(&mut world, book::ALL, 60);
+    mute(&mut world, "power.limit:alpha", 1000);
+    world.fire("power.limit:alpha");
+    world.secs(100);
+    world.check(&[
+        "[t+600.0s new 1 silent] 🔔 rack-3: the mute of all alerts has ended; nothing was held back",
+        "[t+760.0s new 2 silent] 🔔 rack-3: the mute of all alerts has ended",
+    ]);
+}
+
+#[test]
 fn quiet_hours_let_critical_alerts_through_and_end_with_a_digest() {
     let mut world = World::new(|config| {
         config.notify.quiet_hours = Some((22 * 60, 7 * 60));
