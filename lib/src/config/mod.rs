@@ -324,7 +324,7 @@ pub struct PowerConfig {
 }
 
 /// Where a device is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Host {
     /// A literal address.
     Ip(SocketAddr),

@@ -318,7 +318,34 @@ impl<'a> Builder<'a> {
         crate::small::sort_by_key(&mut self.drafts, |draft| draft.at);
         let drafts = std::mem::take(&mut self.drafts);
         self.config.teams = drafts.into_iter().map(|draft| draft.team).collect();
-        self.empty_teams()
+        let mut warnings = self.empty_teams();
+        warnings.extend(self.watched_twice());
+        warnings
+    }
+
+    /// One line for each PDU that is another one already: the sums would count it twice.
+    fn watched_twice(&self) -> Vec<String> {
+        let mut by_host: Vec<&PduConfig> = self.config.pdus.iter().collect();
+        // One without a unit is all of them, and comes first.
+        crate::small::sort_by_key(&mut by_host, |pdu: &&PduConfig| {
+            (pdu.host.clone(), pdu.unit)
+        });
+        let mut lines = Vec::new();
+        for same in by_host.chunk_by(|one, other| one.host == other.host) {
+            for (at, other) in same.iter().enumerate().skip(1) {
+                let twin = match same[0].unit {
+                    None => same[0],
+                    Some(_) => same[at - 1],
+                };
+                if twin.unit.is_none() || twin.unit == other.unit {
+                    let (one, other) = (&twin.name, &other.name);
+                    lines.push(format!(
+                        "[[pdu]]: `{one}` and `{other}` are the same device; sums count it twice"
+                    ));
+                }
+            }
+        }
+        lines
     }
 
     /// One line for each team that watches nothing: as a rule a name that was mistyped at a PDU.

@@ -171,6 +171,32 @@ fn a_team_without_a_pdu_is_a_warning_that_names_the_likely_mistake() {
 }
 
 #[test]
+fn a_device_that_is_watched_twice_is_a_warning() {
+    let warnings = |pdus: &[(&str, &str)]| {
+        let tables = pdus.iter().enumerate().map(|(index, (address, unit))| {
+            let name = ['a', 'b', 'c'][index];
+            format!("[[pdu]]\nname = '{name}'\naddress = '{address}'\n{unit}\n")
+        });
+        read(&tables.collect::<String>()).warnings
+    };
+    let line = |names: &str| format!("[[pdu]]: {names} are the same device; sums count it twice");
+    for pdus in [
+        [("10.0.0.1", ""), ("10.0.0.2", ""), ("10.0.0.1:162", "")],
+        [
+            ("pdu", "unit = 2"),
+            ("pdu", "unit = 1"),
+            ("other", "unit = 1"),
+        ],
+    ] {
+        assert_eq!(warnings(&pdus), Vec::<String>::new());
+    }
+    let twice = [("pdu", "unit = 2"), ("b", ""), ("pdu:161", "unit = 2")];
+    assert_eq!(warnings(&twice), [line("`a` and `c`")]);
+    let whole = [("::1", "unit = 2"), ("::1", ""), ("[::1]", "unit = 3")];
+    assert_eq!(warnings(&whole), [line("`b` and `a`"), line("`b` and `c`")]);
+}
+
+#[test]
 fn addresses_are_understood() {
     for (text, want) in [
         ("192.168.1.1", Ok("192.168.1.1:161")),
