@@ -12,6 +12,8 @@ const MAGIC: &[u8; 8] = b"RWHIST1\n";
 const KEEP_MINUTES: u32 = 366 * 24 * 60;
 /// More generations are not kept; the oldest goes.
 pub(super) const MOST_GENERATIONS: usize = 8;
+/// The number behind the last column is one as well.
+const MOST_COLUMNS: u16 = u16::MAX - 1;
 
 /// All generations, the present one last.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -103,7 +105,7 @@ impl Index {
         let room = series.len() + series.len() / 10 + 4;
         self.generations.push(Generation {
             id: now.max(newest + 1),
-            columns: room.next_multiple_of(8).min(usize::from(u16::MAX)) as u16,
+            columns: room.next_multiple_of(8).min(usize::from(MOST_COLUMNS)) as u16,
             ended: None,
             table: Vec::new(),
         });
@@ -152,7 +154,8 @@ impl Index {
                 let name = std::str::from_utf8(name).ok()?.into();
                 table.push(Column { name, unit, ended });
             }
-            if length > columns || index.generations.iter().any(|other| other.id == id) {
+            let is_possible = length <= columns && columns <= MOST_COLUMNS;
+            if !is_possible || index.generations.iter().any(|other| other.id == id) {
                 return None;
             }
             index.generations.push(Generation {
@@ -249,6 +252,17 @@ mod tests {
             assign(&mut index, &another, 1003 + KEEP_MINUTES + 1),
             Some(vec![0, 3, 4, 5, 6, 7, 1])
         );
+    }
+
+    #[test]
+    fn columns_can_be_counted_to_behind_the_last_one() {
+        let mut index = index();
+        for (columns, is_read) in [(MOST_COLUMNS, true), (u16::MAX, false)] {
+            index.generations[0].columns = columns;
+            assert_eq!(Index::decode(&index.encode()).is_some(), is_read);
+        }
+        index.begin(&vec![series(&["a"])[0].clone(); 70_000], 2000);
+        assert_eq!(index.generations[1].columns, MOST_COLUMNS);
     }
 
     #[test]
