@@ -85,18 +85,13 @@ pub(super) fn judge_limit(
             begin_excess(ctx, subject, level, watch, power_w, at);
         }
         if let Some(excess) = &watch.excess {
-            summary = match sample {
-                _ if power_w > watch.limit.on_w => excess.above_words(subject, level, power_w),
-                Sample::LowerBound(_) => format!(
-                    "{}, now at least {} without a member",
-                    excess.above_words(subject, level, excess.peak_w),
-                    Watts(power_w)
-                ),
-                _ => format!(
-                    "{}, now {}",
-                    excess.above_words(subject, level, excess.peak_w),
-                    Watts(power_w)
-                ),
+            let is_above = power_w > watch.limit.on_w;
+            let above_w = if is_above { power_w } else { excess.peak_w };
+            summary = excess.above_words(subject, level, above_w);
+            summary += &match sample {
+                _ if is_above => String::new(),
+                Sample::LowerBound(_) => format!(", now at least {}", Watts(power_w)),
+                _ => format!(", now {}", Watts(power_w)),
             };
         }
     }
