@@ -1,6 +1,6 @@
 //! A plugin from outside the agent: one command with a counter that survives a restart, tried in a simulated world.
 //!
-//! A plugin of the agent is the same in `lib/src/plugins/`, with a line in `PLUGINS`.
+//! A plugin of the agent is the same in `lib/core/src/plugins/`, with a line in `PLUGINS`.
 
 use rackwarden_core::chat::{Answer, Arg, Invocation, Role, Spec};
 use rackwarden_core::config::Config;

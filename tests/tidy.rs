@@ -117,8 +117,8 @@ fn document(name: &str) -> String {
 }
 
 fn pure_sources() -> Vec<Source> {
-    let mut sources = sources("lib/src");
-    sources.retain(|source| !source.path.starts_with("lib/src/io/") && !source.is_test());
+    let mut sources = sources("lib/core/src");
+    sources.retain(|source| !source.path.starts_with("lib/core/src/io/") && !source.is_test());
     sources
 }
 
@@ -145,7 +145,7 @@ fn pure_modules_name_nothing_of_the_outside_world() {
         }
     }
     // The one line that declares the folder.
-    findings.retain(|finding| !finding.starts_with("lib/src/lib.rs:"));
+    findings.retain(|finding| !finding.starts_with("lib/core/src/lib.rs:"));
     complain(findings);
 }
 
@@ -153,7 +153,7 @@ fn pure_modules_name_nothing_of_the_outside_world() {
 fn arrows_point_one_way() {
     let mut findings = Vec::new();
     for source in pure_sources() {
-        let module = source.path["lib/src/".len()..]
+        let module = source.path["lib/core/src/".len()..]
             .split(['/', '.'])
             .next()
             .unwrap_or_default();
@@ -190,8 +190,8 @@ fn starts_with_path(path: &str, wanted: &str) -> bool {
 #[test]
 fn plugins_do_not_import_each_other() {
     let mut findings = Vec::new();
-    for source in sources("lib/src/plugins") {
-        let own = source.path["lib/src/plugins/".len()..]
+    for source in sources("lib/core/src/plugins") {
+        let own = source.path["lib/core/src/plugins/".len()..]
             .split(['/', '.'])
             .next()
             .unwrap_or_default();
@@ -217,7 +217,7 @@ fn plugins_do_not_import_each_other() {
 #[test]
 fn every_module_says_what_it_is_for() {
     let mut findings = Vec::new();
-    let mut modules = sources("lib/src");
+    let mut modules = sources("lib/core/src");
     modules.extend(sources("src"));
     for source in modules.iter().filter(|source| !source.is_test()) {
         let says = source
@@ -240,7 +240,7 @@ fn architecture_names_every_room() {
         .split(|letter: char| !(letter.is_alphanumeric() || letter == '_'))
         .collect();
     let mut findings = Vec::new();
-    for folder in ["lib/src", "src"] {
+    for folder in ["lib/core/src", "src"] {
         for entry in fs::read_dir(root().join(folder))
             .expect("folders of code")
             .flatten()

@@ -383,7 +383,7 @@ fn timeline(example: &Example) -> String {
 
 #[test]
 fn the_documentation_shows_what_the_engine_does() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/rules.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/rules.md");
     let text = std::fs::read_to_string(&path).expect("the documentation");
     let mut written = text.clone();
     for example in EXAMPLES {

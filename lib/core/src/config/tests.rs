@@ -10,7 +10,7 @@ use super::*;
 use crate::rng::Rng;
 use crate::snmp::usm::Level;
 
-const SAMPLE: &str = include_str!("../../../systemd/rackwarden.toml");
+const SAMPLE: &str = include_str!("../../../../systemd/rackwarden.toml");
 
 /// A world in which every file exists, holds a secret and is guarded, except those whose names say otherwise.
 fn world() -> Environment {

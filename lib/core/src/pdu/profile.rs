@@ -1,6 +1,6 @@
 //! What a device family answers, as data: which objects hold which quantity, in which unit, with which
 //! numbers for "not available". No family needs code; `identify`, `layout` and `plan` read these tables. They are
-//! written in TOML (`docs/profiles.md`): those that come with the agent in `lib/profiles`, others by its users.
+//! written in TOML (`docs/profiles.md`): those that come with the agent in `lib/pdu/profiles`, others by its users.
 
 use crate::snmp::{Oid, Value};
 use std::sync::Arc;

@@ -24,7 +24,7 @@ overload, rating what an inlet, phase or breaker is made for (rated W: the whole
 
 #[test]
 fn the_list_of_devices_is_that_of_the_profiles() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/devices.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/devices.md");
     let mut sources: Vec<_> = Profiles::builtin().iter().cloned().collect();
     sources.sort_by_key(|source| {
         let head = source.head();

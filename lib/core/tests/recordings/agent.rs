@@ -193,7 +193,7 @@ fn parse(tag: &str, value: &[u8]) -> Value {
 }
 
 pub(crate) fn fixtures() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/pdu")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/pdu")
 }
 
 pub(crate) fn oid(text: &str) -> Oid {

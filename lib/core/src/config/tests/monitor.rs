@@ -180,7 +180,7 @@ fn what_is_wrong_is_said_with_its_place() {
 
 #[test]
 fn what_the_documentation_shows_is_accepted_and_its_defaults_are_the_defaults() {
-    let document = include_str!("../../../../docs/host.md");
+    let document = include_str!("../../../../../docs/host.md");
     let blocks = document.split("```toml\n").skip(1);
     let blocks: Vec<&str> = blocks
         .map(|rest| rest.split("```").next().expect("it begins"))

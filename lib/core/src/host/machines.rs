@@ -1,4 +1,4 @@
-//! Machines as trees of `/proc` and `/sys`, for tests: a file for each in `lib/tests/machines`.
+//! Machines as trees of `/proc` and `/sys`, for tests: a file for each in `lib/core/tests/machines`.
 //!
 //! A line is a path, a tab and what stands there, with `\n`, `\t`, `\0` and `\\`; or `-> ` and the target of a link.
 //! Values are made up, paths and names are as these boards and drivers have them.

@@ -38,7 +38,7 @@ fn told(identified: Identified) -> String {
 
 #[test]
 fn every_recorded_device_reads_as_before_when_it_is_recorded_again() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/pdu");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/pdu");
     let (mut devices, mut wrong) = (0, Vec::new());
     for entry in std::fs::read_dir(folder).expect("the fixtures").flatten() {
         let path = entry.path();
