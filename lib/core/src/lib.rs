@@ -10,6 +10,7 @@ pub mod ctx;
 pub mod digest;
 pub mod doctor;
 pub mod effect;
+pub mod endpoint;
 pub mod event;
 pub mod fault;
 pub mod history;

@@ -5,17 +5,18 @@
 mod p256;
 mod provider;
 
+use crate::endpoint::Trust;
 use crate::fault::{Fault, FaultKind};
 use crate::io::names::Names;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    StreamOwned,
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore,
+    SignatureScheme, StreamOwned,
 };
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -38,42 +39,74 @@ const SYSTEM_BUNDLES: [&str; 4] = [
 /// # Errors
 /// `ca_file` cannot be read or holds no usable certificate.
 pub(super) fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, Fault> {
+    match ca_file {
+        Some(path) => trusting(&Trust::Ca(path.to_owned())),
+        None => trusting(&Trust::System),
+    }
+}
+
+/// Makes the settings of all connections to an endpoint.
+///
+/// # Errors
+/// A file cannot be read or holds no usable certificate or key.
+pub(super) fn trusting(trust: &Trust) -> Result<Arc<ClientConfig>, Fault> {
     let provider = Arc::new(provider::provider());
-    let (roots, own) = match ca_file {
-        Some(path) => own_roots(path)?,
-        None => (system_roots(), Vec::new()),
+    let (roots, own, pin) = match trust {
+        Trust::Pin(digest) => (RootCertStore::empty(), Vec::new(), Some(*digest)),
+        Trust::Ca(path) | Trust::Client { ca: Some(path), .. } => {
+            let (roots, own) = own_roots(path)?;
+            (roots, own, None)
+        }
+        Trust::System | Trust::Client { ca: None, .. } => (system_roots(), Vec::new(), None),
     };
     let tls = |err: &dyn std::fmt::Display| {
         Fault::new(FaultKind::Tls, format!("cannot set TLS up: {err}"))
     };
-    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|err| tls(&err))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Verifier {
             roots,
             own,
+            pin,
             provider,
-        }))
-        .with_no_client_auth();
+        }));
+    let config = match trust {
+        Trust::Client {
+            certificate, key, ..
+        } => {
+            let chain = certificates("certificate", certificate)?;
+            let pem = std::fs::read(key).map_err(|err| unusable("key", key, &err))?;
+            let secret =
+                PrivateKeyDer::from_pem_slice(&pem).map_err(|err| unusable("key", key, &err))?;
+            builder
+                .with_client_auth_cert(chain, secret)
+                .map_err(|err| unusable("key", key, &err))?
+        }
+        _ => builder.with_no_client_auth(),
+    };
     Ok(Arc::new(config))
 }
 
-fn own_roots(path: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), Fault> {
-    let fault = |err: &dyn std::fmt::Display| {
-        Fault::new(
-            FaultKind::Tls,
-            format!("cannot use ca_file {}: {err}", path.display()),
-        )
-    };
-    let pem = std::fs::read(path).map_err(|err| fault(&err))?;
-    let own = CertificateDer::pem_slice_iter(&pem)
+fn unusable(what: &str, path: &Path, err: &dyn std::fmt::Display) -> Fault {
+    let detail = format!("cannot use {what} {}: {err}", path.display());
+    Fault::new(FaultKind::Tls, detail)
+}
+
+fn certificates(what: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
+    let pem = std::fs::read(path).map_err(|err| unusable(what, path, &err))?;
+    CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|err| fault(&err))?;
+        .map_err(|err| unusable(what, path, &err))
+}
+
+fn own_roots(path: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), Fault> {
+    let own = certificates("ca_file", path)?;
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(own.iter().cloned());
     if added == 0 {
-        return Err(fault(&"it holds no certificate"));
+        return Err(unusable("ca_file", path, &"it holds no certificate"));
     }
     Ok((roots, own))
 }
@@ -98,6 +131,8 @@ fn system_roots() -> RootCertStore {
 struct Verifier {
     roots: RootCertStore,
     own: Vec<CertificateDer<'static>>,
+    /// The SHA-256 of the only certificate that is trusted.
+    pin: Option<[u8; 32]>,
     provider: Arc<CryptoProvider>,
 }
 
@@ -110,6 +145,12 @@ impl ServerCertVerifier for Verifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        if let Some(pin) = &self.pin {
+            return match crate::digest::digest(end_entity) == *pin {
+                true => Ok(ServerCertVerified::assertion()),
+                false => Err(CertificateError::ApplicationVerificationFailure.into()),
+            };
+        }
         let certificate = ParsedCertificate::try_from(end_entity)?;
         if !self.own.iter().any(|own| own == end_entity) {
             let algorithms = self.provider.signature_verification_algorithms.all;

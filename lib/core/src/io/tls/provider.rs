@@ -1,5 +1,5 @@
-//! Which algorithms TLS uses: those of ring that a client needs. rustls' own set for ring also signs, speaks QUIC and
-//! carries each cipher for each machine; nobody asks the agent for a certificate, so that stays out of the binary.
+//! Which algorithms TLS uses: those of ring that a client needs. rustls' own set for ring also speaks QUIC and
+//! carries each cipher for each machine, which stays out of the binary.
 
 use super::p256;
 use ring::rand::SystemRandom;
@@ -96,7 +96,7 @@ pub(super) fn provider() -> CryptoProvider {
     }
 }
 
-/// Randomness of the system, and no keys.
+/// Randomness of the system, and keys of client certificates.
 #[derive(Debug)]
 struct System;
 
@@ -109,9 +109,8 @@ impl SecureRandom for System {
 impl KeyProvider for System {
     fn load_private_key(
         &self,
-        _: PrivateKeyDer<'static>,
+        key: PrivateKeyDer<'static>,
     ) -> Result<Arc<dyn SigningKey>, rustls::Error> {
-        let text = "client certificates are not supported".to_owned();
-        Err(rustls::Error::General(text))
+        rustls::crypto::ring::sign::any_supported_type(&key)
     }
 }

@@ -18,6 +18,32 @@ struct Server {
     until_year: i32,
     /// Only the certificate's authority is in `ca_file`, not the certificate.
     has_authority: bool,
+    pin: Pin,
+}
+
+/// Whether the client knows the certificate by its digest alone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pin {
+    None,
+    Right,
+    Wrong,
+}
+
+/// A file that goes away.
+struct File(std::path::PathBuf);
+
+impl File {
+    fn new(text: &str) -> File {
+        let path = std::env::temp_dir().join(format!("rackwarden-tls-{:x}.pem", unique()));
+        std::fs::write(&path, text).unwrap();
+        File(path)
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 impl Default for Server {
@@ -30,6 +56,7 @@ impl Default for Server {
             from_year: 1975,
             until_year: 2999,
             has_authority: true,
+            pin: Pin::None,
         }
     }
 }
@@ -52,30 +79,43 @@ fn talk(server: &Server) -> Result<(), String> {
         .signed_by(&key, &authority, &authority_key)
         .map_err(|err| text(&err))?;
 
-    let mut provider = default_provider();
-    provider.kx_groups = vec![server.group];
-    let config = ServerConfig::builder_with_provider(Arc::new(provider))
-        .with_protocol_versions(&[server.version])
-        .map_err(|err| text(&err))?
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![own.der().clone()],
-            PrivateKeyDer::Pkcs8(key.serialize_der().into()),
-        )
-        .map_err(|err| text(&err))?;
-    let mut server_end = ServerConnection::new(Arc::new(config)).map_err(|err| text(&err))?;
-
-    let file = std::env::temp_dir().join(format!("rackwarden-tls-{:x}.pem", unique()));
     let trusted = if server.has_authority {
         &authority
     } else {
         &own
     };
-    std::fs::write(&file, trusted.pem()).map_err(|err| text(&err))?;
-    let config = client_config(Some(&file)).map_err(|fault| fault.to_string());
-    std::fs::remove_file(&file).map_err(|err| text(&err))?;
+    let pem = File::new(&trusted.pem());
+    let trust = match server.pin {
+        Pin::None => Trust::Ca(pem.0.clone()),
+        Pin::Right => Trust::Pin(crate::digest::digest(own.der())),
+        Pin::Wrong => Trust::Pin(crate::digest::digest(authority.der())),
+    };
+    let chain = vec![own.der().clone()];
+    let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+    let server = server_config(server, chain, key).map_err(|err| text(&err))?;
+    let config = trusting(&trust).map_err(|fault| fault.to_string())?;
+    shake(config, server)
+}
+
+fn server_config(
+    server: &Server,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<ServerConfig, rustls::Error> {
+    let mut provider = default_provider();
+    provider.kx_groups = vec![server.group];
+    let provider = Arc::new(provider);
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&[server.version])?;
+    builder.with_no_client_auth().with_single_cert(chain, key)
+}
+
+/// Makes the handshake.
+fn shake(config: Arc<ClientConfig>, server: ServerConfig) -> Result<(), String> {
+    let text = |err: &dyn std::fmt::Display| err.to_string();
+    let mut server_end = ServerConnection::new(Arc::new(server)).map_err(|err| text(&err))?;
     let name = ServerName::try_from("localhost").map_err(|err| text(&err))?;
-    let mut client = ClientConnection::new(config?, name).map_err(|err| text(&err))?;
+    let mut client = ClientConnection::new(config, name).map_err(|err| text(&err))?;
 
     while client.is_handshaking() || server_end.is_handshaking() {
         let mut wire = Vec::new();
@@ -172,4 +212,59 @@ fn row_16_a_wrong_name_and_a_certificate_out_of_its_time_are_refused() {
         let said = talk(&server).expect_err(want);
         assert!(said.contains(want), "{said}");
     }
+}
+
+#[test]
+fn a_pin_trusts_one_certificate_whatever_its_name_and_dates() {
+    let pinned = |pin| Server {
+        names: ["elsewhere"],
+        until_year: 2001,
+        pin,
+        ..Server::default()
+    };
+    assert_eq!(talk(&pinned(Pin::Right)), Ok(()));
+    let said = talk(&pinned(Pin::Wrong)).expect_err("another certificate");
+    assert!(said.contains("ApplicationVerificationFailure"), "{said}");
+}
+
+#[test]
+fn a_client_certificate_proves_the_agent() {
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let authority = File::new(&own.cert.pem());
+    let key = File::new(&own.key_pair.serialize_pem());
+    let with = Trust::Client {
+        ca: Some(authority.0.clone()),
+        certificate: authority.0.clone(),
+        key: key.0.clone(),
+    };
+    let mut roots = RootCertStore::empty();
+    roots.add(own.cert.der().clone()).unwrap();
+    for (trust, want) in [(with, true), (Trust::Ca(authority.0.clone()), false)] {
+        let provider = Arc::new(default_provider());
+        let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(
+            Arc::new(roots.clone()),
+            Arc::clone(&provider),
+        );
+        let server = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier.build().unwrap())
+            .with_single_cert(
+                vec![own.cert.der().clone()],
+                PrivateKeyDer::Pkcs8(own.key_pair.serialize_der().into()),
+            )
+            .unwrap();
+        let done = shake(trusting(&trust).unwrap(), server);
+        assert_eq!(done.is_ok(), want, "{done:?}");
+    }
+    let missing = Trust::Client {
+        ca: None,
+        certificate: authority.0.clone(),
+        key: "/nowhere/key.pem".into(),
+    };
+    let fault = trusting(&missing).expect_err("no key");
+    assert!(
+        fault.detail.contains("cannot use key /nowhere/key.pem"),
+        "{fault}"
+    );
 }

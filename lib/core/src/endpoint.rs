@@ -1,0 +1,102 @@
+//! A service outside and how to reach it: where it listens, how it proves itself, what is between. Requests and streams
+//! carry their endpoint; nothing here opens a connection.
+
+use crate::secret::Secret;
+use std::path::PathBuf;
+
+/// A service that its owner named. Two endpoints with one name are the same service with other settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Names the worker, its thread and what people read about it: `telegram`, `docker`.
+    pub name: String,
+    /// Where it listens.
+    pub base: Base,
+    /// How it proves itself, when `base` asks for TLS.
+    pub trust: Trust,
+    /// Proxy URL: `http://`, `socks5://` or `socks5h://`. A Unix socket is reached without one.
+    pub proxy: Option<Secret>,
+}
+
+/// Where an endpoint listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Base {
+    /// `https://host:port/prefix`, also with `http`, `tcp` and `tls`. A secret, since some services have a token in it.
+    Url(Secret<String>),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+/// How a server proves who it is, and how the agent does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Trust {
+    /// The system's certificate authorities, else those that are built in.
+    #[default]
+    System,
+    /// These in place of the system's, in PEM. A server certificate in the file is trusted as it is.
+    Ca(PathBuf),
+    /// A client certificate for the server.
+    Client {
+        /// As in `Ca`; the system's when absent.
+        ca: Option<PathBuf>,
+        /// The certificate and its chain, in PEM.
+        certificate: PathBuf,
+        /// Its private key, in PEM.
+        key: PathBuf,
+    },
+    /// Exactly the server certificate with this SHA-256 of its DER form, whatever its name and dates.
+    Pin([u8; 32]),
+}
+
+/// A method of HTTP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Method {
+    /// Read.
+    #[default]
+    Get,
+    /// Read the head only.
+    Head,
+    /// Create, or act.
+    Post,
+    /// Replace.
+    Put,
+    /// Change.
+    Patch,
+    /// Remove.
+    Delete,
+}
+
+impl Method {
+    /// As it goes over the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Head => "HEAD",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Patch => "PATCH",
+            Method::Delete => "DELETE",
+        }
+    }
+}
+
+impl Endpoint {
+    /// A service behind a URL, trusted as the system does.
+    pub fn url(name: impl Into<String>, url: impl Into<String>) -> Endpoint {
+        Endpoint {
+            name: name.into(),
+            base: Base::Url(Secret::new(url.into())),
+            trust: Trust::System,
+            proxy: None,
+        }
+    }
+
+    /// A service behind a Unix socket.
+    pub fn unix(name: impl Into<String>, path: impl Into<PathBuf>) -> Endpoint {
+        Endpoint {
+            name: name.into(),
+            base: Base::Unix(path.into()),
+            trust: Trust::System,
+            proxy: None,
+        }
+    }
+}
