@@ -2,7 +2,7 @@
 //!
 //! A plugin of the agent is the same in `lib/core/src/plugins/`, with a line in `PLUGINS`.
 
-use rackwarden_core::chat::{Answer, Arg, Invocation, Role, Spec};
+use rackwarden_core::chat::{Answer, Command, Invocation, Role, Spec, command};
 use rackwarden_core::config::Config;
 use rackwarden_core::ctx::Ctx;
 use rackwarden_core::plugins::Plugin;
@@ -11,20 +11,33 @@ use rackwarden_core::state::Records;
 use std::sync::Arc;
 use std::time::Duration;
 
-const HELLO: Spec = Spec {
-    name: "hello",
-    usage: "[name]",
-    help: "says hello, and how often it did",
-    example: "/hello Ann",
-    role: Role::Viewer,
-    action: None,
-    arg: Arg::Free,
-    changes_state: false,
-};
+const COMMANDS: &[Command<Hello>] = &[Command {
+    spec: Spec {
+        name: "hello",
+        usage: "[name]",
+        help: "says hello, and how often it did",
+        example: "/hello Ann",
+        role: Role::Viewer,
+        action: None,
+        arg: None,
+        changes_state: false,
+    },
+    run: Hello::greet,
+}];
 
 #[derive(Default)]
 struct Hello {
     times: u32,
+}
+
+impl Hello {
+    fn greet(&mut self, ctx: &mut Ctx<'_>, invocation: &Invocation) {
+        self.times += 1;
+        ctx.state.put("hello", "times", &self.times);
+        let name = invocation.arg(0).unwrap_or(&invocation.caller.name);
+        let text = format!("Hello {name}, for the {}. time.", self.times);
+        ctx.answer(&invocation.reply_to, Answer::text(text));
+    }
 }
 
 impl Plugin for Hello {
@@ -32,8 +45,8 @@ impl Plugin for Hello {
         "hello"
     }
 
-    fn specs(&self) -> Vec<&'static Spec> {
-        vec![&HELLO]
+    fn commands(&self) -> Vec<&'static Spec> {
+        command::specs(COMMANDS)
     }
 
     fn start(&mut self, _ctx: &mut Ctx<'_>, records: &Records) {
@@ -41,11 +54,7 @@ impl Plugin for Hello {
     }
 
     fn run(&mut self, ctx: &mut Ctx<'_>, invocation: &Invocation) {
-        self.times += 1;
-        ctx.state.put("hello", "times", &self.times);
-        let name = invocation.arg(0).unwrap_or(&invocation.caller.name);
-        let text = format!("Hello {name}, for the {}. time.", self.times);
-        ctx.answer(&invocation.reply_to, Answer::text(text));
+        command::run(COMMANDS, self, ctx, invocation);
     }
 }
 

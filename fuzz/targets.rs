@@ -16,7 +16,7 @@ pub mod host;
 pub mod usm;
 
 use rackwarden_core::chat::audit::{self, Head};
-use rackwarden_core::chat::{builtin_specs, grammar};
+use rackwarden_core::chat::grammar;
 use rackwarden_core::config::effective::effective;
 use rackwarden_core::config::parse::parse;
 use rackwarden_core::config::{Environment, profile_file};
@@ -24,6 +24,7 @@ use rackwarden_core::core::{Core, Start};
 use rackwarden_core::effect::{Effect, Effects, Ticket};
 use rackwarden_core::event::{Event, HttpResponse};
 use rackwarden_core::fault::Fault;
+use rackwarden_core::house;
 use rackwarden_core::http::auth::{Auth, Peer};
 use rackwarden_core::http::head::{self, Parsed};
 use rackwarden_core::http::sample::{self, Sample};
@@ -189,7 +190,7 @@ fn snmp_message_seeds() -> Vec<Vec<u8>> {
 /// A line that somebody types.
 pub fn command(data: &[u8]) {
     let line = String::from_utf8_lossy(data);
-    let specs = builtin_specs();
+    let specs = house::specs();
     for needs_slash in [false, true] {
         let rules = grammar::Rules {
             bot_name: Some("rack_bot"),

@@ -12,7 +12,6 @@ use crate::alert::AlertBook;
 use crate::alert::notify::{Notifier, NotifyEnv};
 use crate::chat::audit::AuditTail;
 use crate::chat::codes::Codes;
-use crate::chat::desk::Desk;
 use crate::chat::{Answer, Asked, Chat, ChatEnv, Invocation, Resumed, Spec};
 use crate::config::Config;
 use crate::ctx::{Ctx, Notice, Tickets};
@@ -130,8 +129,8 @@ impl Core {
             .chain(HOUSE)
             .map(|make| make(&config))
             .collect();
-        let mut specs: Vec<&'static Spec> = crate::chat::builtin_specs();
-        specs.extend(plugins.iter().flat_map(|plugin| plugin.specs()));
+        let mut specs: Vec<&'static Spec> = crate::house::specs();
+        specs.extend(plugins.iter().flat_map(|plugin| plugin.commands()));
         let mut book = AlertBook::default();
         book.restore(&records);
         let mut notifier = Notifier::default();
@@ -520,8 +519,8 @@ impl Core {
     /// The plugin whose table has the command.
     fn owner_of(&self, invocation: &Invocation) -> Option<usize> {
         self.plugins.iter().position(|plugin| {
-            let specs = plugin.specs();
-            specs.iter().any(|spec| spec.name == invocation.command)
+            let commands = plugin.commands();
+            commands.iter().any(|spec| **spec == *invocation.spec)
         })
     }
 
@@ -532,7 +531,8 @@ impl Core {
             });
         }
         self.refresh_snapshot(now);
-        if invocation.command == "status" && host_view(&self.snapshot, &self.host, now).is_none() {
+        if invocation.spec.name == "status" && host_view(&self.snapshot, &self.host, now).is_none()
+        {
             let ticket = Tickets::new(OWNER_CORE, &mut self.next_ticket).issue();
             let look = Look::Sample;
             effects.push(Effect::Host { ticket, look });

@@ -71,15 +71,8 @@ impl Ctx<'_> {
     }
 
     /// Answers with how the command is to be written.
-    pub fn usage(&mut self, invocation: &Invocation, spec: &crate::chat::Spec) {
-        let mut line = format!("usage: /{}", spec.name);
-        if !spec.usage.is_empty() {
-            line.push(' ');
-            line.push_str(spec.usage);
-        }
-        if !spec.example.is_empty() {
-            line.push_str(&format!(" — for example {}", spec.example));
-        }
+    pub fn usage(&mut self, invocation: &Invocation) {
+        let line = invocation.spec.written_usage();
         self.answer(&invocation.reply_to, Answer::text(line));
     }
 

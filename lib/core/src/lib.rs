@@ -15,6 +15,7 @@ pub mod event;
 pub mod fault;
 pub mod history;
 pub mod host;
+pub mod house;
 pub mod http;
 #[cfg(feature = "io")]
 pub mod io;

@@ -2,7 +2,7 @@
 //! rows of the table of faults that this project is tested against.
 
 use rackwarden_core::alert::{AlertState, Report, ReportKind, Severity};
-use rackwarden_core::chat::{Address, Answer, Arg, Invocation, Role, Spec, Subject};
+use rackwarden_core::chat::{Address, Answer, Invocation, Role, Spec, Subject};
 use rackwarden_core::config::{Config, RouteConfig};
 use rackwarden_core::ctx::Ctx;
 use rackwarden_core::plugins::Plugin;
@@ -26,7 +26,7 @@ const TELL: Spec = Spec {
     example: "/tell",
     role: Role::Viewer,
     action: None,
-    arg: Arg::Free,
+    arg: None,
     changes_state: false,
 };
 
@@ -43,7 +43,7 @@ impl Plugin for Scripted {
         "test"
     }
 
-    fn specs(&self) -> Vec<&'static Spec> {
+    fn commands(&self) -> Vec<&'static Spec> {
         vec![&TELL]
     }
 

@@ -28,7 +28,7 @@ const MAX_ENTRIES: usize = 20_000;
 /// Mutes of one book; the one that ends first makes room.
 const MAX_MUTES: usize = 1_000;
 /// Values that are kept for `/why`.
-pub(super) const MAX_SAMPLES: usize = 20;
+pub(crate) const MAX_SAMPLES: usize = 20;
 /// Numbers go round, so that the button of an old message does not soon mean another alert.
 const LAST_NUMBER: u32 = 99_999;
 /// So many alerts that begin and end stand in the log of the agent in such a span; a storm is for `/alerts`.

@@ -68,7 +68,7 @@ pub(super) fn inhibitor<'a>(book: &'a AlertBook, name: &str) -> Option<&'a Alert
 }
 
 /// Why this alert is hidden, or why nothing is known of it.
-pub(super) fn because(book: &AlertBook, config: &Config, entry: &AlertEntry) -> Option<Arc<str>> {
+pub(crate) fn because(book: &AlertBook, config: &Config, entry: &AlertEntry) -> Option<Arc<str>> {
     let source = inhibitor(book, &entry.name).or_else(|| match entry.state {
         AlertState::Unknown => missing(book, config, &entry.name).map(|silent| {
             let beyond = inhibitor(book, &silent.name);

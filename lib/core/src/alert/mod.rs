@@ -4,7 +4,6 @@
 //! acknowledgements. The notifier (`notify`) decides which messages leave, and when. All pure.
 
 pub mod book;
-pub mod commands;
 pub mod inhibit;
 pub mod notify;
 pub(crate) mod numbers;

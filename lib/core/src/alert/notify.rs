@@ -19,7 +19,7 @@ use crate::small::{SmallMap, SmallSet};
 
 use crate::state::{Pending, Records};
 use crate::time::{Mono, Now, Wall};
-pub(super) use message::clock;
+pub(crate) use message::clock;
 use message::{Message, Status};
 pub use rehearse::Rehearsed;
 use std::sync::Arc;

@@ -25,7 +25,7 @@ pub struct Access {
     aliases: SmallMap<i64, i64>,
     revision: u64,
     /// Those who hold none.
-    pub(super) strangers: Strangers,
+    pub(crate) strangers: Strangers,
 }
 
 /// One right of one subject.

@@ -1,6 +1,7 @@
 //! What a command is: one row in the table of the module that owns it.
 
 use super::{Caller, ReplyTo};
+use crate::config::Config;
 use crate::ctx::Ctx;
 
 /// Roles, each with the rights of those before it.
@@ -38,22 +39,8 @@ impl Role {
     }
 }
 
-/// What the first argument of a command names, so that it can be completed from a unique prefix before
-/// the right to act on it is checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arg {
-    /// Nothing that has a name; arguments are passed as written.
-    Free,
-    /// A PDU (a team stands for its members where the command says so).
-    Pdu,
-    /// A PDU or a team.
-    PduOrTeam,
-    /// An alert, by number or name; `all` where the command takes it.
-    Alert,
-}
-
 /// What everybody can know about a command.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spec {
     /// Without the slash.
     pub name: &'static str,
@@ -67,26 +54,78 @@ pub struct Spec {
     pub role: Role,
     /// The action that is checked together with the target, such as `power.reset`.
     pub action: Option<&'static str>,
-    /// What its first argument names.
-    pub arg: Arg,
+    /// The kind of thing that its first argument names (`pdu`, `alert`), by the word of a `Kind`: completed from a
+    /// unique prefix before the right to act on it is checked. Without a kind, arguments are passed as written.
+    pub arg: Option<&'static str>,
     /// True when it changes something: audited, and never run when it arrives late.
     pub changes_state: bool,
 }
 
+impl Spec {
+    /// How the command is to be written.
+    pub fn written_usage(&self) -> String {
+        let line = format!("usage: /{} {}", self.name, self.usage);
+        match self.example {
+            "" => line.trim_end().to_owned(),
+            example => format!("{} — for example {example}", line.trim_end()),
+        }
+    }
+}
+
 /// A row of a command table: the specification and the function that runs it.
-pub struct Command<Owner: 'static> {
+pub struct Row<Run> {
     /// The specification.
     pub spec: Spec,
-    /// Runs it. Answers through `Ctx::answer`; wrong arguments are answered with `Ctx::usage`.
-    pub run: fn(&mut Owner, &mut Ctx<'_>, &Invocation),
+    /// Runs it. Answers through `answer`; wrong arguments are answered with `usage`.
+    pub run: Run,
+}
+
+/// A command of a plugin.
+pub type Command<Owner> = Row<fn(&mut Owner, &mut Ctx<'_>, &Invocation)>;
+
+/// The specifications of a table.
+pub fn specs<Run>(table: &'static [Row<Run>]) -> Vec<&'static Spec> {
+    table.iter().map(|row| &row.spec).collect()
+}
+
+/// Runs the row that an invocation is for, when the table has it.
+pub fn run<Owner>(
+    table: &[Command<Owner>],
+    owner: &mut Owner,
+    ctx: &mut Ctx<'_>,
+    invocation: &Invocation,
+) {
+    if let Some(row) = table.iter().find(|row| row.spec == *invocation.spec) {
+        (row.run)(owner, ctx, invocation);
+    }
+}
+
+/// A kind of things that arguments name. Whoever owns the things has it in a table.
+pub struct Kind<Owner: ?Sized> {
+    /// As `Spec::arg` names it.
+    pub word: &'static str,
+    /// Names that begin with the given text, whatever the case; a name that is exactly it stands alone.
+    pub complete: fn(&Owner, &Config, &str) -> Vec<String>,
+}
+
+/// Names of a kind that begin with `prefix`, when the table has the kind.
+pub fn complete<Owner: ?Sized>(
+    table: &[Kind<Owner>],
+    owner: &Owner,
+    config: &Config,
+    kind: &str,
+    prefix: &str,
+) -> Vec<String> {
+    let kind = table.iter().find(|row| row.word == kind);
+    kind.map_or_else(Vec::new, |kind| (kind.complete)(owner, config, prefix))
 }
 
 /// A command that somebody may run, with its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invocation {
-    /// Name of the command.
-    pub command: &'static str,
-    /// Arguments, split at white space; quotes keep words together; the first one completed (`Arg`).
+    /// The command.
+    pub spec: &'static Spec,
+    /// Arguments, split at white space; quotes keep words together; the first one completed (`Spec::arg`).
     pub args: Vec<String>,
     /// Who.
     pub caller: Caller,
@@ -99,7 +138,7 @@ pub struct Invocation {
 impl Invocation {
     /// The line that would run it again.
     pub fn line(&self) -> String {
-        written(self.command, &self.args)
+        written(self.spec.name, &self.args)
     }
 
     /// What is said first when the agent ended while it was under way.

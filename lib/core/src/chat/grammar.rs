@@ -189,7 +189,7 @@ pub(super) fn cut(text: &str, bytes: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{Arg, Role};
+    use crate::chat::Role;
 
     const fn spec(name: &'static str) -> Spec {
         Spec {
@@ -199,7 +199,7 @@ mod tests {
             example: "",
             role: Role::Viewer,
             action: None,
-            arg: Arg::Free,
+            arg: None,
             changes_state: false,
         }
     }

@@ -12,8 +12,7 @@ use super::pairing::Pairing;
 use super::sessions::Sessions;
 use super::transport::{Failure, Happening, Received, Transport};
 use super::{
-    Address, Age, Answer, Arg, Asked, Caller, Incoming, IncomingKind, Invocation, ReplyTo, Spec,
-    Subject,
+    Address, Age, Answer, Asked, Caller, Incoming, IncomingKind, Invocation, ReplyTo, Spec, Subject,
 };
 use crate::config::Config;
 use crate::ctx::{Notice, Tickets};
@@ -42,10 +41,19 @@ pub struct ChatEnv<'a> {
     pub rng: &'a mut Rng,
     /// Every command there is.
     pub specs: &'a [&'static Spec],
-    /// Names that start with the given text.
-    pub complete: &'a dyn Fn(Arg, &str) -> Vec<String>,
+    /// Names of the things that arguments mean.
+    pub names: &'a dyn Names,
     /// What stays inside: answers, audit lines.
     pub notices: &'a mut Vec<Notice>,
+}
+
+/// What arguments name, by kind (`Spec::arg`).
+pub trait Names {
+    /// Names of this kind that begin with `prefix` (case is ignored; an exact name alone).
+    fn complete(&self, kind: &str, prefix: &str) -> Vec<String>;
+
+    /// How many words at the beginning of `args` name things of this kind, when they stand for more than one; else 0.
+    fn several(&self, kind: &str, args: &[String]) -> usize;
 }
 
 /// Counters of the chat since the start.

@@ -63,11 +63,11 @@ impl Marks {
     }
 
     /// A command begins; the number goes with everything that answers it.
-    pub(super) fn begin(&mut self, spec: &Spec, invocation: &Invocation, at: Wall) -> u64 {
+    pub(super) fn begin(&mut self, invocation: &Invocation, at: Wall) -> u64 {
         let (caller, reply_to) = (&invocation.caller, &invocation.reply_to);
         self.next += 1;
         let mark = Mark {
-            command: spec.name.to_owned(),
+            command: invocation.spec.name.to_owned(),
             args: invocation.args.clone(),
             who: caller.who.clone(),
             name: caller.name.clone(),
@@ -76,7 +76,7 @@ impl Marks {
             edits: reply_to.edits,
             confirmed: invocation.confirmed,
             at,
-            has_begun: spec.changes_state,
+            has_begun: invocation.spec.changes_state,
         };
         let open = Open {
             mark,
@@ -122,7 +122,7 @@ impl Mark {
     /// The command as it was, with the number under which it is finished.
     pub(super) fn invocation(self, spec: &'static Spec, number: u64) -> Invocation {
         Invocation {
-            command: spec.name,
+            spec,
             args: self.args,
             reply_to: ReplyTo {
                 who: self.who.clone(),

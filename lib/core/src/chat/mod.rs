@@ -4,14 +4,11 @@
 //! `Invocation` to the plugin that owns it; replies become outbox items that a transport turns into effects.
 
 pub mod access;
-mod access_commands;
 mod address;
 pub mod audit;
 pub mod buttons;
 pub mod codes;
-mod command;
-pub mod desk;
-mod general;
+pub mod command;
 pub mod grammar;
 mod hub;
 mod late;
@@ -28,23 +25,12 @@ mod terminal;
 pub mod transport;
 
 pub use address::{Address, Subject};
-pub use command::{Arg, Command, Invocation, Role, Spec};
-pub use hub::{Chat, ChatCounters, ChatEnv, Resumed};
+pub use command::{Command, Invocation, Kind, Role, Row, Spec};
+pub use hub::{Chat, ChatCounters, ChatEnv, Names, Resumed};
 pub(crate) use telegram::call as telegram_call;
 
 use crate::effect::Document;
 use crate::text::Text;
-use desk::Desk;
-
-/// The commands of the house itself, by the module that holds them. A new group is one file and one line here.
-const GROUPS: &[Group] = &[
-    (general::SPECS, general::run),
-    (access_commands::SPECS, access_commands::run),
-    (crate::alert::commands::SPECS, crate::alert::commands::run),
-];
-
-/// The rows of a group, and the function that runs one of them (false when the command is not in it).
-type Group = (&'static [Spec], fn(&mut Desk<'_>, &Invocation) -> bool);
 
 /// Every transport, by name. A further one is one file and one line here.
 pub const TRANSPORTS: &[(&str, transport::Make)] = &[
@@ -52,16 +38,6 @@ pub const TRANSPORTS: &[(&str, transport::Make)] = &[
     ("mail", mail::make),
     ("terminal", terminal::make),
 ];
-
-/// The rows of all commands that belong to no plugin.
-pub fn builtin_specs() -> Vec<&'static Spec> {
-    GROUPS.iter().flat_map(|(specs, _)| specs.iter()).collect()
-}
-
-/// Runs a command that belongs to no plugin; false when there is none of this name.
-pub fn run_builtin(desk: &mut Desk<'_>, invocation: &Invocation) -> bool {
-    GROUPS.iter().any(|(_, run)| run(desk, invocation))
-}
 
 /// One conversation over the terminal or the local socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

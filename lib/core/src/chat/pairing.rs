@@ -5,7 +5,7 @@ use super::access::{Decision, What};
 use super::codes::Codes;
 use super::hub::{Chat, ChatEnv};
 use super::outbox::{Draft, Lane};
-use super::{Address, Answer, Arg, Asked, Caller, ReplyTo, Role, Spec, Subject};
+use super::{Address, Answer, Asked, Caller, ReplyTo, Role, Spec, Subject};
 use crate::ctx::Notice;
 use crate::secret::{Secret, constant_time_eq};
 use crate::text::Text;
@@ -20,7 +20,7 @@ pub(super) const SPEC: Spec = Spec {
     example: "",
     role: Role::Owner,
     action: None,
-    arg: Arg::Free,
+    arg: None,
     changes_state: true,
 };
 

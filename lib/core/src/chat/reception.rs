@@ -9,10 +9,9 @@ use super::hub::{Chat, ChatEnv, Resumed};
 use super::marks::Mark;
 use super::pairing;
 use super::{
-    Age, Answer, Arg, Bound, Button, Caller, Incoming, IncomingKind, Invocation, ReplyTo,
-    SessionId, Spec, Subject,
+    Age, Answer, Bound, Button, Caller, Incoming, IncomingKind, Invocation, ReplyTo, SessionId,
+    Spec, Subject,
 };
-use crate::alert::numbers;
 use crate::ctx::Notice;
 use crate::text::Text;
 use crate::time::Human;
@@ -224,32 +223,30 @@ impl Chat {
         }
         self.counters.commands += 1;
         let mut invocation = Invocation {
-            command: spec.name,
+            spec,
             args,
             caller: visit.caller,
             reply_to: visit.reply_to,
             confirmed: visit.confirmed,
         };
         if invocation.reply_to.session.is_none() {
-            let number = self.marks.begin(spec, &invocation, env.now.wall);
+            let number = self.marks.begin(&invocation, env.now.wall);
             invocation.reply_to.mark = Some(number);
         }
         Some(invocation)
     }
 
-    /// Decides about a command with these arguments: about each alert, when it is for several.
+    /// Decides about a command with these arguments: about each thing, when it is for several.
     fn decide(&self, env: &ChatEnv<'_>, caller: &Caller, spec: &Spec, args: &[String]) -> Decision {
         let decide = |target: Option<&str>| self.access.decide(env.now.wall, caller, spec, target);
-        let several = match spec.arg {
-            Arg::Alert => numbers::several(args),
-            _ => 0,
+        let Some(kind) = spec.arg else {
+            return decide(None);
         };
-        let words = args[..several].iter();
-        let names = words.flat_map(|word| (env.complete)(spec.arg, word));
+        let words = args[..env.names.several(kind, args)].iter();
+        let names = words.flat_map(|word| env.names.complete(kind, word));
         let mut decisions = names.map(|name| decide(Some(&name)));
         let Some(first) = decisions.next() else {
-            let target = args.first().filter(|_| spec.arg != Arg::Free);
-            return decide(target.map(String::as_str));
+            return decide(args.first().map(String::as_str));
         };
         let refused = decisions.find(|decision| !decision.is_allowed());
         match refused.filter(|_| first.is_allowed()) {
@@ -534,13 +531,12 @@ impl Chat {
 /// Completes the first argument. Words that together begin a name are joined; what begins no name stays as
 /// written, because it may be another argument.
 fn complete(env: &ChatEnv<'_>, spec: &Spec, mut args: Vec<String>) -> Result<Vec<String>, Answer> {
-    let is_numbers = spec.arg == Arg::Alert && numbers::several(&args) > 0;
-    if spec.arg == Arg::Free || args.is_empty() || is_numbers {
+    let Some(kind) = spec.arg.filter(|kind| env.names.several(kind, &args) == 0) else {
         return Ok(args);
-    }
+    };
     for count in (1..=args.len().min(6)).rev() {
         let typed = args[..count].join(" ");
-        let mut names = (env.complete)(spec.arg, &typed);
+        let mut names = env.names.complete(kind, &typed);
         names.dedup();
         match names.len() {
             0 => {}

@@ -5,7 +5,7 @@ use super::{Core, OWNER_PLUGINS};
 use crate::alert::notify::Rehearsed;
 use crate::alert::{AlertState, Report};
 use crate::chat::outbox::ItemId;
-use crate::chat::{Address, Answer, Arg, Asked, ReplyTo, Role, Spec};
+use crate::chat::{Address, Answer, Asked, ReplyTo, Role, Spec};
 use crate::config::{suggest, units};
 use crate::ctx::{Ctx, Notice, Tickets};
 use crate::effect::Effects;
@@ -25,7 +25,7 @@ const SPEC: Spec = Spec {
     example: "",
     role: Role::Owner,
     action: None,
-    arg: Arg::Free,
+    arg: None,
     changes_state: true,
 };
 

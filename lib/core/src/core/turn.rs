@@ -1,8 +1,9 @@
 //! One turn: lending the core's parts to whoever acts, and closing the books at its end.
 
 use super::*;
-use crate::alert::book;
-use crate::chat::Arg;
+use crate::alert::numbers;
+use crate::chat::Names;
+use crate::house::{self, HouseCtx};
 
 impl Core {
     pub(super) fn with_plugin<T>(
@@ -33,26 +34,20 @@ impl Core {
         effects: &mut Effects,
         act: impl FnOnce(&mut Chat, &mut ChatEnv<'_>) -> T,
     ) -> T {
-        let (plugins, book, config) = (&self.plugins, &self.book, &self.config);
-        let complete = |arg, prefix: &str| match arg {
-            Arg::Alert => {
-                let known = book.complete(prefix);
-                match known.is_empty() {
-                    true => complete(plugins, config, arg, prefix),
-                    false => known,
-                }
-            }
-            arg => complete(plugins, config, arg, prefix),
+        let names = KnownNames {
+            plugins: &self.plugins,
+            config: &self.config,
+            alerts: Some(&self.book),
         };
         let mut env = ChatEnv {
             now,
-            config,
+            config: &self.config,
             effects,
             tickets: Tickets::new(OWNER_CHAT, &mut self.next_ticket),
             state: &mut self.pending,
             rng: &mut self.rng,
             specs: &self.specs,
-            complete: &complete,
+            names: &names,
             notices: &mut self.notices,
         };
         act(&mut self.chat, &mut env)
@@ -73,10 +68,14 @@ impl Core {
         act(&mut self.notifier, &mut env)
     }
 
-    /// Runs a command of the house itself (general, access, alerts).
+    /// Runs a command of the house itself.
     pub(super) fn run_builtin(&mut self, now: Now, invocation: &Invocation, effects: &mut Effects) {
         let (plugins, config) = (&self.plugins, &self.config);
-        let complete = |arg, prefix: &str| complete(plugins, config, arg, prefix);
+        let names = KnownNames {
+            plugins,
+            config,
+            alerts: None,
+        };
         let env = ChatEnv {
             now,
             config,
@@ -85,10 +84,10 @@ impl Core {
             state: &mut self.pending,
             rng: &mut self.rng,
             specs: &self.specs,
-            complete: &complete,
+            names: &names,
             notices: &mut self.notices,
         };
-        let mut desk = Desk {
+        let mut house = HouseCtx {
             env,
             access: self.chat.access_mut(),
             alerts: &mut self.book,
@@ -102,12 +101,7 @@ impl Core {
             audit: &self.audit,
             host: host_view(&self.snapshot, &self.host, now),
         };
-        if !crate::chat::run_builtin(&mut desk, invocation) {
-            log::error!(
-                "command /{} has a row but nobody runs it",
-                invocation.command
-            );
-        }
+        house::run(&mut house, invocation);
     }
 
     /// Hands the notices on, takes the turn's changes as one record, and lets go what may leave.
@@ -206,15 +200,31 @@ impl Core {
     }
 }
 
-/// Names of what the argument of a command may mean, as far as they do not depend on what goes on.
-fn complete(plugins: &[Box<dyn Plugin>], config: &Config, arg: Arg, prefix: &str) -> Vec<String> {
-    if arg == Arg::Alert {
-        let rules = rules(plugins, config);
-        return book::matching(rules.iter().map(String::as_str), prefix);
+/// What arguments of commands may name: things of the plugins, and alerts.
+struct KnownNames<'a> {
+    plugins: &'a [Box<dyn Plugin>],
+    config: &'a Config,
+    /// Without them only the names of rules are known.
+    alerts: Option<&'a AlertBook>,
+}
+
+impl Names for KnownNames<'_> {
+    fn complete(&self, kind: &str, prefix: &str) -> Vec<String> {
+        if kind == house::ALERT {
+            let rules = || rules(self.plugins, self.config);
+            return house::alert_names(self.alerts, &rules, prefix);
+        }
+        let plugins = self.plugins.iter();
+        let names = plugins.flat_map(|plugin| plugin.complete(self.config, kind, prefix));
+        names.collect()
     }
-    let plugins = plugins.iter();
-    let names = plugins.flat_map(|plugin| plugin.complete(config, arg, prefix));
-    names.collect()
+
+    fn several(&self, kind: &str, args: &[String]) -> usize {
+        match kind {
+            house::ALERT => numbers::several(args),
+            _ => 0,
+        }
+    }
 }
 
 pub(super) fn rules(plugins: &[Box<dyn Plugin>], config: &Config) -> Vec<String> {

@@ -5,7 +5,7 @@ pub mod monitor;
 pub mod power;
 
 use crate::alert::Rule;
-use crate::chat::{Arg, Invocation, Spec};
+use crate::chat::{Invocation, Spec};
 use crate::config::Config;
 use crate::ctx::Ctx;
 use crate::effect::{Product, Ticket};
@@ -25,15 +25,15 @@ pub trait Plugin: Send {
     /// As `plugins = […]` names it.
     fn name(&self) -> &'static str;
 
-    /// Its commands, for help, access and the chat client's menu.
-    fn specs(&self) -> Vec<&'static Spec> {
+    /// Its commands, for help, access and the chat client's menu: `command::specs` of its table.
+    fn commands(&self) -> Vec<&'static Spec> {
         Vec::new()
     }
 
     /// Called once before anything else, with what was on disk.
     fn start(&mut self, _ctx: &mut Ctx<'_>, _records: &Records) {}
 
-    /// Runs one of its commands. The right to do so has been checked.
+    /// Runs one of its commands, by `command::run` of its table. The right to do so has been checked.
     fn run(&mut self, _ctx: &mut Ctx<'_>, _invocation: &Invocation) {}
 
     /// Takes back one of its commands that was under way when the agent ended and may have had an effect. It is not
@@ -43,8 +43,8 @@ pub trait Plugin: Send {
         false
     }
 
-    /// Names that start with `prefix`, for completing an argument of this kind (case is ignored; an exact name alone).
-    fn complete(&self, _config: &Config, _arg: Arg, _prefix: &str) -> Vec<String> {
+    /// Names of this kind that begin with `prefix`, by `command::complete` of its table of kinds.
+    fn complete(&self, _config: &Config, _kind: &str, _prefix: &str) -> Vec<String> {
         Vec::new()
     }
 

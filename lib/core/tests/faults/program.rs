@@ -1,7 +1,7 @@
 //! Programs of faults: a seed makes some hundred steps, and a runner lets a simulated world live through them.
 
 use crate::oracle::{THINGS, Tape, judge};
-use rackwarden_core::chat::{Address, Answer, Arg, Invocation, Role, Spec};
+use rackwarden_core::chat::{Address, Answer, Invocation, Role, Spec};
 use rackwarden_core::config::Config;
 use rackwarden_core::ctx::Ctx;
 use rackwarden_core::effect::{Effect, HttpLane, HttpRequest};
@@ -166,7 +166,7 @@ const PULSE: Spec = Spec {
     example: "/pulse 1",
     role: Role::Operator,
     action: None,
-    arg: Arg::Free,
+    arg: None,
     changes_state: true,
 };
 
@@ -178,7 +178,7 @@ impl Plugin for Pulse {
         "pulse"
     }
 
-    fn specs(&self) -> Vec<&'static Spec> {
+    fn commands(&self) -> Vec<&'static Spec> {
         vec![&PULSE]
     }
 

@@ -449,7 +449,7 @@ const fn mark(severity: Severity) -> &'static str {
 }
 
 /// The local time, with its date when that is not today's.
-pub(in crate::alert) fn clock(config: &Config, now: Now, at: Wall) -> String {
+pub(crate) fn clock(config: &Config, now: Now, at: Wall) -> String {
     let zone = &config.notify.timezone;
     if at.zoned(zone).date() == now.wall.zoned(zone).date() {
         at.local_time(zone)

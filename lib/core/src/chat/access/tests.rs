@@ -1,5 +1,5 @@
 use super::*;
-use crate::chat::{Address, Arg};
+use crate::chat::Address;
 use crate::config::GrantConfig;
 use crate::state::Pending;
 
@@ -63,7 +63,7 @@ fn spec(role: Role, action: Option<&'static str>) -> Spec {
         example: "",
         role,
         action,
-        arg: Arg::Free,
+        arg: None,
         changes_state: false,
     }
 }

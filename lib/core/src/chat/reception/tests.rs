@@ -4,7 +4,7 @@ use super::*;
 use crate::chat::access::What;
 use crate::chat::buttons::Place;
 use crate::chat::codes::Codes;
-use crate::chat::{Address, Role};
+use crate::chat::{Address, Names, Role};
 use crate::config::{Config, GrantConfig};
 use crate::ctx::Tickets;
 use crate::effect::Effects;
@@ -226,6 +226,23 @@ fn runs(entry: Entry, spec: &Spec, is_owner_of_button: bool) -> bool {
     }
 }
 
+/// The things that arguments name.
+struct Pdus;
+
+impl Names for Pdus {
+    fn complete(&self, kind: &str, prefix: &str) -> Vec<String> {
+        let names = NAMES.iter().filter(|name| name.starts_with(prefix));
+        match kind {
+            "pdu" | "pdu-or-team" => names.map(|name| (*name).to_owned()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn several(&self, _kind: &str, _args: &[String]) -> usize {
+        0
+    }
+}
+
 struct World {
     chat: Chat,
     config: Arc<Config>,
@@ -273,8 +290,8 @@ impl World {
         ];
         let config = Arc::new(config);
         let plugins = crate::plugins::PLUGINS.iter();
-        let mut specs = crate::chat::builtin_specs();
-        specs.extend(plugins.flat_map(|(_, make)| make(&config).specs()));
+        let mut specs = crate::house::specs();
+        specs.extend(plugins.flat_map(|(_, make)| make(&config).commands()));
         let mut world = World {
             chat: Chat::new(&config, Codes::new(7)),
             config,
@@ -312,13 +329,6 @@ impl World {
     }
 
     fn receive(&mut self, incoming: Incoming, session: Option<SessionId>) -> Option<Invocation> {
-        let complete = |arg, prefix: &str| {
-            let names = NAMES.iter().filter(|name| name.starts_with(prefix));
-            match arg {
-                Arg::Pdu | Arg::PduOrTeam => names.map(|name| (*name).to_owned()).collect(),
-                _ => Vec::new(),
-            }
-        };
         let mut env = ChatEnv {
             now: self.now,
             config: &self.config,
@@ -327,7 +337,7 @@ impl World {
             state: &mut self.state,
             rng: &mut self.rng,
             specs: &self.specs,
-            complete: &complete,
+            names: &Pdus,
             notices: &mut self.notices,
         };
         let invocation = self.chat.receive(&mut env, incoming, session);
@@ -471,7 +481,7 @@ fn nobody_runs_what_they_may_not_by_any_way_in() {
         {
             for spec in world.specs.clone() {
                 let mut targets = vec![None];
-                if matches!(spec.arg, Arg::Pdu | Arg::PduOrTeam) {
+                if matches!(spec.arg, Some("pdu" | "pdu-or-team")) {
                     targets.extend(NAMES.map(Some));
                 }
                 for target in targets {

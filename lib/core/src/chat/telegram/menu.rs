@@ -164,7 +164,7 @@ fn checksum(commands: &Commands) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{Role, Spec, builtin_specs};
+    use crate::chat::{Role, Spec};
     use crate::config::{AccessConfig, GrantConfig};
     use crate::time::Wall;
 
@@ -179,7 +179,7 @@ mod tests {
     }
 
     fn plan(menus: &mut Menus, access: &Access) {
-        let specs = builtin_specs();
+        let specs = crate::house::specs();
         menus.plan(access, &|caller: &Caller| {
             let may =
                 |spec: &&&'static Spec| access.decide(Wall(0), caller, spec, None).is_allowed();

@@ -7,7 +7,7 @@ mod request;
 
 use super::{Plugin, PluginReply};
 use crate::chart::{Chart, Line, Theme};
-use crate::chat::{Answer, Arg, Button, Invocation, ReplyTo, Role, Spec};
+use crate::chat::{Answer, Button, Command, Invocation, ReplyTo, Role, Spec, command};
 use crate::config::Config;
 use crate::ctx::Ctx;
 use crate::effect::{Document, Effect, Job, Product, Ticket};
@@ -25,16 +25,19 @@ const POINTS: u32 = 760;
 /// Below a picture: the same for other times.
 const PERIODS: [&str; 4] = ["1h", "24h", "7d", "30d"];
 
-const SPEC: Spec = Spec {
-    name: "chart",
-    usage: "<metric> [period] [dark] [file]",
-    help: "a picture of power, cpu, memory, … over time",
-    example: "/chart power 24h",
-    role: Role::Viewer,
-    action: None,
-    arg: Arg::Free,
-    changes_state: false,
-};
+const COMMANDS: &[Command<Charts>] = &[Command {
+    spec: Spec {
+        name: "chart",
+        usage: "<metric> [period] [dark] [file]",
+        help: "a picture of power, cpu, memory, … over time",
+        example: "/chart power 24h",
+        role: Role::Viewer,
+        action: None,
+        arg: None,
+        changes_state: false,
+    },
+    run: Charts::draw,
+}];
 
 /// Draws a chart as a picture.
 #[derive(Debug)]
@@ -90,30 +93,12 @@ impl Plugin for Charts {
         "chart"
     }
 
-    fn specs(&self) -> Vec<&'static Spec> {
-        vec![&SPEC]
+    fn commands(&self) -> Vec<&'static Spec> {
+        command::specs(COMMANDS)
     }
 
     fn run(&mut self, ctx: &mut Ctx<'_>, invocation: &Invocation) {
-        if invocation.args.is_empty() {
-            return ctx.usage(invocation, &SPEC);
-        }
-        let request = match Request::read(ctx, invocation) {
-            Ok(request) => request,
-            Err(why) => return ctx.answer(&invocation.reply_to, Answer::text(why)),
-        };
-        if self.reading.len() + self.drawing.len() >= MOST_CHARTS {
-            let text = "Too many charts are being drawn; ask again in a moment.";
-            return ctx.answer(&invocation.reply_to, Answer::text(text));
-        }
-        let series = request.metric.series();
-        let reading = Reading {
-            to: invocation.reply_to.clone(),
-            is_ranking: series.iter().any(|series| series.ends_with('/')),
-            more: 0,
-            request,
-        };
-        self.ask(ctx, series, reading);
+        command::run(COMMANDS, self, ctx, invocation);
     }
 
     fn handle(&mut self, ctx: &mut Ctx<'_>, reply: PluginReply) {
@@ -134,6 +119,28 @@ impl Plugin for Charts {
 }
 
 impl Charts {
+    fn draw(&mut self, ctx: &mut Ctx<'_>, invocation: &Invocation) {
+        if invocation.args.is_empty() {
+            return ctx.usage(invocation);
+        }
+        let request = match Request::read(ctx, invocation) {
+            Ok(request) => request,
+            Err(why) => return ctx.answer(&invocation.reply_to, Answer::text(why)),
+        };
+        if self.reading.len() + self.drawing.len() >= MOST_CHARTS {
+            let text = "Too many charts are being drawn; ask again in a moment.";
+            return ctx.answer(&invocation.reply_to, Answer::text(text));
+        }
+        let series = request.metric.series();
+        let reading = Reading {
+            to: invocation.reply_to.clone(),
+            is_ranking: series.iter().any(|series| series.ends_with('/')),
+            more: 0,
+            request,
+        };
+        self.ask(ctx, series, reading);
+    }
+
     /// Asks what some series were.
     fn ask(&mut self, ctx: &mut Ctx<'_>, series: Vec<String>, reading: Reading) {
         let query = Query {

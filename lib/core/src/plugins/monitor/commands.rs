@@ -1,6 +1,8 @@
 //! The commands about the host: `/load /memory /disks /sensors /network /processes /uptime`.
 
-use crate::chat::{Answer, Arg, Invocation, Role, Spec};
+use super::Monitor;
+use crate::chat::{Answer, Command, Invocation, Role, Spec};
+use crate::config::Config;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::host::{Bytes, HostView, Network, Process, Processes, Rates, SensorKind, Uplink};
@@ -8,25 +10,49 @@ use crate::text::Text;
 use crate::time::Human;
 
 /// Every command of the plugin.
-pub(super) const SPECS: &[Spec] = &[
-    row("load", "how busy the processor is, whole and by core"),
-    row("memory", "memory and swap"),
-    row("disks", "space and inodes of each file system"),
-    row(
-        "sensors",
-        "temperatures, and what a Raspberry Pi says of its supply",
-    ),
-    row("network", "what goes through each interface"),
-    row("processes", "the programs that use the most"),
-    row("uptime", "since when the machine runs"),
+pub(super) const COMMANDS: &[Command<Monitor>] = &[
+    Command {
+        spec: spec("load", "how busy the processor is, whole and by core"),
+        run: |monitor, ctx, invocation| monitor.tell(ctx, invocation, load),
+    },
+    Command {
+        spec: spec("memory", "memory and swap"),
+        run: |monitor, ctx, invocation| monitor.tell(ctx, invocation, memory),
+    },
+    Command {
+        spec: spec("disks", "space and inodes of each file system"),
+        run: |monitor, ctx, invocation| monitor.tell(ctx, invocation, disks),
+    },
+    Command {
+        spec: spec(
+            "sensors",
+            "temperatures, and what a Raspberry Pi says of its supply",
+        ),
+        run: |monitor, ctx, invocation| monitor.tell(ctx, invocation, sensors),
+    },
+    Command {
+        spec: spec("network", "what goes through each interface"),
+        run: |monitor, ctx, invocation| monitor.tell(ctx, invocation, network),
+    },
+    Command {
+        spec: spec("processes", "the programs that use the most"),
+        run: Monitor::ask_processes,
+    },
+    Command {
+        spec: spec("uptime", "since when the machine runs"),
+        run: |monitor, ctx, invocation| monitor.tell(ctx, invocation, uptime),
+    },
 ];
+
+/// Tells one topic of a look.
+pub(super) type Words = fn(&Config, &HostView) -> Text;
 
 /// So many programs stand in each list of `/processes`.
 pub(super) const PROCESSES: usize = 10;
 /// Rows of one answer; what is beyond is counted.
 const MAX_ROWS: usize = 60;
 
-const fn row(name: &'static str, help: &'static str) -> Spec {
+const fn spec(name: &'static str, help: &'static str) -> Spec {
     Spec {
         name,
         usage: "",
@@ -34,22 +60,9 @@ const fn row(name: &'static str, help: &'static str) -> Spec {
         example: "",
         role: Role::Viewer,
         action: None,
-        arg: Arg::Free,
+        arg: None,
         changes_state: false,
     }
-}
-
-/// Answers a command from a look.
-pub(super) fn answer(ctx: &mut Ctx<'_>, invocation: &Invocation, view: &HostView) {
-    let text = match invocation.command {
-        "load" => load(view),
-        "memory" => memory(view),
-        "disks" => disks(view),
-        "sensors" => sensors(view),
-        "network" => network(view),
-        _ => uptime(ctx, view),
-    };
-    ctx.answer(&invocation.reply_to, Answer::text(text));
 }
 
 /// Says why there is no answer.
@@ -58,7 +71,7 @@ pub(super) fn cannot(ctx: &mut Ctx<'_>, invocation: &Invocation, fault: &Fault) 
     ctx.answer(&invocation.reply_to, Answer::text(text));
 }
 
-fn load(view: &HostView) -> Text {
+fn load(_config: &Config, view: &HostView) -> Text {
     let load = match view.sample.load {
         Some([one, five, fifteen]) => {
             format!("{one:.2} {five:.2} {fifteen:.2} over 1, 5 and 15 min")
@@ -73,7 +86,7 @@ fn load(view: &HostView) -> Text {
     text.pre(table(cores.collect(), &[true]))
 }
 
-fn memory(view: &HostView) -> Text {
+fn memory(_config: &Config, view: &HostView) -> Text {
     let Some(memory) = &view.sample.memory else {
         return Text::new().bold("Memory ").plain(UNKNOWN);
     };
@@ -110,7 +123,7 @@ fn memory(view: &HostView) -> Text {
     text.pre(table(rows, &[true, true, false, true]))
 }
 
-fn disks(view: &HostView) -> Text {
+fn disks(_config: &Config, view: &HostView) -> Text {
     let rows = view.sample.file_systems.iter().map(|disk| {
         let mount = &*disk.mount;
         let Some(space) = &disk.space else {
@@ -145,7 +158,7 @@ fn disks(view: &HostView) -> Text {
     }
 }
 
-fn sensors(view: &HostView) -> Text {
+fn sensors(_config: &Config, view: &HostView) -> Text {
     let mut text = Text::new();
     if let Some(throttled) = &view.sample.throttled {
         let sentence = throttled.sentence();
@@ -177,7 +190,7 @@ fn sensors(view: &HostView) -> Text {
     }
 }
 
-fn network(view: &HostView) -> Text {
+fn network(_config: &Config, view: &HostView) -> Text {
     let row = |(network, rates): (&Network, &Rates)| {
         let (rx, tx) = (network.rx_bytes, network.tx_bytes);
         let mut notes = Vec::new();
@@ -222,7 +235,7 @@ fn network(view: &HostView) -> Text {
     }
 }
 
-fn uptime(ctx: &Ctx<'_>, view: &HostView) -> Text {
+fn uptime(config: &Config, view: &HostView) -> Text {
     let Some(uptime) = view.sample.uptime else {
         return Text::new().bold("Up ").plain(UNKNOWN);
     };
@@ -230,7 +243,7 @@ fn uptime(ctx: &Ctx<'_>, view: &HostView) -> Text {
     let Some(booted) = view.booted() else {
         return text;
     };
-    let since = booted.local(&ctx.config.notify.timezone);
+    let since = booted.local(&config.notify.timezone);
     text.plain(format!(", since {since}"))
 }
 

@@ -15,7 +15,7 @@ mod watch;
 pub use sampler::ALERT as SAMPLER_ALERT;
 
 use crate::alert::Rule;
-use crate::chat::{Invocation, Spec};
+use crate::chat::{Answer, Invocation, Spec, command};
 use crate::config::Config;
 use crate::ctx::Ctx;
 use crate::effect::{Effect, Ticket, earlier};
@@ -25,6 +25,7 @@ use crate::plugins::PluginReply;
 use crate::snapshot::Snapshot;
 use crate::state::Records;
 use crate::time::{Mono, Now};
+use commands::Words;
 use history::Tracks;
 use judge::Watches;
 use sampler::{Due, Sampler};
@@ -48,7 +49,7 @@ pub struct Monitor {
     top: Top,
     tracks: Tracks,
     /// Commands that wait for the next look.
-    waiting: Vec<Invocation>,
+    waiting: Vec<(Invocation, Words)>,
     /// Questions about processes, with the time at which they are given up.
     asked: Vec<(Ticket, Mono, Invocation)>,
     revision: u64,
@@ -117,8 +118,9 @@ impl Monitor {
             ctx.effects.push(Effect::Host { ticket, look });
         }
         self.revision += 1;
-        for invocation in std::mem::take(&mut self.waiting) {
-            commands::answer(ctx, &invocation, &self.view);
+        for (invocation, words) in std::mem::take(&mut self.waiting) {
+            let text = words(ctx.config, &self.view);
+            ctx.answer(&invocation.reply_to, Answer::text(text));
         }
     }
 
@@ -146,24 +148,26 @@ impl Monitor {
             self.view = Arc::default();
             self.revision += 1;
         }
-        for invocation in std::mem::take(&mut self.waiting) {
+        for (invocation, _) in std::mem::take(&mut self.waiting) {
             commands::cannot(ctx, &invocation, fault);
         }
     }
 
-    fn run_command(&mut self, ctx: &mut Ctx<'_>, invocation: &Invocation) {
-        if invocation.command == "processes" {
-            let ticket = ctx.tickets.issue();
-            let look = Look::Processes(commands::PROCESSES);
-            ctx.effects.push(Effect::Host { ticket, look });
-            let until = ctx.now.mono + PATIENCE;
-            self.asked.push((ticket, until, invocation.clone()));
-            return;
-        }
+    fn ask_processes(&mut self, ctx: &mut Ctx<'_>, invocation: &Invocation) {
+        let ticket = ctx.tickets.issue();
+        let look = Look::Processes(commands::PROCESSES);
+        ctx.effects.push(Effect::Host { ticket, look });
+        let until = ctx.now.mono + PATIENCE;
+        self.asked.push((ticket, until, invocation.clone()));
+    }
+
+    /// Answers from the last look while it is fresh, else from the next one.
+    fn tell(&mut self, ctx: &mut Ctx<'_>, invocation: &Invocation, words: Words) {
         if self.is_fresh(ctx.now) {
-            return commands::answer(ctx, invocation, &self.view);
+            let text = words(ctx.config, &self.view);
+            return ctx.answer(&invocation.reply_to, Answer::text(text));
         }
-        self.waiting.push(invocation.clone());
+        self.waiting.push((invocation.clone(), words));
         if !self.sampler.is_looking() {
             self.look(ctx);
         }
@@ -198,8 +202,8 @@ impl super::Plugin for Monitor {
         "monitor"
     }
 
-    fn specs(&self) -> Vec<&'static Spec> {
-        commands::SPECS.iter().collect()
+    fn commands(&self) -> Vec<&'static Spec> {
+        command::specs(commands::COMMANDS)
     }
 
     fn rules(&self, config: &Config) -> Vec<String> {
@@ -222,7 +226,7 @@ impl super::Plugin for Monitor {
     }
 
     fn run(&mut self, ctx: &mut Ctx<'_>, invocation: &Invocation) {
-        self.run_command(ctx, invocation);
+        command::run(commands::COMMANDS, self, ctx, invocation);
     }
 
     fn handle(&mut self, ctx: &mut Ctx<'_>, reply: PluginReply) {

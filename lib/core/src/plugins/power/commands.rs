@@ -4,7 +4,7 @@ use super::Power;
 use super::excess::{Watch, Watts, pdu_name};
 use super::judge::more_than_silence;
 use super::sums::Sum;
-use crate::chat::{Answer, Arg, Command, Invocation, Role, Spec};
+use crate::chat::{Answer, Command, Invocation, Kind, Role, Spec};
 use crate::config::{Config, suggest};
 use crate::ctx::Ctx;
 use crate::snapshot::{PduState, PduView, SumView};
@@ -22,7 +22,7 @@ pub(super) const COMMANDS: &[Command<Power>] = &[
             example: "/current alpha",
             role: Role::Viewer,
             action: None,
-            arg: Arg::PduOrTeam,
+            arg: Some(PDU_OR_TEAM),
             changes_state: false,
         },
         run: Power::current,
@@ -35,7 +35,7 @@ pub(super) const COMMANDS: &[Command<Power>] = &[
             example: "/peaks alpha",
             role: Role::Viewer,
             action: None,
-            arg: Arg::PduOrTeam,
+            arg: Some(PDU_OR_TEAM),
             changes_state: false,
         },
         run: Power::peaks,
@@ -48,7 +48,7 @@ pub(super) const COMMANDS: &[Command<Power>] = &[
             example: "/energy alpha",
             role: Role::Viewer,
             action: None,
-            arg: Arg::PduOrTeam,
+            arg: Some(PDU_OR_TEAM),
             changes_state: false,
         },
         run: Power::energy,
@@ -61,7 +61,7 @@ pub(super) const COMMANDS: &[Command<Power>] = &[
             example: "/exceedings alpha 24h",
             role: Role::Viewer,
             action: None,
-            arg: Arg::Free,
+            arg: None,
             changes_state: false,
         },
         run: Power::exceedings,
@@ -74,7 +74,7 @@ pub(super) const COMMANDS: &[Command<Power>] = &[
             example: "/outlets alpha",
             role: Role::Viewer,
             action: None,
-            arg: Arg::Pdu,
+            arg: Some(PDU),
             changes_state: false,
         },
         run: Power::outlets,
@@ -87,7 +87,7 @@ pub(super) const COMMANDS: &[Command<Power>] = &[
             example: "/outlet alpha 3 off",
             role: Role::Operator,
             action: Some("power.outlet"),
-            arg: Arg::Pdu,
+            arg: Some(PDU),
             changes_state: true,
         },
         run: Power::outlet,
@@ -100,7 +100,7 @@ pub(super) const COMMANDS: &[Command<Power>] = &[
             example: "/reset alpha",
             role: Role::Operator,
             action: Some("power.reset"),
-            arg: Arg::Pdu,
+            arg: Some(PDU),
             changes_state: true,
         },
         run: Power::reset,
@@ -110,23 +110,35 @@ pub(super) const COMMANDS: &[Command<Power>] = &[
 /// Lines of one answer; what is beyond is counted.
 const MAX_LINES: usize = 100;
 
-/// Names that begin with `prefix`, whatever the case; a name that is exactly it stands alone.
-pub(super) fn complete(config: &Config, arg: Arg, prefix: &str) -> Vec<String> {
-    let pdus = config.pdus.iter().map(|pdu| &pdu.name);
-    let teams = config
-        .teams
-        .iter()
-        .map(|team| &team.name)
-        .filter(|_| arg == Arg::PduOrTeam);
+/// The kinds of things that arguments name.
+pub(super) const PDU: &str = "pdu";
+pub(super) const PDU_OR_TEAM: &str = "pdu-or-team";
+
+/// Every kind of the plugin.
+pub(super) const KINDS: &[Kind<Power>] = &[
+    Kind {
+        word: PDU,
+        complete: |_, config, prefix| complete(pdus(config), prefix),
+    },
+    Kind {
+        word: PDU_OR_TEAM,
+        complete: |_, config, prefix| complete(pdus_and_teams(config), prefix),
+    },
+];
+
+fn pdus(config: &Config) -> impl Iterator<Item = &str> {
+    config.pdus.iter().map(|pdu| &*pdu.name)
+}
+
+pub(super) fn pdus_and_teams(config: &Config) -> impl Iterator<Item = &str> {
+    pdus(config).chain(config.teams.iter().map(|team| &*team.name))
+}
+
+/// Those that begin with `prefix`, whatever the case; a name that is exactly it stands alone.
+pub(super) fn complete<'a>(all: impl Iterator<Item = &'a str>, prefix: &str) -> Vec<String> {
     let wanted = prefix.to_lowercase();
-    let mut names: Vec<String> = match arg {
-        Arg::Pdu | Arg::PduOrTeam => pdus
-            .chain(teams)
-            .filter(|name| name.to_lowercase().starts_with(&wanted))
-            .map(ToString::to_string)
-            .collect(),
-        Arg::Free | Arg::Alert => Vec::new(),
-    };
+    let begins = |name: &&str| name.to_lowercase().starts_with(&wanted);
+    let mut names: Vec<String> = all.filter(begins).map(str::to_owned).collect();
     names.dedup();
     let exact = |equal: &dyn Fn(&str) -> bool| names.iter().find(|name| equal(name)).cloned();
     exact(&|name| name == prefix)
@@ -458,33 +470,25 @@ pub(super) fn table(rows: Vec<(String, String)>) -> String {
 
 /// Answers that nothing has the name that was written, else with how the command is written.
 pub(super) fn usage(ctx: &mut Ctx<'_>, invocation: &Invocation) {
-    let row = COMMANDS
-        .iter()
-        .find(|command| command.spec.name == invocation.command);
-    let Some(Command { spec, .. }) = row else {
-        return;
-    };
-    let wrong = invocation
-        .arg(0)
-        .and_then(|name| nobody(ctx.config, spec.arg, name));
+    let wrong = invocation.arg(0).and_then(|name| {
+        let (what, all): (_, Vec<&str>) = match invocation.spec.arg? {
+            PDU => ("PDU", pdus(ctx.config).collect()),
+            _ => ("PDU or team", pdus_and_teams(ctx.config).collect()),
+        };
+        nobody(what, &all, name)
+    });
     match wrong {
         Some(wrong) => ctx.answer(&invocation.reply_to, Answer::text(wrong)),
-        None => ctx.usage(invocation, spec),
+        None => ctx.usage(invocation),
     }
 }
 
 /// One line for a name that no PDU (or team) has, with the nearest.
-fn nobody(config: &Config, arg: Arg, name: &str) -> Option<String> {
-    let what = match arg {
-        Arg::Pdu => "PDU",
-        Arg::PduOrTeam => "PDU or team",
-        Arg::Free | Arg::Alert => return None,
-    };
-    let all = complete(config, arg, "");
-    if all.iter().any(|known| known == name) {
+fn nobody(what: &str, all: &[&str], name: &str) -> Option<String> {
+    if all.contains(&name) {
         return None;
     }
-    let hint = match suggest::nearest(name, all.iter().map(String::as_str)) {
+    let hint = match suggest::nearest(name, all.iter().copied()) {
         Some(near) => format!("Did you mean {near}?"),
         None => "/current lists them.".to_owned(),
     };
@@ -507,9 +511,9 @@ mod tests {
             ("x", vec![]),
             ("t", vec!["T"]),
         ] {
-            assert_eq!(complete(&config, Arg::PduOrTeam, prefix), want, "{prefix}");
+            assert_eq!(complete(pdus_and_teams(&config), prefix), want, "{prefix}");
         }
-        assert!(complete(&config, Arg::Pdu, "t").is_empty());
+        assert!(complete(pdus(&config), "t").is_empty());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::excess::{Episode, Excess, Level, SavedExcess, Subject, Watts};
 use super::{Power, Purpose, commands};
-use crate::chat::{Answer, Arg, Invocation, ReplyTo};
+use crate::chat::{Answer, Invocation, ReplyTo};
 use crate::config::Config;
 use crate::ctx::Ctx;
 use crate::effect::{Document, Effect, Job, Product};
@@ -175,7 +175,7 @@ fn read_query(config: &Config, args: &[String], now: Wall) -> Option<Query> {
 
 /// The subjects that a name stands for: a PDU as messages call it, or a team with all its PDUs.
 fn subjects(config: &Config, name: &str) -> Option<Vec<String>> {
-    let mut names = commands::complete(config, Arg::PduOrTeam, name);
+    let mut names = commands::complete(commands::pdus_and_teams(config), name);
     if names.is_empty() && "site".starts_with(&name.to_lowercase()) {
         return Some(vec!["site (soft)".into(), "site (hard)".into()]);
     }

@@ -30,7 +30,7 @@ pub use exceedings::CsvJob;
 pub use excess::Episode;
 
 use crate::alert::Rule;
-use crate::chat::{Arg, Invocation, ReplyTo, Spec};
+use crate::chat::{Invocation, ReplyTo, Spec, command};
 use crate::config::Config;
 use crate::ctx::{Ctx, Notice};
 use crate::effect::{Ticket, earlier};
@@ -456,11 +456,8 @@ impl super::Plugin for Power {
         "power"
     }
 
-    fn specs(&self) -> Vec<&'static Spec> {
-        commands::COMMANDS
-            .iter()
-            .map(|command| &command.spec)
-            .collect()
+    fn commands(&self) -> Vec<&'static Spec> {
+        command::specs(commands::COMMANDS)
     }
 
     fn rules(&self, config: &Config) -> Vec<String> {
@@ -494,24 +491,19 @@ impl super::Plugin for Power {
     }
 
     fn run(&mut self, ctx: &mut Ctx<'_>, invocation: &Invocation) {
-        let row = commands::COMMANDS
-            .iter()
-            .find(|command| command.spec.name == invocation.command);
-        if let Some(command) = row {
-            (command.run)(self, ctx, invocation);
-        }
+        command::run(commands::COMMANDS, self, ctx, invocation);
     }
 
     fn recall(&mut self, ctx: &mut Ctx<'_>, invocation: &Invocation) -> bool {
-        match invocation.command {
+        match invocation.spec.name {
             "reset" => self.recall_reset(ctx, invocation),
             "outlet" => self.recall_outlet(ctx, invocation),
             _ => false,
         }
     }
 
-    fn complete(&self, config: &Config, arg: Arg, prefix: &str) -> Vec<String> {
-        commands::complete(config, arg, prefix)
+    fn complete(&self, config: &Config, kind: &str, prefix: &str) -> Vec<String> {
+        command::complete(commands::KINDS, self, config, kind, prefix)
     }
 
     fn handle(&mut self, ctx: &mut Ctx<'_>, reply: PluginReply) {

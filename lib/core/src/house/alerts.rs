@@ -1,9 +1,9 @@
 //! The commands about alerts: `/alerts /ack /mute /unmute /why`. The buttons under a message run the same lines.
 
-use super::notify::{Notifier, clock};
-use super::{AlertBook, AlertEntry, AlertState, Mute, Rule, book, inhibit, numbers};
-use crate::chat::desk::Desk;
-use crate::chat::{Answer, Arg, Caller, Invocation, Role, Spec};
+use super::{Command, HouseCtx};
+use crate::alert::notify::{Notifier, clock};
+use crate::alert::{AlertBook, AlertEntry, AlertState, Mute, Rule, book, inhibit, numbers};
+use crate::chat::{Answer, Caller, Invocation, Role, Spec};
 use crate::config::{Config, suggest, units};
 use crate::history;
 use crate::state::Pending;
@@ -23,99 +23,116 @@ const VALUES_OF: Duration = Duration::from_secs(40);
 /// When tomorrow begins for somebody who does not want to be disturbed before: minutes after midnight.
 const MORNING: u16 = 8 * 60;
 
+/// The kind of argument that names alerts: by number or name, and `all` where the command takes it.
+pub const ALERT: &str = "alert";
+
 /// The rows.
-pub const SPECS: &[Spec] = &[
-    Spec {
-        name: "alerts",
-        usage: "",
-        help: "what fires, since when, how bad it was",
-        example: "/alerts",
-        role: Role::Viewer,
-        action: None,
-        arg: Arg::Free,
-        changes_state: false,
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        spec: Spec {
+            name: "alerts",
+            usage: "",
+            help: "what fires, since when, how bad it was",
+            example: "/alerts",
+            role: Role::Viewer,
+            action: None,
+            arg: None,
+            changes_state: false,
+        },
+        run: alerts,
     },
-    Spec {
-        name: "ack",
-        usage: "<alert>",
-        help: "say that you have seen an alert; its reminders stop",
-        example: "/ack power.limit:alpha",
-        role: Role::Operator,
-        action: Some("alert.ack"),
-        arg: Arg::Alert,
-        changes_state: true,
+    Command {
+        spec: Spec {
+            name: "ack",
+            usage: "<alert>",
+            help: "say that you have seen an alert; its reminders stop",
+            example: "/ack power.limit:alpha",
+            role: Role::Operator,
+            action: Some("alert.ack"),
+            arg: Some(ALERT),
+            changes_state: true,
+        },
+        run: |house, invocation| on_targets(house, invocation, run_ack),
     },
-    Spec {
-        name: "mute",
-        usage: "<alert|all> <duration|tomorrow|08:00> [reason]",
-        help: "hold back messages for a while",
-        example: "/mute power.limit:alpha 2h new servers",
-        role: Role::Operator,
-        action: Some("alert.mute"),
-        arg: Arg::Alert,
-        changes_state: true,
+    Command {
+        spec: Spec {
+            name: "mute",
+            usage: "<alert|all> <duration|tomorrow|08:00> [reason]",
+            help: "hold back messages for a while",
+            example: "/mute power.limit:alpha 2h new servers",
+            role: Role::Operator,
+            action: Some("alert.mute"),
+            arg: Some(ALERT),
+            changes_state: true,
+        },
+        run: |house, invocation| on_targets(house, invocation, run_mute),
     },
-    Spec {
-        name: "unmute",
-        usage: "<alert|all>",
-        help: "let messages through again",
-        example: "/unmute all",
-        role: Role::Operator,
-        action: Some("alert.unmute"),
-        arg: Arg::Alert,
-        changes_state: true,
+    Command {
+        spec: Spec {
+            name: "unmute",
+            usage: "<alert|all>",
+            help: "let messages through again",
+            example: "/unmute all",
+            role: Role::Operator,
+            action: Some("alert.unmute"),
+            arg: Some(ALERT),
+            changes_state: true,
+        },
+        run: |house, invocation| on_targets(house, invocation, run_unmute),
     },
-    Spec {
-        name: "why",
-        usage: "<alert>",
-        help: "the rule, the last values and who muted it",
-        example: "/why power.limit:alpha",
-        role: Role::Viewer,
-        action: None,
-        arg: Arg::Alert,
-        changes_state: false,
+    Command {
+        spec: Spec {
+            name: "why",
+            usage: "<alert>",
+            help: "the rule, the last values and who muted it",
+            example: "/why power.limit:alpha",
+            role: Role::Viewer,
+            action: None,
+            arg: Some(ALERT),
+            changes_state: false,
+        },
+        run: |house, invocation| on_targets(house, invocation, run_why),
     },
 ];
 
-/// Runs one of them; false when the command is another one.
-pub fn run(desk: &mut Desk<'_>, invocation: &Invocation) -> bool {
-    let (now, config) = (desk.env.now, desk.env.config);
-    if invocation.command == "alerts" {
-        let text = list(desk.alerts, desk.notifier, config, now);
-        desk.answer(invocation, Answer::text(text));
-        return true;
+/// Names of alerts that begin like this: those that are known, else those that rules could report.
+pub fn names(
+    book: Option<&AlertBook>,
+    rules: &dyn Fn() -> Vec<String>,
+    prefix: &str,
+) -> Vec<String> {
+    let known = book.map_or_else(Vec::new, |book| book.complete(prefix));
+    match known.is_empty() {
+        true => book::matching(rules().iter().map(String::as_str), prefix),
+        false => known,
     }
-    if !SPECS.iter().any(|spec| spec.name == invocation.command) {
-        return false;
+}
+
+fn alerts(house: &mut HouseCtx<'_>, invocation: &Invocation) {
+    let text = list(
+        house.alerts,
+        house.notifier,
+        house.env.config,
+        house.env.now,
+    );
+    house.answer(invocation, Answer::text(text));
+}
+
+/// Says what a command did to the alerts that are named, or what is wrong with its other arguments.
+type OnTargets = fn(&mut HouseCtx<'_>, &Invocation, &Targets) -> Result<Text, String>;
+
+fn on_targets(house: &mut HouseCtx<'_>, invocation: &Invocation, run: OnTargets) {
+    let Some(targets) = Targets::of(house.alerts, &invocation.args) else {
+        return house.usage(invocation, "");
+    };
+    let text = match targets.names.is_empty() {
+        true => Ok(Text::from(format!("{}: over already.", targets.words))),
+        false => run(house, invocation, &targets),
+    };
+    match text {
+        Ok(text) => house.answer(invocation, Answer::text(text)),
+        Err(wrong) => house.usage(invocation, &wrong),
     }
-    let Some(targets) = Targets::of(desk.alerts, &invocation.args) else {
-        desk.usage(invocation, "");
-        return true;
-    };
-    let text = match (invocation.command, targets.names.first()) {
-        (_, None) => Text::from(format!("{}: over already.", targets.words)),
-        ("why", Some(name)) => match desk.alerts.get(name) {
-            Some(entry) => {
-                let rule = entry.rule.or_else(|| Some((desk.rule)(name)?.0));
-                why(desk.alerts, desk.notifier, config, now, (entry, rule))
-            }
-            None => why_not(desk, name),
-        },
-        ("ack", Some(_)) => Text::from(run_ack(desk, invocation, &targets)),
-        ("unmute", Some(_)) => Text::from(run_unmute(desk, invocation, &targets)),
-        (_, Some(_)) => {
-            let rest = &invocation.args[targets.count..];
-            match span_and_reason(config, now, rest) {
-                Ok(order) => Text::from(run_mute(desk, invocation, &targets, order)),
-                Err(wrong) => {
-                    desk.usage(invocation, &wrong);
-                    return true;
-                }
-            }
-        }
-    };
-    desk.answer(invocation, Answer::text(text));
-    true
 }
 
 /// The alerts that a command is about.
@@ -152,21 +169,25 @@ impl Targets {
     }
 }
 
-fn run_ack(desk: &mut Desk<'_>, invocation: &Invocation, targets: &Targets) -> String {
-    let (now, by) = (desk.env.now, called(&invocation.caller));
+fn run_ack(
+    house: &mut HouseCtx<'_>,
+    invocation: &Invocation,
+    targets: &Targets,
+) -> Result<Text, String> {
+    let (now, by) = (house.env.now, called(&invocation.caller));
     let mut last = String::new();
     let (mut seen, mut seen_before) = (0, 0);
     for name in &targets.names {
-        let entry = desk.alerts.get(name).filter(|entry| entry.is_open());
+        let entry = house.alerts.get(name).filter(|entry| entry.is_open());
         match entry.map(|entry| entry.ack.is_some()) {
             Some(true) => seen_before += 1,
             Some(false) => seen += 1,
             None => {}
         }
-        last = ack(desk.alerts, now, name, &by, desk.env.state);
-        desk.audit(invocation, action(invocation, name), &last);
+        last = ack(house.alerts, now, name, &by, house.env.state);
+        house.audit(invocation, action(invocation, name), &last);
     }
-    match (targets.only(), seen, seen_before) {
+    let text = match (targets.only(), seen, seen_before) {
         (Some(_), ..) => last,
         (None, 0, 0) => format!("{}: none of them fires.", targets.words),
         (None, 0, _) => format!("{}: seen already.", targets.words),
@@ -176,38 +197,44 @@ fn run_ack(desk: &mut Desk<'_>, invocation: &Invocation, targets: &Targets) -> S
         (None, seen, before) => format!(
             "{seen} alerts: seen by {by}; there will be no more reminders. {before} had been seen already."
         ),
-    }
+    };
+    Ok(Text::from(text))
 }
 
-fn run_unmute(desk: &mut Desk<'_>, invocation: &Invocation, targets: &Targets) -> String {
+fn run_unmute(
+    house: &mut HouseCtx<'_>,
+    invocation: &Invocation,
+    targets: &Targets,
+) -> Result<Text, String> {
     let mut last = String::new();
     for name in &targets.names {
-        last = unmute(desk.alerts, desk.env.now, name, desk.env.state);
-        desk.audit(invocation, action(invocation, name), &last);
+        last = unmute(house.alerts, house.env.now, name, house.env.state);
+        house.audit(invocation, action(invocation, name), &last);
     }
-    match targets.only() {
+    Ok(Text::from(match targets.only() {
         Some(_) => last,
         None => format!("{} alerts are told again.", targets.names.len()),
-    }
+    }))
 }
 
 fn run_mute(
-    desk: &mut Desk<'_>,
+    house: &mut HouseCtx<'_>,
     invocation: &Invocation,
     targets: &Targets,
-    (span, reason): (Duration, String),
-) -> String {
-    let (now, config, by) = (desk.env.now, desk.env.config, called(&invocation.caller));
+) -> Result<Text, String> {
+    let (now, config, by) = (house.env.now, house.env.config, called(&invocation.caller));
+    let (span, reason) = span_and_reason(config, now, &invocation.args[targets.count..])?;
     let mut last = String::new();
     for name in &targets.names {
-        last = match known(desk, name) {
+        last = match known(house, name) {
             Known::No(near) => {
                 let near = did_you_mean(near);
                 format!("There is no alert {name}; nothing was muted.{near}")
             }
             is_known => {
-                desk.alerts
-                    .mute(now, name, span, (&by, &reason), desk.env.state);
+                house
+                    .alerts
+                    .mute(now, name, span, (&by, &reason), house.env.state);
                 let (what, they) = match &**name {
                     book::ALL => ("All alerts are".to_owned(), "They are"),
                     name => (format!("{name} is"), "It is"),
@@ -220,15 +247,35 @@ fn run_mute(
                 }
             }
         };
-        desk.audit(invocation, action(invocation, name), &last);
+        house.audit(invocation, action(invocation, name), &last);
     }
-    match targets.only() {
+    Ok(Text::from(match targets.only() {
         Some(_) => last,
         None => {
             let what = format!("{} alerts are", targets.names.len());
             muted_now(config, now, (&what, "They are"), span, &targets.words)
         }
-    }
+    }))
+}
+
+fn run_why(
+    house: &mut HouseCtx<'_>,
+    _invocation: &Invocation,
+    targets: &Targets,
+) -> Result<Text, String> {
+    let (now, config) = (house.env.now, house.env.config);
+    let name = &targets.names[0];
+    let Some(entry) = house.alerts.get(name) else {
+        return Ok(why_not(house, name));
+    };
+    let rule = entry.rule.or_else(|| Some((house.rule)(name)?.0));
+    Ok(why(
+        house.alerts,
+        house.notifier,
+        config,
+        now,
+        (entry, rule),
+    ))
 }
 
 fn muted_now(
@@ -246,7 +293,7 @@ fn muted_now(
 }
 
 fn action(invocation: &Invocation, name: &str) -> String {
-    format!("alert.{}:{name}", invocation.command)
+    format!("alert.{}:{name}", invocation.spec.name)
 }
 
 fn called(caller: &Caller) -> String {
@@ -421,15 +468,15 @@ enum Known {
     No(Option<String>),
 }
 
-fn known(desk: &Desk<'_>, name: &str) -> Known {
-    let is_muted = desk.alerts.mutes().any(|(muted, _)| muted == name);
-    if name == book::ALL || is_muted || desk.alerts.get(name).is_some() {
+fn known(house: &HouseCtx<'_>, name: &str) -> Known {
+    let is_muted = house.alerts.mutes().any(|(muted, _)| muted == name);
+    if name == book::ALL || is_muted || house.alerts.get(name).is_some() {
         return Known::Yes;
     }
-    if (desk.rule)(name).is_some() {
+    if (house.rule)(name).is_some() {
         return Known::Yes;
     }
-    let rules = (desk.rules)();
+    let rules = (house.rules)();
     let split = |name| str::split_once(name, ':');
     let kind = split(name).map(|(kind, _)| kind);
     let is_rule = |kind| {
@@ -450,25 +497,25 @@ fn did_you_mean(near: Option<String>) -> String {
 }
 
 /// `/why` of an alert that is not in the book.
-fn why_not(desk: &Desk<'_>, name: &str) -> Text {
-    let (config, now) = (desk.env.config, desk.env.now);
-    if let Known::No(near) = known(desk, name) {
+fn why_not(house: &HouseCtx<'_>, name: &str) -> Text {
+    let (config, now) = (house.env.config, house.env.now);
+    if let Known::No(near) = known(house, name) {
         return Text::from(format!("There is no alert {name}.{}", did_you_mean(near)));
     }
-    let rule = (desk.rule)(name);
-    let values = rule.map_or_else(Vec::new, |(_, unit)| last_values(desk, name, unit));
+    let rule = (house.rule)(name);
+    let values = rule.map_or_else(Vec::new, |(_, unit)| last_values(house, name, unit));
     let mut out = vec![match values.is_empty() {
         true => format!("{name} is ok, or has not been judged yet."),
         false => format!("{name} is ok."),
     }];
     out.extend(rule.map(|(rule, unit)| format!("rule: {}", rule.in_words(unit))));
-    out.extend(what_holds(desk.alerts, desk.notifier, config, now, name));
+    out.extend(what_holds(house.alerts, house.notifier, config, now, name));
     with_values(&out, &values)
 }
 
 /// The last values that the history has of what an alert judges, as lines.
-fn last_values(desk: &Desk<'_>, name: &str, unit: &str) -> Vec<String> {
-    let (config, now) = (desk.env.config, desk.env.now);
+fn last_values(house: &HouseCtx<'_>, name: &str, unit: &str) -> Vec<String> {
+    let (config, now) = (house.env.config, house.env.now);
     let Some(series) = history::of_alert(name) else {
         return Vec::new();
     };
@@ -478,7 +525,7 @@ fn last_values(desk: &Desk<'_>, name: &str, unit: &str) -> Vec<String> {
         to: now.wall,
         points: book::MAX_SAMPLES as u32,
     };
-    let curves = desk.history.recall(now, &query);
+    let curves = house.history.recall(now, &query);
     // Of a device that answers, the alert of its silence has only the power.
     let curve = curves.iter().find(|curve| curve.unit.symbol() == unit);
     let lines = curve.into_iter().flat_map(|curve| {

@@ -1,10 +1,10 @@
 //! What the commands of the house itself see.
 
-use super::access::Access;
-use super::audit::AuditTail;
-use super::{Answer, ChatEnv, Invocation};
 use crate::alert::notify::Notifier;
 use crate::alert::{AlertBook, Rule};
+use crate::chat::access::Access;
+use crate::chat::audit::AuditTail;
+use crate::chat::{Answer, ChatEnv, Invocation};
 use crate::ctx::Notice;
 use crate::history::History;
 use crate::host::HostView;
@@ -12,7 +12,7 @@ use crate::snapshot::Snapshot;
 use crate::time::Now;
 
 /// What general, access and alert commands work with. Lent by the core for one command.
-pub struct Desk<'a> {
+pub struct HouseCtx<'a> {
     /// The turn.
     pub env: ChatEnv<'a>,
     /// The rights in force.
@@ -39,7 +39,7 @@ pub struct Desk<'a> {
     pub host: Option<&'a HostView>,
 }
 
-impl Desk<'_> {
+impl HouseCtx<'_> {
     /// Answers an invocation.
     pub fn answer(&mut self, invocation: &Invocation, answer: Answer) {
         self.env.notices.push(Notice::Answer {
@@ -59,22 +59,12 @@ impl Desk<'_> {
 
     /// Answers with how the command is to be written, after what was wrong (may be empty).
     pub fn usage(&mut self, invocation: &Invocation, wrong: &str) {
-        let spec = self
-            .env
-            .specs
-            .iter()
-            .find(|spec| spec.name == invocation.command);
         let mut line = String::new();
         if !wrong.is_empty() {
             line.push_str(wrong);
             line.push('\n');
         }
-        if let Some(spec) = spec {
-            line.push_str(&format!("usage: /{} {}", spec.name, spec.usage));
-            if !spec.example.is_empty() {
-                line = format!("{} — for example {}", line.trim_end(), spec.example);
-            }
-        }
+        line.push_str(&invocation.spec.written_usage());
         self.answer(invocation, Answer::text(line));
     }
 }

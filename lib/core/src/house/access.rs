@@ -1,118 +1,118 @@
 //! Rights in chat: `/grant /revoke /permissions /audit`.
 
-use super::access::{Entry, What};
-use super::audit::AuditTail;
-use super::desk::Desk;
-use super::{Address, Answer, Arg, Caller, Invocation, ReplyTo, Role, Spec, Subject};
+use super::{Command, HouseCtx};
+use crate::chat::access::{Entry, What};
+use crate::chat::audit::AuditTail;
+use crate::chat::{Address, Answer, Caller, Invocation, ReplyTo, Role, Spec, Subject};
 use crate::ctx::Notice;
 use crate::text::Text;
 use crate::time::{Now, Wall, Zone};
 use std::time::Duration;
 
 /// The rows.
-pub(super) const SPECS: &[Spec] = &[
-    Spec {
-        name: "grant",
-        usage: "<who> <role or action:target> [until]",
-        help: "let somebody look, act or grant",
-        example: "/grant telegram:42 operator 8h",
-        role: Role::Owner,
-        action: None,
-        arg: Arg::Free,
-        changes_state: true,
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        spec: Spec {
+            name: "grant",
+            usage: "<who> <role or action:target> [until]",
+            help: "let somebody look, act or grant",
+            example: "/grant telegram:42 operator 8h",
+            role: Role::Owner,
+            action: None,
+            arg: None,
+            changes_state: true,
+        },
+        run: |house, invocation| grant(house, invocation, &words(invocation)),
     },
-    Spec {
-        name: "revoke",
-        usage: "<who> [role or action:target]",
-        help: "take a right, or all of them, from somebody",
-        example: "/revoke telegram:42 power.reset:alpha",
-        role: Role::Owner,
-        action: None,
-        arg: Arg::Free,
-        changes_state: true,
+    Command {
+        spec: Spec {
+            name: "revoke",
+            usage: "<who> [role or action:target]",
+            help: "take a right, or all of them, from somebody",
+            example: "/revoke telegram:42 power.reset:alpha",
+            role: Role::Owner,
+            action: None,
+            arg: None,
+            changes_state: true,
+        },
+        run: |house, invocation| revoke(house, invocation, &words(invocation)),
     },
-    Spec {
-        name: "permissions",
-        usage: "[who | check <who> <command> [target] [in <chat>]]",
-        help: "who may do what, and which rule says so",
-        example: "/permissions check 42 reset alpha",
-        role: Role::Owner,
-        action: None,
-        arg: Arg::Free,
-        changes_state: false,
+    Command {
+        spec: Spec {
+            name: "permissions",
+            usage: "[who | check <who> <command> [target] [in <chat>]]",
+            help: "who may do what, and which rule says so",
+            example: "/permissions check 42 reset alpha",
+            role: Role::Owner,
+            action: None,
+            arg: None,
+            changes_state: false,
+        },
+        run: |house, invocation| permissions(house, invocation, &words(invocation)),
     },
-    Spec {
-        name: "audit",
-        usage: "[n]",
-        help: "who did what, where, with what result",
-        example: "/audit 20",
-        role: Role::Owner,
-        action: None,
-        arg: Arg::Free,
-        changes_state: false,
+    Command {
+        spec: Spec {
+            name: "audit",
+            usage: "[n]",
+            help: "who did what, where, with what result",
+            example: "/audit 20",
+            role: Role::Owner,
+            action: None,
+            arg: None,
+            changes_state: false,
+        },
+        run: |house, invocation| audit(house, invocation, &words(invocation)),
     },
 ];
 
-/// Runs one of them.
-pub(super) fn run(desk: &mut Desk<'_>, invocation: &Invocation) -> bool {
-    let args: Vec<&str> = invocation.args.iter().map(String::as_str).collect();
-    match (invocation.command, args.as_slice()) {
-        ("grant", args) | ("permissions", ["grant", args @ ..]) => grant(desk, invocation, args),
-        ("revoke", args) | ("permissions", ["revoke", args @ ..]) => revoke(desk, invocation, args),
-        ("permissions", ["block", who]) => keep_away(desk, invocation, who, true),
-        ("permissions", ["ignore", who]) => keep_away(desk, invocation, who, false),
-        ("permissions", ["check", args @ ..]) => check(desk, invocation, args),
-        ("permissions", args) => permissions(desk, invocation, args),
-        ("audit", args) => audit(desk, invocation, args),
-        _ => return false,
-    }
-    true
+fn words(invocation: &Invocation) -> Vec<&str> {
+    invocation.args.iter().map(String::as_str).collect()
 }
 
-fn grant(desk: &mut Desk<'_>, invocation: &Invocation, args: &[&str]) {
+fn grant(house: &mut HouseCtx<'_>, invocation: &Invocation, args: &[&str]) {
     let (who, right, until) = match args {
         [who, right] => (who, right, None),
         [who, right, until] => (who, right, Some(*until)),
         [who, right, word, until] if *word == "until" => (who, right, Some(*until)),
-        _ => return desk.usage(invocation, ""),
+        _ => return house.usage(invocation, ""),
     };
-    let zone = &desk.env.config.notify.timezone;
+    let zone = &house.env.config.notify.timezone;
     let parsed = subject(who).and_then(|who| {
         let until = until
-            .map(|text| parse_until(text, desk.env.now, zone))
+            .map(|text| parse_until(text, house.env.now, zone))
             .transpose()?;
         Ok((who, parse_right(right)?, until))
     });
     let (who, what, until) = match parsed {
         Ok(parsed) => parsed,
-        Err(wrong) => return desk.usage(invocation, &wrong),
+        Err(wrong) => return house.usage(invocation, &wrong),
     };
     let end = until.map_or_else(String::new, |until| format!(" until {}", until.local(zone)));
     let by = invocation.caller.who.to_string();
-    let outcome = desk
+    let outcome = house
         .access
-        .grant(&who, what.clone(), until, &by, desk.env.state);
+        .grant(&who, what.clone(), until, &by, house.env.state);
     let right = in_words(&what);
     let action = format!("grant {right} to {who}{end}");
     match outcome {
         Ok(()) => {
-            desk.audit(invocation, action, "done");
-            welcome(desk, &who);
-            desk.answer(invocation, Answer::text(format!("{who} has {right}{end}.")));
+            house.audit(invocation, action, "done");
+            welcome(house, &who);
+            house.answer(invocation, Answer::text(format!("{who} has {right}{end}.")));
         }
         Err(why) => {
-            desk.audit(invocation, action, format!("refused ({why})"));
-            desk.answer(invocation, Answer::text(format!("Not granted: {why}.")));
+            house.audit(invocation, action, format!("refused ({why})"));
+            house.answer(invocation, Answer::text(format!("Not granted: {why}.")));
         }
     }
 }
 
 /// Whoever knocked is told that the door is open.
-fn welcome(desk: &mut Desk<'_>, who: &Subject) {
+fn welcome(house: &mut HouseCtx<'_>, who: &Subject) {
     let Subject::Telegram(user) = *who else {
         return;
     };
-    if desk.access.strangers.forget(user, desk.env.state) {
+    if house.access.strangers.forget(user, house.env.state) {
         let to = ReplyTo {
             who: who.clone(),
             address: Caller::in_private(user).address,
@@ -121,32 +121,32 @@ fn welcome(desk: &mut Desk<'_>, who: &Subject) {
             mark: None,
         };
         let answer = Answer::text("You may use this agent now; /help lists what.");
-        desk.env.notices.push(Notice::Answer { to, answer });
+        house.env.notices.push(Notice::Answer { to, answer });
     }
 }
 
 /// Somebody gets no answer any longer, or is at least not asked about again.
-fn keep_away(desk: &mut Desk<'_>, invocation: &Invocation, who: &str, is_block: bool) {
+fn keep_away(house: &mut HouseCtx<'_>, invocation: &Invocation, who: &str, is_block: bool) {
     let user = match subject(who) {
         Ok(Subject::Telegram(user)) => user,
-        Ok(_) => return desk.usage(invocation, "only a person of Telegram can be kept away"),
-        Err(wrong) => return desk.usage(invocation, &wrong),
+        Ok(_) => return house.usage(invocation, "only a person of Telegram can be kept away"),
+        Err(wrong) => return house.usage(invocation, &wrong),
     };
     let who = Subject::Telegram(user);
     if who == invocation.caller.who {
-        return desk.usage(invocation, "that is you");
+        return house.usage(invocation, "that is you");
     }
     let by = invocation.caller.who.to_string();
     let (action, result) = if is_block {
-        let blocked = desk
+        let blocked = house
             .access
-            .grant(&who, What::Blocked, None, &by, desk.env.state);
-        desk.access.strangers.forget(user, desk.env.state);
+            .grant(&who, What::Blocked, None, &by, house.env.state);
+        house.access.strangers.forget(user, house.env.state);
         let done = || format!("{who} gets no answer any longer; /grant lifts that.");
         (format!("block {who}"), blocked.map(|()| done()))
     } else {
-        let now = desk.env.now.wall;
-        desk.access.strangers.ignore(now, user, desk.env.state);
+        let now = house.env.now.wall;
+        house.access.strangers.ignore(now, user, house.env.state);
         (
             format!("ignore {who}"),
             Ok(format!("Nobody is asked about {who} again.")),
@@ -156,78 +156,85 @@ fn keep_away(desk: &mut Desk<'_>, invocation: &Invocation, who: &str, is_block: 
         Ok(text) => (text, "done".to_owned()),
         Err(why) => (format!("Not done: {why}."), format!("refused ({why})")),
     };
-    desk.audit(invocation, action, outcome);
-    desk.answer(invocation, Answer::text(text));
+    house.audit(invocation, action, outcome);
+    house.answer(invocation, Answer::text(text));
 }
 
-fn revoke(desk: &mut Desk<'_>, invocation: &Invocation, args: &[&str]) {
+fn revoke(house: &mut HouseCtx<'_>, invocation: &Invocation, args: &[&str]) {
     let (who, right) = match args {
         [who] => (who, None),
         [who, right] => (who, Some(*right)),
-        _ => return desk.usage(invocation, ""),
+        _ => return house.usage(invocation, ""),
     };
     let parsed = subject(who).and_then(|who| Ok((who, right.map(parse_right).transpose()?)));
     let (who, what) = match parsed {
         Ok(parsed) => parsed,
-        Err(wrong) => return desk.usage(invocation, &wrong),
+        Err(wrong) => return house.usage(invocation, &wrong),
     };
     if who == invocation.caller.who {
         let why = "You cannot take rights from yourself; another owner can.";
-        return desk.answer(invocation, Answer::text(why));
+        return house.answer(invocation, Answer::text(why));
     }
     let by = invocation.caller.who.to_string();
-    desk.access.revoke(&who, what.as_ref(), &by, desk.env.state);
+    house
+        .access
+        .revoke(&who, what.as_ref(), &by, house.env.state);
     let right = what
         .as_ref()
         .map_or_else(|| "every right".to_owned(), in_words);
-    desk.audit(invocation, format!("revoke {right} from {who}"), "done");
+    house.audit(invocation, format!("revoke {right} from {who}"), "done");
     let mut text = Text::from(format!("{who} has lost {right}.\n"));
-    text.append(describe(desk, Some(&who)));
-    desk.answer(invocation, Answer::text(text));
+    text.append(describe(house, Some(&who)));
+    house.answer(invocation, Answer::text(text));
 }
 
-fn permissions(desk: &mut Desk<'_>, invocation: &Invocation, args: &[&str]) {
+fn permissions(house: &mut HouseCtx<'_>, invocation: &Invocation, args: &[&str]) {
     let only = match args {
+        ["grant", args @ ..] => return grant(house, invocation, args),
+        ["revoke", args @ ..] => return revoke(house, invocation, args),
+        ["block", who] => return keep_away(house, invocation, who, true),
+        ["ignore", who] => return keep_away(house, invocation, who, false),
+        ["check", args @ ..] => return check(house, invocation, args),
         [] => None,
         [who] => match subject(who) {
             Ok(who) => Some(who),
-            Err(wrong) => return desk.usage(invocation, &wrong),
+            Err(wrong) => return house.usage(invocation, &wrong),
         },
-        _ => return desk.usage(invocation, ""),
+        _ => return house.usage(invocation, ""),
     };
-    let text = describe(desk, only.as_ref());
-    desk.answer(invocation, Answer::text(text));
+    let text = describe(house, only.as_ref());
+    house.answer(invocation, Answer::text(text));
 }
 
 /// Says whether somebody may run a command, and which rule decides.
-fn check(desk: &mut Desk<'_>, invocation: &Invocation, args: &[&str]) {
+fn check(house: &mut HouseCtx<'_>, invocation: &Invocation, args: &[&str]) {
     let (args, chat) = match args {
         [args @ .., word, chat] if *word == "in" => (args, Some(*chat)),
         args => (args, None),
     };
     let [who, command, target @ ..] = args else {
-        return desk.usage(invocation, "");
+        return house.usage(invocation, "");
     };
     let subjects = subject(who).and_then(|who| Ok((who, chat.map(subject).transpose()?)));
     let (who, chat) = match subjects {
         Ok(subjects) => subjects,
-        Err(wrong) => return desk.usage(invocation, &wrong),
+        Err(wrong) => return house.usage(invocation, &wrong),
     };
     let command = command.trim_start_matches('/');
-    let Some(spec) = desk.env.specs.iter().find(|spec| spec.name == command) else {
-        return desk.usage(invocation, &format!("there is no command /{command}"));
+    let Some(spec) = house.env.specs.iter().find(|spec| spec.name == command) else {
+        return house.usage(invocation, &format!("there is no command /{command}"));
     };
     let target = target.join(" ");
     let mut names = match target.as_str() {
         "" => Vec::new(),
-        target => (desk.env.complete)(spec.arg, target),
+        target => (spec.arg).map_or_else(Vec::new, |kind| house.env.names.complete(kind, target)),
     };
     if names.len() != 1 {
         names = vec![target];
     }
     let target = names.pop().filter(|target| !target.is_empty());
-    let decision = desk.access.decide(
-        desk.env.now.wall,
+    let decision = house.access.decide(
+        house.env.now.wall,
         &imagined(&who, chat.as_ref()),
         spec,
         target.as_deref(),
@@ -239,7 +246,7 @@ fn check(desk: &mut Desk<'_>, invocation: &Invocation, args: &[&str]) {
     };
     let target = target.map_or_else(String::new, |target| format!(" {target}"));
     let text = format!("{who} {may} /{command}{target}: {}.", decision.because());
-    desk.answer(invocation, Answer::text(text));
+    house.answer(invocation, Answer::text(text));
 }
 
 /// Somebody as if speaking in that chat, or in private; for a chat, whoever speaks there without a right of their own.
@@ -264,15 +271,15 @@ fn imagined(who: &Subject, chat: Option<&Subject>) -> Caller {
     }
 }
 
-fn describe(desk: &Desk<'_>, only: Option<&Subject>) -> Text {
-    let zone = &desk.env.config.notify.timezone;
+fn describe(house: &HouseCtx<'_>, only: Option<&Subject>) -> Text {
+    let zone = &house.env.config.notify.timezone;
     let mut text = Text::new();
-    for (who, entries) in desk.access.list(only) {
+    for (who, entries) in house.access.list(only) {
         text = text.code(who.to_string());
         for (entry, is_file) in entries {
             text = text.plain(format!(
                 "\n  {}",
-                entry_line(&entry, is_file, desk.env.now, zone)
+                entry_line(&entry, is_file, house.env.now, zone)
             ));
         }
         text = text.line();
@@ -298,25 +305,25 @@ fn entry_line(entry: &Entry, is_file: bool, now: Now, zone: &Zone) -> String {
     format!("{} ({from}{until})", in_words(&entry.what))
 }
 
-fn audit(desk: &mut Desk<'_>, invocation: &Invocation, args: &[&str]) {
+fn audit(house: &mut HouseCtx<'_>, invocation: &Invocation, args: &[&str]) {
     let count = match args {
         [] => Some(10),
         [count] => count.parse().ok(),
         _ => None,
     };
     let Some(count) = count.filter(|count| (1..=AuditTail::CAPACITY).contains(count)) else {
-        return desk.usage(
+        return house.usage(
             invocation,
             &format!("n is a number from 1 to {}", AuditTail::CAPACITY),
         );
     };
-    let lines: Vec<&str> = desk.audit.newest(count).collect();
+    let lines: Vec<&str> = house.audit.newest(count).collect();
     let text = if lines.is_empty() {
         Text::from("Nothing has been done yet.")
     } else {
         Text::from(lines.join("\n"))
     };
-    desk.answer(invocation, Answer::text(text));
+    house.answer(invocation, Answer::text(text));
 }
 
 /// Reads a subject; a bare number is a Telegram user, a negative one a Telegram chat.

@@ -1,60 +1,64 @@
 //! The commands that everybody begins with: `/start /help /id /status /plugins /version`.
 
-use super::desk::Desk;
-use super::{Address, Answer, Arg, Invocation, Role, Spec, Subject};
+use super::{Command, HouseCtx};
 use crate::alert::AlertState;
+use crate::chat::{Address, Answer, Invocation, Role, Spec, Subject};
 use crate::host::{Bytes, FileSystem, HostView, SensorKind};
 use crate::snapshot::{PduState, Snapshot, SumView};
 use crate::text::Text;
 use crate::time::Human;
 
 /// The rows.
-pub(super) const SPECS: &[Spec] = &[
-    row(
-        "start",
-        "",
-        "what this agent can do for you",
-        "/start",
-        Role::Anyone,
-    ),
-    row(
-        "help",
-        "[command]",
-        "the commands, or one of them with an example",
-        "/help reset",
-        Role::Anyone,
-    ),
-    row(
-        "id",
-        "",
-        "your id and this chat's, for the configuration",
-        "/id",
-        Role::Anyone,
-    ),
-    row(
-        "status",
-        "",
-        "host, power, alerts and plugins on one screen",
-        "/status",
-        Role::Viewer,
-    ),
-    row("plugins", "", "what runs", "/plugins", Role::Viewer),
-    row(
-        "version",
-        "",
-        "the version of the agent",
-        "/version",
-        Role::Viewer,
-    ),
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        spec: spec(
+            ["start", "", "/start"],
+            "what this agent can do for you",
+            Role::Anyone,
+        ),
+        run: |house, invocation| tell(house, invocation, start),
+    },
+    Command {
+        spec: spec(
+            ["help", "[command]", "/help reset"],
+            "the commands, or one of them with an example",
+            Role::Anyone,
+        ),
+        run: |house, invocation| tell(house, invocation, help),
+    },
+    Command {
+        spec: spec(
+            ["id", "", "/id"],
+            "your id and this chat's, for the configuration",
+            Role::Anyone,
+        ),
+        run: |house, invocation| tell(house, invocation, id),
+    },
+    Command {
+        spec: spec(
+            ["status", "", "/status"],
+            "host, power, alerts and plugins on one screen",
+            Role::Viewer,
+        ),
+        run: |house, invocation| tell(house, invocation, status),
+    },
+    Command {
+        spec: spec(["plugins", "", "/plugins"], "what runs", Role::Viewer),
+        run: |house, invocation| tell(house, invocation, plugins),
+    },
+    Command {
+        spec: spec(
+            ["version", "", "/version"],
+            "the version of the agent",
+            Role::Viewer,
+        ),
+        run: |house, invocation| tell(house, invocation, version),
+    },
 ];
 
-const fn row(
-    name: &'static str,
-    usage: &'static str,
-    help: &'static str,
-    example: &'static str,
-    role: Role,
-) -> Spec {
+/// A specification from its name, usage and example.
+const fn spec(words: [&'static str; 3], help: &'static str, role: Role) -> Spec {
+    let [name, usage, example] = words;
     Spec {
         name,
         usage,
@@ -62,39 +66,35 @@ const fn row(
         example,
         role,
         action: None,
-        arg: Arg::Free,
+        arg: None,
         changes_state: false,
     }
 }
 
-/// Runs one of them.
-pub(super) fn run(desk: &mut Desk<'_>, invocation: &Invocation) -> bool {
-    let text = match invocation.command {
-        "start" => start(desk, invocation),
-        "help" => help(desk, invocation),
-        "id" => id(invocation),
-        "status" => status(desk),
-        "plugins" => plugins(desk),
-        "version" => Text::from(concat!("rackwarden ", env!("CARGO_PKG_VERSION"))),
-        _ => return false,
-    };
-    desk.answer(invocation, Answer::text(text));
-    true
+type Words = fn(&HouseCtx<'_>, &Invocation) -> Text;
+
+fn tell(house: &mut HouseCtx<'_>, invocation: &Invocation, words: Words) {
+    let text = words(house, invocation);
+    house.answer(invocation, Answer::text(text));
 }
 
-fn start(desk: &Desk<'_>, invocation: &Invocation) -> Text {
+fn version(_house: &HouseCtx<'_>, _invocation: &Invocation) -> Text {
+    Text::from(concat!("rackwarden ", env!("CARGO_PKG_VERSION")))
+}
+
+fn start(house: &HouseCtx<'_>, invocation: &Invocation) -> Text {
     let mut text = Text::new()
         .plain("This is rackwarden on ")
-        .bold(&*desk.env.config.name)
+        .bold(&*house.env.config.name)
         .plain(".");
-    let now = desk.env.now.wall;
+    let now = house.env.now.wall;
     let caller = &invocation.caller;
-    match desk.access.role(now, caller) {
+    match house.access.role(now, caller) {
         Some(role) => text.push(
             crate::text::Style::Plain,
             format!(" You are {} here. You may use:", role.name()),
         ),
-        None if desk.access.knows(now, caller) => {
+        None if house.access.knows(now, caller) => {
             text.push(crate::text::Style::Plain, " You may use:");
         }
         None => text.push(
@@ -102,7 +102,7 @@ fn start(desk: &Desk<'_>, invocation: &Invocation) -> Text {
             " It does not know you yet. Give its owner the id that /id shows; until then you may use:",
         ),
     }
-    text.append(list(desk, invocation));
+    text.append(list(house, invocation));
     if !caller.is_private {
         text.push(
             crate::text::Style::Plain,
@@ -112,14 +112,14 @@ fn start(desk: &Desk<'_>, invocation: &Invocation) -> Text {
     text
 }
 
-fn help(desk: &Desk<'_>, invocation: &Invocation) -> Text {
+fn help(house: &HouseCtx<'_>, invocation: &Invocation) -> Text {
     let Some(wanted) = invocation.arg(0) else {
         let mut text = Text::new().plain("You may use:");
-        text.append(list(desk, invocation));
+        text.append(list(house, invocation));
         return text.plain("\nNames may be shortened as long as they are unique.");
     };
     let wanted = wanted.trim_start_matches('/').to_ascii_lowercase();
-    let allowed = allowed(desk, invocation);
+    let allowed = allowed(house, invocation);
     let found: Vec<&&Spec> = match allowed.iter().find(|spec| spec.name == wanted) {
         Some(exact) => vec![exact],
         None => allowed
@@ -154,26 +154,27 @@ fn one(spec: &Spec) -> Text {
     text.plain(needs)
 }
 
-fn list(desk: &Desk<'_>, invocation: &Invocation) -> Text {
+fn list(house: &HouseCtx<'_>, invocation: &Invocation) -> Text {
     let mut text = Text::new();
-    for spec in allowed(desk, invocation) {
+    for spec in allowed(house, invocation) {
         let usage = format!("\n/{} {}", spec.name, spec.usage);
         text = text.plain(format!("{} — {}", usage.trim_end(), spec.help));
     }
     text
 }
 
-fn allowed(desk: &Desk<'_>, invocation: &Invocation) -> Vec<&'static Spec> {
-    let now = desk.env.now.wall;
+fn allowed(house: &HouseCtx<'_>, invocation: &Invocation) -> Vec<&'static Spec> {
+    let now = house.env.now.wall;
     let may = |spec: &&&'static Spec| {
-        desk.access
+        house
+            .access
             .decide(now, &invocation.caller, spec, None)
             .is_allowed()
     };
-    desk.env.specs.iter().filter(may).copied().collect()
+    house.env.specs.iter().filter(may).copied().collect()
 }
 
-fn id(invocation: &Invocation) -> Text {
+fn id(_house: &HouseCtx<'_>, invocation: &Invocation) -> Text {
     let caller = &invocation.caller;
     let mut text = Text::new().plain("You: ").code(caller.who.to_string());
     if let Address::Telegram { chat, .. } = caller.address {
@@ -188,25 +189,25 @@ fn id(invocation: &Invocation) -> Text {
     text
 }
 
-fn plugins(desk: &Desk<'_>) -> Text {
-    if desk.plugins.is_empty() {
+fn plugins(house: &HouseCtx<'_>, _invocation: &Invocation) -> Text {
+    if house.plugins.is_empty() {
         return Text::from("No plugin runs: the configuration names none.");
     }
-    Text::from(format!("Running: {}", desk.plugins.join(", ")))
+    Text::from(format!("Running: {}", house.plugins.join(", ")))
 }
 
-fn status(desk: &Desk<'_>) -> Text {
-    let snapshot = desk.snapshot;
-    let up = desk.env.now.mono.since(desk.started.mono);
+fn status(house: &HouseCtx<'_>, _invocation: &Invocation) -> Text {
+    let snapshot = house.snapshot;
+    let up = house.env.now.mono.since(house.started.mono);
     let mut text = Text::new()
-        .bold(&*desk.env.config.name)
+        .bold(&*house.env.config.name)
         .plain(format!(", up {}\n", Human(up)));
-    if let Some(host) = desk.host {
+    if let Some(host) = house.host {
         text = text.plain(host_lines(host));
     }
     text = power(text, snapshot);
     text = alerts(text, snapshot);
-    let plugins = match desk.plugins {
+    let plugins = match house.plugins {
         [] => "none".to_owned(),
         names => names.join(", "),
     };
