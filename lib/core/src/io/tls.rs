@@ -2,15 +2,12 @@
 //! system's authorities, else those that are built in. A server certificate that stands in `ca_file` itself is
 //! trusted as it is, which is how people run a service of their own with a self-signed one.
 
-mod p256;
-mod provider;
-
 use crate::endpoint::Trust;
 use crate::fault::{Fault, FaultKind};
 use crate::io::names::Names;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
-use rustls::crypto::CryptoProvider;
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
@@ -50,7 +47,7 @@ pub(super) fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>,
 /// # Errors
 /// A file cannot be read or holds no usable certificate or key.
 pub(super) fn trusting(trust: &Trust) -> Result<Arc<ClientConfig>, Fault> {
-    let provider = Arc::new(provider::provider());
+    let provider = Arc::new(ring::default_provider());
     let (roots, own, pin) = match trust {
         Trust::Pin(digest) => (RootCertStore::empty(), Vec::new(), Some(*digest)),
         Trust::Ca(path) | Trust::Client { ca: Some(path), .. } => {
