@@ -1,32 +1,9 @@
-//! Codes and ciphers over the bytes of a message.
+//! Ciphers over the bytes of a message.
 
-use super::{Auth, Key, Privacy, keys};
+use super::{Key, Privacy};
 use aes::cipher::{BlockDecryptMut, BlockEncrypt, BlockEncryptMut, KeyInit, KeyIvInit};
 use aes::{Aes128Enc, Aes192Enc, Aes256Enc};
 use des::Des;
-
-/// The longest block of a digest (FIPS 180-4: SHA-384, SHA-512).
-const MAX_BLOCK: usize = 128;
-
-/// The code of a message that is given in pieces (RFC 2104); `code_len` bytes of it count. One for all digests, where a
-/// generic one would be six. Keys are digests, so they are never longer than a block.
-pub(super) fn code(auth: Auth, key: &Key, pieces: [&[u8]; 3]) -> Key {
-    let block_len = match auth {
-        Auth::Md5 | Auth::Sha1 | Auth::Sha224 | Auth::Sha256 => 64,
-        Auth::Sha384 | Auth::Sha512 => MAX_BLOCK,
-    };
-    let padded = |byte: u8| {
-        let mut block = [byte; MAX_BLOCK];
-        for (place, byte) in block.iter_mut().zip(key.as_bytes()) {
-            *place ^= byte;
-        }
-        block
-    };
-    let (inner, outer) = (padded(0x36), padded(0x5c));
-    let [first, second, third] = pieces;
-    let digest = keys::hash(auth, &[&inner[..block_len], first, second, third]);
-    keys::hash(auth, &[&outer[..block_len], digest.as_bytes()])
-}
 
 /// What goes into a cipher besides the key: the engine's clock and the salt of the message.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,8 @@
 //! From a password to the keys of one engine (RFC 3414 section 2.6 and A.2), and how a short key becomes a long one.
 
 use super::{Auth, Privacy, Usm};
+use hmac::digest::KeyInit;
+use hmac::{Hmac, Mac};
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
@@ -131,6 +133,27 @@ fn hash_with<D: Digest>(parts: &[&[u8]]) -> Key {
         digest.update(part);
     }
     Key::new(&digest.finalize())
+}
+
+/// The code of a message that is given in pieces (RFC 2104), at its full length.
+pub(super) fn code(auth: Auth, key: &Key, pieces: [&[u8]; 3]) -> Key {
+    match auth {
+        Auth::Md5 => code_with::<Hmac<Md5>>(key, pieces),
+        Auth::Sha1 => code_with::<Hmac<Sha1>>(key, pieces),
+        Auth::Sha224 => code_with::<Hmac<Sha224>>(key, pieces),
+        Auth::Sha256 => code_with::<Hmac<Sha256>>(key, pieces),
+        Auth::Sha384 => code_with::<Hmac<Sha384>>(key, pieces),
+        Auth::Sha512 => code_with::<Hmac<Sha512>>(key, pieces),
+    }
+}
+
+fn code_with<M: Mac + KeyInit>(key: &Key, pieces: [&[u8]; 3]) -> Key {
+    let mac = <M as Mac>::new_from_slice(key.as_bytes());
+    let mut mac = mac.expect("a key of any length");
+    for piece in pieces {
+        mac.update(piece);
+    }
+    Key::new(&mac.finalize().into_bytes())
 }
 
 /// Makes a localised key as long as the cipher wants it.

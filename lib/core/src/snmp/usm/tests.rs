@@ -1,4 +1,4 @@
-use super::crypt::{self, Start};
+use super::crypt::Start;
 use super::*;
 use crate::rng::Rng;
 use crate::snmp::message::Draft;
@@ -109,7 +109,7 @@ fn codes_are_those_of_rfc_2202_and_rfc_4231() {
             "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea2505549758bf75c05a994a6d034f65f8f0e6fd",
         ),
     ] {
-        let code = crypt::code(auth, &Key::new(b"Jefe"), [&text[..9], &text[9..], &[]]);
+        let code = keys::code(auth, &Key::new(b"Jefe"), [&text[..9], &text[9..], &[]]);
         assert_eq!(&code.as_bytes()[..auth.code_len()], hex(want), "{auth:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! The message of SNMPv3 (RFC 3412 section 6) with the parameters of the security model (RFC 3414 section 2.4) around a
 //! scoped PDU. As strict as the other envelope, and bytes behind the message are ignored there as well.
 
-use super::{Auth, Keys, Level, crypt};
+use super::{Auth, Keys, Level, crypt, keys};
 use crate::secret::constant_time_eq;
 use crate::snmp::ber::{self, Malformed, Reader};
 use crate::snmp::message::{Draft, RawPdu};
@@ -139,7 +139,7 @@ pub fn seal(
     }
     if let Some((auth, key)) = auth {
         let message = out.get(from..).unwrap_or_default();
-        let code = crypt::code(*auth, key, [message, &[], &[]]);
+        let code = keys::code(*auth, key, [message, &[], &[]]);
         if let (Some(place), Some(code)) = (
             out.get_mut(code_at..code_at + code_len),
             code.as_bytes().get(..code_len),
@@ -286,7 +286,7 @@ impl<'a> RawV3<'a> {
         let (Some(zeros), [before, behind]) = (zeros.get(..auth.code_len()), self.around) else {
             return false;
         };
-        let code = crypt::code(auth, key, [before, zeros, behind]);
+        let code = keys::code(auth, key, [before, zeros, behind]);
         self.code.len() == zeros.len()
             && code
                 .as_bytes()
