@@ -10,14 +10,16 @@
 /// assert_eq!(nearest("xyzzy", ["name", "address"]), None);
 /// ```
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let word: Vec<char> = word.to_lowercase().chars().take(MAX_LENGTH).collect();
+    let word: String = word.to_lowercase().chars().take(MAX_LENGTH).collect();
+    let length = word.chars().count();
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates {
-        let letters: Vec<char> = candidate.to_lowercase().chars().take(MAX_LENGTH).collect();
+        let letters: String = candidate.to_lowercase().chars().take(MAX_LENGTH).collect();
+        let letters_length = letters.chars().count();
         let distance = distance(&word, &letters);
-        let allowed = 1 + word.len().min(letters.len()) / 3;
-        let is_start = word.len() >= 3 && letters.starts_with(&word);
-        let is_near = is_start || (distance <= allowed && distance < letters.len());
+        let allowed = 1 + length.min(letters_length) / 3;
+        let is_start = length >= 3 && letters.starts_with(&word);
+        let is_near = is_start || (distance <= allowed && distance < letters_length);
         let is_nearer = best.is_none_or(|(nearest, _)| distance < nearest);
         if is_near && is_nearer {
             best = Some((distance, candidate));
@@ -30,7 +32,8 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 const MAX_LENGTH: usize = 64;
 
 /// Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours.
-fn distance(a: &[char], b: &[char]) -> usize {
+pub(crate) fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let width = b.len() + 1;
     let mut before_last = vec![0; width];
     let mut last: Vec<usize> = (0..width).collect();
@@ -74,9 +77,8 @@ mod tests {
     #[test]
     fn distances_are_symmetric_and_bounded_by_length() {
         for (a, b, want) in [("", "abc", 3), ("abc", "acb", 1), ("kitten", "sitting", 3)] {
-            let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-            assert_eq!(distance(&a, &b), want);
-            assert_eq!(distance(&b, &a), want);
+            assert_eq!(distance(a, b), want);
+            assert_eq!(distance(b, a), want);
         }
     }
 }
