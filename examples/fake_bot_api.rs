@@ -7,7 +7,8 @@
 //! Point `[telegram] api_url` and `token` at what it prints. Each line that is typed is a message of user 1 in
 //! a private chat; `press LABEL` presses the newest button with that label.
 
-#[path = "../tests/support/bot_api.rs"]
+#[path = "../tests/it/bot_api.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
 mod bot_api;
 
 use bot_api::{BotApi, Message, TOKEN};

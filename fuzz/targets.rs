@@ -1,4 +1,4 @@
-//! What is fuzzed: one plain function for each kind of bytes from outside, with its seeds. `tests/fuzz.rs` drives them
+//! What is fuzzed: one plain function for each kind of bytes from outside, with its seeds. `tests/it/fuzz.rs` drives them
 //! with seeded mutations, `fuzz/run` with cargo-fuzz. None may panic, loop, or take memory without bound.
 #![allow(
     dead_code,

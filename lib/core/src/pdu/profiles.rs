@@ -7,7 +7,7 @@ use crate::small::SmallMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Those that come with the agent, the specific before the generic. A new one is one file, one line here, and
-/// `docs/devices.md` written anew (`lib/core/tests/devices.rs`).
+/// `docs/devices.md` written anew (`lib/core/tests/it/devices.rs`).
 const BUILTIN: &[&str] = &[
     include_str!("../../../pdu/profiles/apc-rpdu2.toml"),
     include_str!("../../../pdu/profiles/apc-rpdu.toml"),

@@ -1,6 +1,6 @@
 //! What is easy to get wrong with CyberPower's, and with Tripp Lite's: PDUs and UPSs share a sysObjectID.
 
-use crate::agent::{Agent, oid};
+use super::agent::{Agent, oid};
 use rackwarden_core::pdu::Kind;
 use rackwarden_core::pdu::identify::Options;
 use rackwarden_core::snmp::Value;

@@ -1,6 +1,6 @@
 //! What is easy to get wrong with Enlogic's, and those that others sell (APC, Panduit, HPE), and with generic MIBs.
 
-use crate::agent::{Agent, oid};
+use super::agent::{Agent, oid};
 use rackwarden_core::pdu::Kind;
 use rackwarden_core::pdu::identify::Options;
 use rackwarden_core::snmp::{Value, VarBind};

@@ -1,4 +1,4 @@
-//! `docs/devices.md` is written from the profiles. `UPDATE_EXPECT=1 cargo test -p rackwarden-core --test devices` writes it anew.
+//! `docs/devices.md` is written from the profiles. `UPDATE_EXPECT=1 cargo test -p rackwarden-core --test it devices` writes it anew.
 #![expect(clippy::disallowed_methods, reason = "a test reads its golden file")]
 
 use rackwarden_core::pdu::profile::{Field, Head, Part, Profile, Quantity, RowKind};
@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 const BEFORE: &str = "\
 # Devices
 
-What the profiles that come with the agent read. This file is written from them: `UPDATE_EXPECT=1 cargo test -p rackwarden-core --test devices`.
+What the profiles that come with the agent read. This file is written from them: `UPDATE_EXPECT=1 cargo test -p rackwarden-core --test it devices`.
 
 What a device answers decides what is read of it: a model without a meter has no watts, however well its family is known. *Recorded* families are
 proven by recordings of real devices, which the tests play; the others are written from their MIB alone. Other devices can be described in a

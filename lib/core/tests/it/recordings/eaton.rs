@@ -1,6 +1,6 @@
 //! What is easy to get wrong with Eaton's.
 
-use crate::agent::Agent;
+use super::agent::Agent;
 use rackwarden_core::pdu::identify::Options;
 use rackwarden_core::snmp::Value;
 

@@ -1,17 +1,22 @@
-//! The real binary over real sockets: on its own, with simulated devices, and with independent programs.
+//! The real binary over real sockets: on its own, with simulated devices, and with independent programs; the sockets
+//! of the library; the fuzz targets; the rules of the house. One executable, because each links the whole library.
 //!
 //! Tests that need another program are ignored with the reason; `tests/run` gets the programs and runs them.
 
-#[path = "../support/bot_api.rs"]
 mod bot_api;
+mod cli;
 mod descriptors;
 mod device;
 mod discover;
 mod doctor;
+mod fuzz;
 mod host;
+mod http_abuse;
+mod http_descriptors;
 mod kills;
 mod leaks;
 mod lifecycle;
+mod local_socket;
 mod logging;
 mod mail;
 mod monitor;
@@ -23,5 +28,9 @@ mod search;
 mod snmpd;
 mod snmpsim;
 mod snmpv3;
+mod status_server;
 mod support;
 mod systemd;
+mod telegram;
+mod tidy;
+mod unit_file;

@@ -1,6 +1,6 @@
 //! What is easy to get wrong with APC's, and with any agent.
 
-use crate::agent::{Agent, oid};
+use super::agent::{Agent, oid};
 use rackwarden_core::fault::{Fault, FaultKind};
 use rackwarden_core::pdu::Kind;
 use rackwarden_core::pdu::identify::{Identify, Next, Options};

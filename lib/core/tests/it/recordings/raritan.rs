@@ -1,6 +1,6 @@
 //! What is easy to get wrong with Raritan's.
 
-use crate::agent::{Agent, oid};
+use super::agent::{Agent, oid};
 use rackwarden_core::snmp::Value;
 
 const PX2: &str = "1.3.6.1.4.1.13742.6";

@@ -1,6 +1,6 @@
 //! What is easy to get wrong with Server Technology's and Vertiv's.
 
-use crate::agent::Agent;
+use super::agent::Agent;
 use rackwarden_core::pdu::identify::Options;
 
 const SENTRY3: &str = "1.3.6.1.4.1.1718.3";

@@ -1,13 +1,11 @@
 //! The status server on real sockets: ordinary use, and clients that are slow, rude or too many.
 
-mod status_server;
-
+use crate::status_server::{HEALTH, Server};
 use rackwarden_core::config::Listen;
 use rackwarden_core::http::Auth;
 use rackwarden_core::http::sample::Sample;
 use rackwarden_core::io::http_server::bind;
 use rackwarden_core::secret::Secret;
-use status_server::{HEALTH, Server};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 //! Programs of faults: a seed makes some hundred steps, and a runner lets a simulated world live through them.
 
-use crate::oracle::{THINGS, Tape, judge};
+use super::oracle::{THINGS, Tape, judge};
 use rackwarden_core::chat::{Address, Answer, Invocation, Role, Spec};
 use rackwarden_core::config::Config;
 use rackwarden_core::ctx::Ctx;

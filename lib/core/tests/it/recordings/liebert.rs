@@ -1,6 +1,6 @@
 //! What is easy to get wrong with Liebert's, which all have one sysObjectID.
 
-use crate::agent::{Agent, oid};
+use super::agent::{Agent, oid};
 use rackwarden_core::pdu::Kind;
 use rackwarden_core::snmp::Value;
 

@@ -1,6 +1,6 @@
 //! The fuzz targets under seeded mutations of their seeds: the same functions that cargo-fuzz drives for longer.
 
-#[path = "../fuzz/targets.rs"]
+#[path = "../../fuzz/targets.rs"]
 mod targets;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -168,7 +168,7 @@ fn files_of_the_history_never_panic() {
 #[test]
 fn every_target_has_a_program_and_a_test() {
     let this = include_str!("fuzz.rs");
-    let manifest = include_str!("../fuzz/Cargo.toml");
+    let manifest = include_str!("../../fuzz/Cargo.toml");
     for (name, ..) in targets::TARGETS {
         assert!(
             this.contains(&format!("drive(\"{name}\")"))

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-const SAMPLE: &str = include_str!("../systemd/rackwarden.toml");
+const SAMPLE: &str = include_str!("../../systemd/rackwarden.toml");
 
 /// A folder that goes away with the test.
 struct Folder(PathBuf);

@@ -1,4 +1,4 @@
-//! Pictures: some are kept as they were looked at (`tests/charts`; `UPDATE_EXPECT=1` writes them anew), random ones are
+//! Pictures: some are kept as they were looked at (`tests/it/charts`; `UPDATE_EXPECT=1` writes them anew), random ones are
 //! only to be sound.
 #![expect(clippy::disallowed_methods, reason = "a test reads its golden files")]
 
@@ -19,7 +19,7 @@ fn the_pictures_are_as_they_were_looked_at() {
     for (name, chart) in gallery() {
         let png = chart.png();
         let path =
-            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/charts/{name}.png"));
+            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/it/charts/{name}.png"));
         let (size, pixels) = decode(&png);
         assert_eq!(size, chart.size, "{name}");
         assert!(png.len() <= 40_000, "{name}: {} bytes", png.len());

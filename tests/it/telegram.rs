@@ -1,9 +1,6 @@
 //! The agent's core and its HTTP threads against a stand-in for Telegram's Bot API, over real sockets.
 
-#[path = "support/bot_api.rs"]
-mod bot_api;
-
-use bot_api::{BotApi, TOKEN};
+use crate::bot_api::{BotApi, Message, TOKEN};
 use rackwarden_core::chat::{Address, Role, Subject};
 use rackwarden_core::config::{Config, GrantConfig, TelegramConfig};
 use rackwarden_core::core::{Core, Past, Start};
@@ -230,7 +227,7 @@ fn foul_weather_delays_an_answer_and_loses_none() {
                 api.weather("sendMessage", 1, fault);
                 api.post(OWNER, OWNER, "/version");
                 assert!(api.wait_for_calls(PATIENCE, "sendMessage", 2), "{rule}");
-                let is_answer = |message: &bot_api::Message| {
+                let is_answer = |message: &Message| {
                     message.text.starts_with("rackwarden 0")
                         && message.text.contains("(maybe repeated)") == is_marked
                 };

@@ -1,5 +1,4 @@
 //! The status server on a net thread of its own, for the tests that speak to it.
-#![allow(dead_code, reason = "each test uses what it needs")]
 
 use rackwarden_core::config::Listen;
 use rackwarden_core::http::Auth;

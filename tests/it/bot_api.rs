@@ -1,8 +1,6 @@
 //! A stand-in for Telegram's Bot API on loopback: sockets around the library's model of the service, which knows offsets,
 //! long polls, conflicts, limits and error texts. One thread for each connection.
 
-#![allow(dead_code, reason = "each user needs another part of it")]
-
 use rackwarden_core::sim::Weather;
 pub(crate) use rackwarden_core::sim::telegram::Message;
 use rackwarden_core::sim::telegram::{Reply, Service};
