@@ -2,9 +2,9 @@
 
 use super::crc32;
 use rackwarden_core::effect::Ticket;
-use rackwarden_core::event::Event;
 use rackwarden_core::history::{
-    Append, Archive, Cell, File, History, MemoryStorage, Op, Query, Recall, Series, Span, Unit,
+    Append, Archive, Cell, File, History, MemoryStorage, Op, Outcome, Query, Recall, Series, Span,
+    Unit,
 };
 use rackwarden_core::time::{Mono, Now, Wall};
 use std::sync::Arc;
@@ -78,7 +78,8 @@ fn recall(archive: &mut Archive<MemoryStorage>, series: &str) -> bool {
         points: 60,
     };
     let recall = Recall::new(Ticket(1), &query, NOW);
-    let Some(Event::Recalled { result, .. }) = archive.handle(Op::Recall(Box::new(recall))) else {
+    let Some(Outcome::Recalled { result, .. }) = archive.handle(Op::Recall(Box::new(recall)))
+    else {
         panic!("a question without an answer");
     };
     let curves = result.expect("memory can be read");

@@ -22,7 +22,7 @@ use rackwarden_core::config::parse::parse;
 use rackwarden_core::config::{Environment, profile_file};
 use rackwarden_core::core::{Core, Start};
 use rackwarden_core::effect::{Effect, Effects, Ticket};
-use rackwarden_core::event::{Event, HttpResponse};
+use rackwarden_core::event::{Event, HttpResponse, Reply};
 use rackwarden_core::fault::Fault;
 use rackwarden_core::house;
 use rackwarden_core::http::auth::{Auth, Peer};
@@ -527,9 +527,9 @@ pub fn telegram_update(data: &[u8]) {
                     body,
                     date_unix_seconds: None,
                 };
-                Event::Http {
+                Event::Done {
                     ticket: call.ticket,
-                    result: Ok(response),
+                    reply: Reply::Http(Ok(response)),
                 }
             }
             _ => continue,

@@ -5,7 +5,7 @@ use crate::terminal::Terminal;
 use rackwarden_core::config::Config;
 use rackwarden_core::core::{Core, Past, Start};
 use rackwarden_core::effect::{Effect, Effects};
-use rackwarden_core::event::Event;
+use rackwarden_core::event::{Event, Reply};
 use rackwarden_core::fault::{Fault, FaultKind};
 use rackwarden_core::io::clock::Clock;
 use rackwarden_core::io::environment::reason;
@@ -215,9 +215,9 @@ impl Workers {
                 Some(http) => http.send(request),
                 None => {
                     let fault = Fault::new(FaultKind::Unreachable, "no HTTP worker runs");
-                    self.inbox.send(Event::Http {
+                    self.inbox.send(Event::Done {
                         ticket: request.ticket,
-                        result: Err(fault),
+                        reply: Reply::Http(Err(fault)),
                     });
                 }
             },

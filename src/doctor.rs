@@ -7,7 +7,7 @@ use rackwarden_core::chat::{Address, Subject};
 use rackwarden_core::config::{Config, Host, Listen, PduConfig};
 use rackwarden_core::doctor::{self, Finding, Grade};
 use rackwarden_core::effect::{HttpRequest, Ticket};
-use rackwarden_core::event::{Event, HttpResponse};
+use rackwarden_core::event::{Event, HttpResponse, Reply};
 use rackwarden_core::fault::{Fault, FaultKind};
 use rackwarden_core::host::Look;
 use rackwarden_core::io::clock::Clock;
@@ -206,7 +206,10 @@ fn look_at_host(config: &Config) -> Vec<Finding> {
     let host = HostHandle::new(Clock::start(), inbox.clone());
     host.look(Ticket(0), Look::Sample);
     let looked = match inbox.receive(Some(CALL)) {
-        Some(Event::Host { result, .. }) => result,
+        Some(Event::Done {
+            reply: Reply::Host(result),
+            ..
+        }) => result,
         _ => Err(Fault::new(
             FaultKind::Timeout,
             "cannot be looked at in time",
@@ -256,7 +259,10 @@ fn call(config: &Config, request: HttpRequest) -> Result<HttpResponse, Fault> {
         ..request
     });
     match inbox.receive(Some(PATIENCE)) {
-        Some(Event::Http { result, .. }) => result,
+        Some(Event::Done {
+            reply: Reply::Http(result),
+            ..
+        }) => result,
         _ => Err(Fault::new(FaultKind::Timeout, "no answer in time")),
     }
 }

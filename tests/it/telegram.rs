@@ -5,7 +5,7 @@ use rackwarden_core::chat::{Address, Role, Subject};
 use rackwarden_core::config::{Config, GrantConfig, TelegramConfig};
 use rackwarden_core::core::{Core, Past, Start};
 use rackwarden_core::effect::{Effect, Effects};
-use rackwarden_core::event::Event;
+use rackwarden_core::event::{Event, Reply};
 use rackwarden_core::io::clock::Clock;
 use rackwarden_core::io::http_client::{HttpHandle, HttpSettings};
 use rackwarden_core::io::inbox::Inbox;
@@ -86,8 +86,8 @@ fn run(config: Config, mut records: Records, inbox: &Inbox, http: &HttpHandle) -
                     inbox.send(Event::Stored { seq, result });
                 }
                 Effect::Host { ticket, .. } => {
-                    let result = Ok(Box::default());
-                    inbox.send(Event::Host { ticket, result });
+                    let reply = Reply::Host(Ok(Box::default()));
+                    inbox.send(Event::Done { ticket, reply });
                 }
                 _ => {}
             }

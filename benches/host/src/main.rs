@@ -4,7 +4,7 @@
 //! `cargo run --release --manifest-path benches/host/Cargo.toml [ROUNDS]`
 
 use rackwarden_core::effect::Ticket;
-use rackwarden_core::event::Event;
+use rackwarden_core::event::{Event, Reply};
 use rackwarden_core::host::Look;
 use rackwarden_core::io::clock::Clock;
 use rackwarden_core::io::host::{HostHandle, Place, Sampler};
@@ -72,7 +72,11 @@ fn processes(rounds: usize) {
     for round in 0..rounds {
         ours.push(once(|| {
             host.look(Ticket(round as u64), Look::Processes(5));
-            if let Some(Event::Processes { result, .. }) = inbox.receive(None) {
+            if let Some(Event::Done {
+                reply: Reply::Processes(result),
+                ..
+            }) = inbox.receive(None)
+            {
                 count = result.map_or(0, |found| found.count);
             }
         }));

@@ -16,11 +16,11 @@ use crate::chat::{Answer, Asked, Chat, ChatEnv, Invocation, Resumed, Spec};
 use crate::config::Config;
 use crate::ctx::{Ctx, Notice, Tickets};
 use crate::effect::{Effect, Effects, Ticket, earlier};
-use crate::event::Event;
+use crate::event::{Event, Reply};
 use crate::fault::Fault;
 use crate::history::{History, Query};
 use crate::host::{HostView, Look};
-use crate::plugins::{HOUSE, Make, PLUGINS, Plugin, PluginReply};
+use crate::plugins::{HOUSE, Make, PLUGINS, Plugin};
 use crate::rng::Rng;
 use crate::small::SmallMap;
 use crate::snapshot::{Health, Snapshot};
@@ -214,50 +214,11 @@ impl Core {
         match event {
             Event::Timeout => {}
             Event::Snmp(replies) => self.handle_snmp(now, replies, effects),
-            Event::Http { ticket, result } if ticket.owner() == OWNER_CHAT => {
-                let invocations = self.with_chat(now, effects, |chat, env| {
-                    chat.handle_http(env, ticket, result)
-                });
-                self.run_all(now, invocations, effects);
-            }
-            Event::Http { ticket, result } => {
-                self.hand_on(now, ticket, PluginReply::Http(ticket, result), effects)
-            }
-            Event::Mail { ticket, result } => {
-                self.with_chat(now, effects, |chat, env| {
-                    chat.handle_mail(env, ticket, &result)
-                });
-            }
-            Event::Resolved { ticket, result } => {
-                self.hand_on(now, ticket, PluginReply::Resolved(ticket, result), effects);
-            }
+            Event::Done { ticket, reply } => self.handle_done(now, ticket, reply, effects),
             Event::Archived { result, repairs } => {
                 self.handle_archived(now, result, repairs, effects);
             }
             Event::HourLoaded(bytes) => self.history.handle_hour(now, &bytes),
-            Event::Recalled { ticket, result } => {
-                self.hand_on(now, ticket, PluginReply::History(ticket, result), effects);
-            }
-            Event::Worked { ticket, product } => {
-                self.hand_on(now, ticket, PluginReply::Worked(ticket, product), effects)
-            }
-            Event::Host { ticket, result } if ticket.owner() != OWNER_CORE => {
-                self.hand_on(now, ticket, PluginReply::Host(ticket, result), effects);
-            }
-            Event::Processes { ticket, result } => {
-                self.hand_on(now, ticket, PluginReply::Processes(ticket, result), effects);
-            }
-            Event::Host { result, .. } => {
-                let sample = *result.unwrap_or_default();
-                let view = HostView {
-                    at: Some(now.wall),
-                    sample,
-                    ..HostView::default()
-                };
-                self.host = Some((now.mono, view));
-                let invocations = std::mem::take(&mut self.waiting_for_host);
-                self.run_all(now, invocations, effects);
-            }
             Event::Stored { seq, result } => self.handle_stored(now, seq, result, effects),
             Event::Appended(result) => {
                 match &result {
@@ -357,8 +318,9 @@ impl Core {
 
     /// Asks what series were, under a ticket that nobody waits for.
     pub(crate) fn ask_what_was(&mut self, now: Now, query: &Query, effects: &mut Effects) {
-        let mut tickets = Tickets::new(OWNER_CORE, &mut self.next_ticket);
-        self.history.query(now, query, &mut tickets, effects);
+        let ticket = Tickets::new(OWNER_CORE, &mut self.next_ticket).issue();
+        let question = self.history.query(now, ticket, query);
+        effects.push(Effect::ask_history(ticket, question));
     }
 
     /// True once `Event::Stop` has been taken.
@@ -371,12 +333,40 @@ impl Core {
         &self.config
     }
 
+    /// Hands a reply to the owner of its ticket.
+    fn handle_done(&mut self, now: Now, ticket: Ticket, reply: Reply, effects: &mut Effects) {
+        match (ticket.owner(), reply) {
+            (OWNER_CORE, Reply::Host(result)) => {
+                let view = HostView {
+                    at: Some(now.wall),
+                    sample: *result.unwrap_or_default(),
+                    ..HostView::default()
+                };
+                self.host = Some((now.mono, view));
+                let invocations = std::mem::take(&mut self.waiting_for_host);
+                self.run_all(now, invocations, effects);
+            }
+            (OWNER_CORE, _) => {}
+            (OWNER_CHAT, reply) => {
+                let take = |chat: &mut Chat, env: &mut ChatEnv<'_>| chat.handle(env, ticket, reply);
+                let invocations = self.with_chat(now, effects, take);
+                self.run_all(now, invocations, effects);
+            }
+            (owner, reply) => self.with_owner(now, owner, effects, |plugin, ctx| {
+                plugin.handle(ctx, ticket, reply)
+            }),
+        }
+    }
+
+    /// Hands each plugin its part of a batch, which almost always has one owner.
     fn handle_snmp(&mut self, now: Now, replies: Vec<SnmpReply>, effects: &mut Effects) {
         let Some(first) = replies.first().map(|reply| reply.ticket.owner()) else {
             return;
         };
         if replies.iter().all(|reply| reply.ticket.owner() == first) {
-            return self.hand_to(now, first, PluginReply::Snmp(replies), effects);
+            let take =
+                |plugin: &mut dyn Plugin, ctx: &mut Ctx<'_>| plugin.handle_snmp(ctx, replies);
+            return self.with_owner(now, first, effects, take);
         }
         let mut by_owner: SmallMap<u8, Vec<SnmpReply>> = SmallMap::new();
         for reply in replies {
@@ -386,7 +376,9 @@ impl Core {
                 .push(reply);
         }
         for (owner, replies) in by_owner {
-            self.hand_to(now, owner, PluginReply::Snmp(replies), effects);
+            self.with_owner(now, owner, effects, |plugin, ctx| {
+                plugin.handle_snmp(ctx, replies)
+            });
         }
     }
 
@@ -460,7 +452,8 @@ impl Core {
         if self.chat.poll_timeout().is_some_and(|at| at <= now.mono) {
             self.with_chat(now, effects, |chat, env| chat.handle_timeout(env));
         }
-        self.history.handle_timeout(now, effects);
+        let ops = self.history.handle_timeout(now).into_iter();
+        effects.extend(ops.map(Effect::History));
         let due = self.heartbeat.as_ref().map(Heartbeat::poll_timeout);
         if due.is_some_and(|at| at <= now.mono) {
             let is_well = self.health().problems.is_empty();
@@ -542,14 +535,17 @@ impl Core {
         self.run_builtin(now, &invocation, effects);
     }
 
-    fn hand_on(&mut self, now: Now, ticket: Ticket, reply: PluginReply, effects: &mut Effects) {
-        self.hand_to(now, ticket.owner(), reply, effects);
-    }
-
-    fn hand_to(&mut self, now: Now, owner: u8, reply: PluginReply, effects: &mut Effects) {
+    /// Lends itself to the plugin that owns these tickets.
+    fn with_owner(
+        &mut self,
+        now: Now,
+        owner: u8,
+        effects: &mut Effects,
+        act: impl FnOnce(&mut dyn Plugin, &mut Ctx<'_>),
+    ) {
         let index = usize::from(owner.wrapping_sub(OWNER_PLUGINS));
         if index < self.plugins.len() {
-            self.with_plugin(index, now, effects, |plugin, ctx| plugin.handle(ctx, reply));
+            self.with_plugin(index, now, effects, act);
         }
     }
 
@@ -574,7 +570,8 @@ impl Core {
             self.with_plugin(index, now, effects, |plugin, ctx| plugin.stop(ctx));
         }
         self.with_chat(now, effects, |chat, env| chat.stop(env));
-        self.history.stop(now, effects);
+        let ops = self.history.stop(now).into_iter();
+        effects.extend(ops.map(Effect::History));
         self.life.end(now, &mut self.pending);
         self.is_stopped = true;
     }

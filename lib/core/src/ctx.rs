@@ -76,10 +76,12 @@ impl Ctx<'_> {
         self.answer(&invocation.reply_to, Answer::text(line));
     }
 
-    /// Asks what series were. The answer comes as `PluginReply::History` under this ticket.
+    /// Asks what series were. The answer comes as `Reply::History` under this ticket.
     pub fn recall(&mut self, query: &Query) -> Ticket {
-        self.history
-            .query(self.now, query, &mut self.tickets, self.effects)
+        let ticket = self.tickets.issue();
+        let question = self.history.query(self.now, ticket, query);
+        self.effects.push(Effect::ask_history(ticket, question));
+        ticket
     }
 
     /// Reports to the alert book.

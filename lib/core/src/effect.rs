@@ -4,12 +4,14 @@
 
 use crate::chat::SessionId;
 use crate::config::MailConfig;
-use crate::event::Event;
+use crate::event::Reply;
 use crate::fault::Fault;
+use crate::history::{Op, Question};
 use crate::host::Look;
 use crate::secret::Secret;
 use crate::snmp::SnmpRequest;
 use crate::time::Mono;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,7 +41,7 @@ pub enum Effect {
     Host {
         /// To be named in the answer.
         ticket: Ticket,
-        /// What to look at: decides between `Event::Host` and `Event::Processes`.
+        /// What to look at: decides between `Reply::Host` and `Reply::Processes`.
         look: Look,
     },
     /// Write one atomic record to the journal.
@@ -52,7 +54,7 @@ pub enum Effect {
         line: String,
     },
     /// Write or read the long history.
-    History(crate::history::Op),
+    History(Op),
     /// Say something to the terminal or to a caller on the local socket.
     Reply(SessionReply),
     /// A pure CPU job that must not delay a step.
@@ -62,6 +64,33 @@ pub enum Effect {
         /// What to do.
         job: Job,
     },
+}
+
+impl Effect {
+    /// Whether anybody outside this machine may notice it. What a command does outside waits until its mark is durable:
+    /// after a crash nothing has happened that the journal does not know of.
+    pub const fn is_outward(&self) -> bool {
+        match self {
+            Effect::Snmp(_) | Effect::Http(_) | Effect::Mail(_) | Effect::Resolve { .. } => true,
+            Effect::Host { .. }
+            | Effect::Store(_)
+            | Effect::Append { .. }
+            | Effect::History(_)
+            | Effect::Reply(_)
+            | Effect::Work { .. } => false,
+        }
+    }
+
+    /// Has a question about the past answered.
+    pub(crate) fn ask_history(ticket: Ticket, question: Question) -> Effect {
+        match question {
+            Question::Memory(job) => Effect::Work {
+                ticket,
+                job: Job::new(Reply::History, move || job.run()),
+            },
+            Question::Disk(recall) => Effect::History(Op::Recall(recall)),
+        }
+    }
 }
 
 /// Effects of one turn, in order.
@@ -159,53 +188,32 @@ pub struct Document {
     pub is_picture: bool,
 }
 
-/// A pure CPU job on shared data.
-#[derive(Debug)]
-pub enum Job {
-    /// Render excesses as CSV.
-    ExceedingsCsv(crate::plugins::power::CsvJob),
-    /// Draw a chart.
-    Chart(crate::plugins::chart::ChartJob),
-    /// Make curves of what memory knows.
-    Recall(crate::history::MemoryJob),
-}
-
-/// What a job produced.
-#[derive(Debug)]
-pub enum Product {
-    /// A file.
-    Document(Document),
-    /// Nothing, because the job could not be done.
-    Failed(Fault),
-}
+/// A pure CPU job on shared data. It knows its kind of answer, so that a worker can refuse it without knowing more.
+pub struct Job(Box<dyn FnOnce(Result<(), Fault>) -> Reply + Send>);
 
 impl Job {
-    /// Does the work, and says what came of it. Called by the worker thread, and directly by the simulator.
-    pub fn run(self, ticket: Ticket) -> Event {
-        let document = match self {
-            Job::ExceedingsCsv(job) => job.run(),
-            Job::Chart(job) => job.run(),
-            Job::Recall(job) => {
-                let result = Ok(job.run());
-                return Event::Recalled { ticket, result };
-            }
-        };
-        let product = Product::Document(document);
-        Event::Worked { ticket, product }
+    /// A job whose product, or the fault that kept it from running, is made a reply by `answer`.
+    pub fn new<T: 'static>(
+        answer: fn(Result<T, Fault>) -> Reply,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Job {
+        Job(Box::new(move |may_run| answer(may_run.map(|()| work()))))
     }
 
-    /// Says that it cannot be done.
-    pub fn refuse(self, ticket: Ticket, fault: Fault) -> Event {
-        match self {
-            Job::ExceedingsCsv(_) | Job::Chart(_) => Event::Worked {
-                ticket,
-                product: Product::Failed(fault),
-            },
-            Job::Recall(_) => Event::Recalled {
-                ticket,
-                result: Err(fault),
-            },
-        }
+    /// Does the work. Called by the worker thread, and directly by the simulator.
+    pub fn run(self) -> Reply {
+        (self.0)(Ok(()))
+    }
+
+    /// Answers that it cannot be done.
+    pub fn refuse(self, fault: Fault) -> Reply {
+        (self.0)(Err(fault))
+    }
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Job")
     }
 }
 

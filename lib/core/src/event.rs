@@ -2,9 +2,9 @@
 
 use crate::chat::Asked;
 use crate::config::Config;
-use crate::effect::Ticket;
+use crate::effect::{Document, Ticket};
 use crate::fault::Fault;
-use crate::history::Curve;
+use crate::history::{Curve, Outcome};
 use crate::host::{HostSample, Processes};
 use crate::snmp::SnmpReply;
 use std::net::SocketAddr;
@@ -16,19 +16,12 @@ pub enum Event {
     Timeout,
     /// Answers and timeouts of SNMP requests, one batch a slot.
     Snmp(Vec<SnmpReply>),
-    /// An HTTP call has ended.
-    Http {
-        /// The call it answers.
+    /// A request has ended.
+    Done {
+        /// The request, whose owner gets the reply.
         ticket: Ticket,
-        /// Any status is a response; a fault means that there was none.
-        result: Result<HttpResponse, Fault>,
-    },
-    /// A mail was accepted by the mail server, or was not.
-    Mail {
-        /// The mail it is about.
-        ticket: Ticket,
-        /// `FaultKind::Interrupted` means that it may have been accepted.
-        result: Result<(), Fault>,
+        /// What came of it.
+        reply: Reply,
     },
     /// Everything up to this journal record is on disk, or could not be written.
     Stored {
@@ -39,13 +32,6 @@ pub enum Event {
     },
     /// Log lines could not be written and wait, or all of them are written after all.
     Appended(Result<(), Fault>),
-    /// A host name was looked up.
-    Resolved {
-        /// The look-up it answers.
-        ticket: Ticket,
-        /// The address to use.
-        result: Result<SocketAddr, Fault>,
-    },
     /// What was measured is on disk, or could not be written.
     Archived {
         /// Why it is not on disk.
@@ -55,40 +41,44 @@ pub enum Event {
     },
     /// The last hour that the run before this one measured.
     HourLoaded(Vec<u8>),
-    /// A question about what was has been answered from disk.
-    Recalled {
-        /// The question it answers.
-        ticket: Ticket,
-        /// The curves; none when there is no such series.
-        result: Result<Vec<Curve>, Fault>,
-    },
-    /// This machine was looked at, or could not be.
-    Host {
-        /// The question it answers.
-        ticket: Ticket,
-        /// A fault means that nothing at all could be read, or not in time.
-        result: Result<Box<HostSample>, Fault>,
-    },
-    /// The programs that use the most were found.
-    Processes {
-        /// The question it answers.
-        ticket: Ticket,
-        /// What was found.
-        result: Result<Box<Processes>, Fault>,
-    },
-    /// A CPU job has ended.
-    Worked {
-        /// The job it answers.
-        ticket: Ticket,
-        /// Its product.
-        product: crate::effect::Product,
-    },
     /// A person typed a line at the terminal or over the local socket.
     Asked(Asked),
     /// A new configuration has been validated and is to be swapped in.
     Reload(Box<Config>),
     /// The agent is to end: say goodbye, store what is dirty.
     Stop,
+}
+
+/// What came of a request that was not SNMP. A fault means that there was no answer, or not in time.
+#[derive(Debug)]
+pub enum Reply {
+    /// An HTTP call. Any status is a response.
+    Http(Result<HttpResponse, Fault>),
+    /// A mail. `FaultKind::Interrupted` means that the mail server may have accepted it.
+    Mail(Result<(), Fault>),
+    /// The address of a host name.
+    Resolved(Result<SocketAddr, Fault>),
+    /// The curves of a history query; none when there is no such series.
+    History(Result<Vec<Curve>, Fault>),
+    /// A sample of this machine.
+    Host(Result<Box<HostSample>, Fault>),
+    /// The programs that use the most.
+    Processes(Result<Box<Processes>, Fault>),
+    /// The file that a job made.
+    Document(Result<Document, Fault>),
+}
+
+impl From<Outcome> for Event {
+    fn from(outcome: Outcome) -> Event {
+        match outcome {
+            Outcome::Archived { result, repairs } => Event::Archived { result, repairs },
+            Outcome::HourLoaded(bytes) => Event::HourLoaded(bytes),
+            Outcome::Recalled { ticket, result } => Event::Done {
+                ticket,
+                reply: Reply::History(result),
+            },
+        }
+    }
 }
 
 /// An HTTP answer, whatever its status.

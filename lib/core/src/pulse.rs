@@ -75,7 +75,7 @@ impl Pulse {
     pub fn come_back(&mut self, now: Mono, event: &Event) {
         match event {
             Event::Snmp(replies) => self.sampling.come_back(now, replies.len()),
-            Event::Http { ticket, .. } => {
+            Event::Done { ticket, .. } => {
                 let at = self.calls.iter().position(|(open, _)| open == ticket);
                 if let Some(at) = at {
                     let (_, lane) = self.calls.swap_remove(at);
@@ -129,6 +129,7 @@ impl Pulse {
 mod tests {
     use super::*;
     use crate::effect::HttpRequest;
+    use crate::event::Reply;
     use crate::fault::{Fault, FaultKind};
     use crate::secret::Secret;
 
@@ -150,9 +151,9 @@ mod tests {
     }
 
     fn answer(ticket: u64) -> Event {
-        Event::Http {
+        Event::Done {
             ticket: Ticket(ticket),
-            result: Err(Fault::new(FaultKind::Timeout, "")),
+            reply: Reply::Http(Err(Fault::new(FaultKind::Timeout, ""))),
         }
     }
 

@@ -23,7 +23,7 @@ use crate::chat::{Address, Asked, SessionId, Subject};
 use crate::config::{Config, Host, TeamConfig};
 use crate::core::{Core, Past, Start};
 use crate::effect::{Effect, Effects, HttpLane, HttpRequest, LogFile, Ticket, earlier};
-use crate::event::{Event, HttpResponse};
+use crate::event::{Event, HttpResponse, Reply};
 use crate::fault::{Fault, FaultKind};
 use crate::history::{Archive, MemoryStorage as HistoryStorage};
 use crate::journal::{Broken, MemoryStorage};
@@ -44,7 +44,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 pub use telegram::Weather;
-use telegram::{Reply, Service, Sight};
+use telegram::{Service, Sight};
 
 /// A moment in the past that every scenario begins at: 2026-11-20 20:00:00 UTC.
 const BEGIN: Wall = Wall(1_795_204_800_000);
@@ -531,9 +531,9 @@ impl Sim {
                         status: self.heartbeat_status,
                         ..HttpResponse::default()
                     };
-                    let event = Event::Http {
+                    let event = Event::Done {
                         ticket: request.ticket,
-                        result: Ok(response),
+                        reply: Reply::Http(Ok(response)),
                     };
                     self.enqueue(Duration::from_millis(50), Delivery::Event(event));
                 }
@@ -542,32 +542,33 @@ impl Sim {
                     let ticket = request.ticket;
                     let (result, seen) = self.post_office.take(&request);
                     seen.into_iter().for_each(|line| self.note(line));
-                    let event = Event::Mail { ticket, result };
+                    let reply = Reply::Mail(result);
+                    let event = Event::Done { ticket, reply };
                     self.enqueue(Duration::from_millis(300), Delivery::Event(event));
                 }
                 Effect::Resolve { ticket, host, .. } => {
                     let detail = format!("cannot look up {host}: no such name in this world");
-                    let result = Err(Fault::new(FaultKind::Unreachable, detail));
-                    self.enqueue(
-                        Duration::from_millis(1),
-                        Delivery::Event(Event::Resolved { ticket, result }),
-                    );
+                    let reply = Reply::Resolved(Err(Fault::new(FaultKind::Unreachable, detail)));
+                    let event = Event::Done { ticket, reply };
+                    self.enqueue(Duration::from_millis(1), Delivery::Event(event));
                 }
                 Effect::Host { ticket, look } => {
-                    if let Some((delay, event)) = self.machine.look(self.now.mono, ticket, look) {
-                        self.enqueue(delay, Delivery::Event(event));
+                    if let Some((delay, reply)) = self.machine.look(self.now.mono, look) {
+                        self.enqueue(delay, Delivery::Event(Event::Done { ticket, reply }));
                     }
                 }
                 Effect::Store(turn) => self.disk.push(self.now.mono, &turn),
                 Effect::Append { file, line } => self.logs.entry(file).or_default().push(line),
                 Effect::History(op) => {
-                    if let Some(event) = self.archive.handle(op) {
-                        self.enqueue(Duration::from_millis(20), Delivery::Event(event));
+                    if let Some(outcome) = self.archive.handle(op) {
+                        let event = Delivery::Event(outcome.into());
+                        self.enqueue(Duration::from_millis(20), event);
                     }
                 }
                 Effect::Reply(reply) => self.note(format!("terminal] {}", reply.text)),
                 Effect::Work { ticket, job } => {
-                    let event = job.run(ticket);
+                    let reply = job.run();
+                    let event = Event::Done { ticket, reply };
                     self.enqueue(Duration::from_millis(1), Delivery::Event(event));
                 }
             }
@@ -609,12 +610,11 @@ impl Sim {
         let now = self.service_now();
         let date = self.service_dates.then(|| now.wall.unix_seconds());
         for (ticket, reply) in self.service.take_replies(now) {
-            let ticket = Ticket(ticket);
-            let result = result_of(reply, date);
-            self.enqueue(
-                Duration::from_millis(20),
-                Delivery::Event(Event::Http { ticket, result }),
-            );
+            let event = Event::Done {
+                ticket: Ticket(ticket),
+                reply: Reply::Http(result_of(reply, date)),
+            };
+            self.enqueue(Duration::from_millis(20), Delivery::Event(event));
         }
     }
 
@@ -641,18 +641,23 @@ impl Sim {
 }
 
 /// What the HTTP worker makes of a reply.
-fn result_of(reply: Reply, date_unix_seconds: Option<i64>) -> Result<HttpResponse, Fault> {
+fn result_of(
+    reply: telegram::Reply,
+    date_unix_seconds: Option<i64>,
+) -> Result<HttpResponse, Fault> {
     let (kind, detail) = match reply {
-        Reply::Answer(status, body) if body.len() <= 1 << 20 => {
+        telegram::Reply::Answer(status, body) if body.len() <= 1 << 20 => {
             return Ok(HttpResponse {
                 status,
                 body,
                 date_unix_seconds,
             });
         }
-        Reply::Answer(..) | Reply::Gzip(_) => (FaultKind::Malformed, "not an answer"),
-        Reply::Drip(..) | Reply::Lost => (FaultKind::Timeout, "no answer"),
-        Reply::Away => (FaultKind::Unreachable, "connection refused"),
+        telegram::Reply::Answer(..) | telegram::Reply::Gzip(_) => {
+            (FaultKind::Malformed, "not an answer")
+        }
+        telegram::Reply::Drip(..) | telegram::Reply::Lost => (FaultKind::Timeout, "no answer"),
+        telegram::Reply::Away => (FaultKind::Unreachable, "connection refused"),
     };
     Err(Fault::new(kind, detail))
 }

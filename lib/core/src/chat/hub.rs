@@ -17,8 +17,7 @@ use super::{
 use crate::config::Config;
 use crate::ctx::{Notice, Tickets};
 use crate::effect::{Effect, Effects, Ticket, earlier};
-use crate::event::HttpResponse;
-use crate::fault::Fault;
+use crate::event::Reply;
 use crate::rng::Rng;
 use crate::state::{Pending, Records};
 use crate::time::{Mono, Now, Wall};
@@ -237,35 +236,21 @@ impl Chat {
             .collect()
     }
 
-    /// Takes the answer to an HTTP call of the chat. What may run comes back.
-    pub fn handle_http(
+    /// Takes the reply to a request of a transport. What may run comes back.
+    pub fn handle(
         &mut self,
         env: &mut ChatEnv<'_>,
         ticket: Ticket,
-        result: Result<HttpResponse, Fault>,
+        mut reply: Reply,
     ) -> Vec<Invocation> {
         self.outbox.touch();
-        let mut result = result;
         for index in 0..self.transports.len() {
-            match self.transports[index].handle_http(env, ticket, result) {
+            match self.transports[index].handle(env, ticket, reply) {
                 Ok(happenings) => return self.take_happenings(env, index, happenings),
-                Err(not_its_own) => result = not_its_own,
+                Err(not_its_own) => reply = not_its_own,
             }
         }
         Vec::new()
-    }
-
-    /// Takes what came of a mail.
-    pub fn handle_mail(
-        &mut self,
-        env: &mut ChatEnv<'_>,
-        ticket: Ticket,
-        result: &Result<(), Fault>,
-    ) {
-        for index in 0..self.transports.len() {
-            let happenings = self.transports[index].handle_mail(env, ticket, result);
-            self.take_happenings(env, index, happenings);
-        }
     }
 
     fn take_happenings(

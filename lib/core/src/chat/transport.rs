@@ -7,8 +7,7 @@ use super::outbox::{ItemId, Topic};
 use super::{Address, Caller, Incoming, Spec};
 use crate::config::Config;
 use crate::effect::{Document, Ticket};
-use crate::event::HttpResponse;
-use crate::fault::Fault;
+use crate::event::Reply;
 use crate::state::Records;
 use crate::text::Text;
 use crate::time::{Mono, Wall};
@@ -42,27 +41,17 @@ pub trait Transport: Send {
     /// Tells the service that a press was seen; a text is shown to whoever pressed.
     fn acknowledge(&mut self, _env: &mut ChatEnv<'_>, _query: &str, _text: Option<&str>) {}
 
-    /// Takes the answer to an HTTP call; gives it back when the call was not its own.
+    /// Takes the reply to a request; gives it back when the request was not its own.
     ///
     /// # Errors
-    /// Returns the answer unchanged when the ticket belongs to another transport.
-    fn handle_http(
+    /// Returns the reply unchanged when the ticket belongs to another transport.
+    fn handle(
         &mut self,
         _env: &mut ChatEnv<'_>,
         _ticket: Ticket,
-        result: Result<HttpResponse, Fault>,
-    ) -> Result<Vec<Happening>, Result<HttpResponse, Fault>> {
-        Err(result)
-    }
-
-    /// Takes what came of a mail; nothing happens when the mail was not its own.
-    fn handle_mail(
-        &mut self,
-        _env: &mut ChatEnv<'_>,
-        _ticket: Ticket,
-        _result: &Result<(), Fault>,
-    ) -> Vec<Happening> {
-        Vec::new()
+        reply: Reply,
+    ) -> Result<Vec<Happening>, Reply> {
+        Err(reply)
     }
 
     /// Everything up to this journal record is on disk.

@@ -5,7 +5,7 @@
 use crate::config::HeartbeatConfig;
 use crate::ctx::Tickets;
 use crate::effect::{Effect, Effects, HttpLane, HttpRequest, Ticket};
-use crate::event::{Event, HttpResponse};
+use crate::event::{Event, HttpResponse, Reply};
 use crate::fault::Fault;
 use crate::pulse::Pulse;
 use crate::secret::Secret;
@@ -56,7 +56,10 @@ impl Heartbeat {
     pub(super) fn note_event(&mut self, now: Mono, event: &Event) {
         self.pulse.come_back(now, event);
         match event {
-            Event::Http { ticket, result } if self.open == Some(*ticket) => {
+            Event::Done {
+                ticket,
+                reply: Reply::Http(result),
+            } if self.open == Some(*ticket) => {
                 self.open = None;
                 self.answered(now, result);
             }

@@ -50,11 +50,9 @@ impl Replies {
     ) {
         let until = now + STORE_PATIENCE;
         for effect in own {
-            match effect {
-                Effect::Snmp(_) | Effect::Http(_) => {
-                    self.held.push_back(Held { seq, until, effect });
-                }
-                effect => effects.push(effect),
+            match effect.is_outward() {
+                true => self.held.push_back(Held { seq, until, effect }),
+                false => effects.push(effect),
             }
         }
     }
@@ -78,7 +76,10 @@ impl Replies {
 mod tests {
     use super::*;
     use crate::chat::SessionId;
-    use crate::effect::SessionReply;
+    use crate::config::{MailConfig, MailSecurity};
+    use crate::effect::{Job, LogFile, MailRequest, SessionReply, Ticket};
+    use crate::event::Reply;
+    use std::sync::Arc;
 
     fn reply(text: &str) -> Effect {
         Effect::Reply(SessionReply {
@@ -119,6 +120,57 @@ mod tests {
         replies.release(Mono::ZERO, 7, &mut effects);
         assert_eq!(texts(&effects), ["granted", "later"]);
         assert_eq!(replies.poll_timeout(), None);
+    }
+
+    #[test]
+    fn everything_outward_of_a_command_waits_for_its_mark_and_nothing_else_does() {
+        let ticket = Ticket(1);
+        let server = Arc::new(MailConfig {
+            host: String::new(),
+            port: 25,
+            security: MailSecurity::None,
+            login: None,
+            from_name: String::new(),
+            from: String::new(),
+            ca_file: None,
+            fallback_after: Duration::ZERO,
+            fallback_to: Vec::new(),
+        });
+        let own = || {
+            vec![
+                Effect::Snmp(Vec::new()),
+                Effect::Mail(MailRequest {
+                    ticket,
+                    server: Arc::clone(&server),
+                    to: String::new(),
+                    message: Vec::new(),
+                    timeout: Duration::ZERO,
+                }),
+                Effect::Resolve {
+                    ticket,
+                    host: String::new(),
+                    port: 0,
+                },
+                Effect::Append {
+                    file: LogFile::Audit,
+                    line: String::new(),
+                },
+                Effect::Work {
+                    ticket,
+                    job: Job::new(Reply::Mail, || ()),
+                },
+            ]
+        };
+        let mut replies = Replies::default();
+        let mut effects = Effects::new();
+        replies.hold_command(Mono::ZERO, 7, own(), &mut effects);
+        replies.release(Mono::ZERO, 6, &mut effects);
+        assert!(effects.iter().all(|effect| !effect.is_outward()));
+        assert_eq!(effects.len(), 2);
+        effects.clear();
+        replies.release(Mono::ZERO, 7, &mut effects);
+        assert!(effects.iter().all(Effect::is_outward));
+        assert_eq!(effects.len(), 3);
     }
 
     #[test]

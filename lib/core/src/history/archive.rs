@@ -9,8 +9,8 @@ pub(super) use reading::{is_wanted, most_curves};
 use super::index::{Index, MOST_GENERATIONS};
 use super::record::{self, Cell, HEADER_BYTES, Level, record_bytes};
 use super::storage::{File, Storage};
-use super::{Series, Span};
-use crate::event::Event;
+use super::{Curve, Series, Span};
+use crate::effect::Ticket;
 use crate::fault::Fault;
 use std::sync::Arc;
 
@@ -36,6 +36,27 @@ pub enum Op {
     Load,
     /// Read what was.
     Recall(Box<Recall>),
+}
+
+/// What came of it, where there is something to say.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A write has ended.
+    Archived {
+        /// Why it is not on disk.
+        result: Result<(), Fault>,
+        /// What was damaged and has been set aside, one sentence each.
+        repairs: Vec<String>,
+    },
+    /// The last hour of the run before this one.
+    HourLoaded(Vec<u8>),
+    /// The curves of a question; none when there is no such series.
+    Recalled {
+        /// The question it answers.
+        ticket: Ticket,
+        /// The curves.
+        result: Result<Vec<Curve>, Fault>,
+    },
 }
 
 /// What was measured since the last time.
@@ -89,9 +110,9 @@ impl<S: Storage> Archive<S> {
     }
 
     /// Does what can be done at once. A recall is begun with `begin`.
-    pub fn handle(&mut self, op: Op) -> Option<Event> {
+    pub fn handle(&mut self, op: Op) -> Option<Outcome> {
         match op {
-            Op::Append(append) => Some(Event::Archived {
+            Op::Append(append) => Some(Outcome::Archived {
                 result: self.append(&append),
                 repairs: std::mem::take(&mut self.repairs),
             }),
@@ -101,7 +122,7 @@ impl<S: Storage> Archive<S> {
                 }
                 None
             }
-            Op::Load => self.load().map(Event::HourLoaded),
+            Op::Load => self.load().map(Outcome::HourLoaded),
             Op::Recall(recall) => {
                 let mut reading = self.begin(*recall);
                 while !self.read_some(&mut reading) {}

@@ -9,8 +9,8 @@ mod recent;
 mod record;
 mod storage;
 
-pub use archive::{Append, Archive, Op, Reading, Recall};
-pub use recent::{History, Memory, MemoryJob, Query, SeriesId};
+pub use archive::{Append, Archive, Op, Outcome, Reading, Recall};
+pub use recent::{History, Memory, MemoryJob, Query, Question, SeriesId};
 pub use record::Cell;
 pub use storage::{File, MemoryStorage, Storage};
 

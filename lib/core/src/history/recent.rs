@@ -4,7 +4,7 @@
 mod disk;
 mod memory;
 
-pub use memory::{Memory, MemoryJob};
+pub use memory::{Memory, MemoryJob, Question};
 
 use super::archive::is_wanted;
 use super::bins::Grid;

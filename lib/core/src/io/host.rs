@@ -8,7 +8,7 @@ mod slow;
 mod volumes;
 
 use crate::effect::Ticket;
-use crate::event::Event;
+use crate::event::{Event, Reply};
 use crate::fault::{Fault, FaultKind};
 use crate::host::{HostSample, Look};
 use crate::io::clock::Clock;
@@ -85,15 +85,15 @@ impl HostHandle {
         match look {
             Look::Sample => {
                 if let Err(fault) = self.sample(ticket) {
-                    let result = Err(fault);
-                    self.inbox.send(Event::Host { ticket, result });
+                    let reply = Reply::Host(Err(fault));
+                    self.inbox.send(Event::Done { ticket, reply });
                 }
             }
             Look::Processes(most) => {
                 let (root, inbox) = (self.place.root.clone(), self.inbox.clone());
                 if let Err(fault) = self.processes.ask(ticket, most, root, inbox) {
-                    let result = Err(fault);
-                    self.inbox.send(Event::Processes { ticket, result });
+                    let reply = Reply::Processes(Err(fault));
+                    self.inbox.send(Event::Done { ticket, reply });
                 }
             }
         }
@@ -137,8 +137,8 @@ impl HostHandle {
         samples.queue = None;
         let open = std::mem::take(&mut samples.open);
         for (ticket, _) in std::mem::take(&mut *lock(&open)) {
-            let result = Err(Fault::new(kind, detail));
-            self.inbox.send(Event::Host { ticket, result });
+            let reply = Reply::Host(Err(Fault::new(kind, detail)));
+            self.inbox.send(Event::Done { ticket, reply });
         }
     }
 
@@ -171,7 +171,8 @@ fn run(mut sampler: Sampler, inbox: &Inbox, open: &Open, tickets: &Receiver<Tick
     for ticket in tickets {
         let result: Result<Box<HostSample>, Fault> = sampler.sample();
         if take(open, ticket) {
-            inbox.send(Event::Host { ticket, result });
+            let reply = Reply::Host(result);
+            inbox.send(Event::Done { ticket, reply });
         }
     }
 }

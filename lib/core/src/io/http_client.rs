@@ -3,7 +3,7 @@
 //! way, and takes a new connection. No URL and no header ever reaches an error or a log line.
 
 use crate::effect::{HttpLane, HttpRequest};
-use crate::event::{Event, HttpResponse};
+use crate::event::{Event, HttpResponse, Reply};
 use crate::fault::{Fault, FaultKind};
 use crate::io::inbox::Inbox;
 use crate::io::names::Names;
@@ -87,10 +87,8 @@ impl HttpHandle {
     pub fn send(&self, request: HttpRequest) {
         let ticket = request.ticket;
         if let Err(fault) = self.try_send(request) {
-            self.inbox.send(Event::Http {
-                ticket,
-                result: Err(fault),
-            });
+            let reply = Reply::Http(Err(fault));
+            self.inbox.send(Event::Done { ticket, reply });
         }
     }
 
@@ -184,9 +182,9 @@ fn start(
     let run = move || {
         for (request, agent) in receiver {
             let ticket = request.ticket;
-            let result = call(&agent, request);
+            let reply = Reply::Http(call(&agent, request));
             open.fetch_sub(1, Ordering::AcqRel);
-            inbox.send(Event::Http { ticket, result });
+            inbox.send(Event::Done { ticket, reply });
         }
     };
     thread::Builder::new()
@@ -536,7 +534,10 @@ mod tests {
 
     fn answer(inbox: &Inbox) -> Result<HttpResponse, Fault> {
         match inbox.receive(Some(Duration::from_secs(20))) {
-            Some(Event::Http { result, .. }) => result,
+            Some(Event::Done {
+                reply: Reply::Http(result),
+                ..
+            }) => result,
             other => panic!("{other:?}"),
         }
     }

@@ -2,7 +2,7 @@
 //! the first use, so that a resolver that hangs delays no chart and an idle agent has neither.
 
 use crate::effect::{Job, Ticket};
-use crate::event::Event;
+use crate::event::{Event, Reply};
 use crate::fault::{Fault, FaultKind};
 use crate::io::environment::reason;
 use crate::io::inbox::Inbox;
@@ -48,10 +48,8 @@ impl Jobs {
             .names
             .get_or_init(|| start("resolve", self.inbox.clone(), look_up));
         if let Err(err) = sender.try_send(Lookup { ticket, host, port }) {
-            self.inbox.send(Event::Resolved {
-                ticket,
-                result: Err(overload(&err)),
-            });
+            let reply = Reply::Resolved(Err(overload(&err)));
+            self.inbox.send(Event::Done { ticket, reply });
         }
     }
 
@@ -60,7 +58,8 @@ impl Jobs {
         if let Err(err) = self.worker().try_send(Task { ticket, job }) {
             let fault = overload(&err);
             let (TrySendError::Full(task) | TrySendError::Disconnected(task)) = err;
-            self.inbox.send(task.job.refuse(ticket, fault));
+            let reply = task.job.refuse(fault);
+            self.inbox.send(Event::Done { ticket, reply });
         }
     }
 
@@ -101,11 +100,15 @@ fn look_up(lookup: Lookup) -> Event {
             format!("cannot look up {host}: {}", reason(&err)),
         )),
     };
-    Event::Resolved { ticket, result }
+    let reply = Reply::Resolved(result);
+    Event::Done { ticket, reply }
 }
 
 fn do_task(task: Task) -> Event {
-    task.job.run(task.ticket)
+    Event::Done {
+        ticket: task.ticket,
+        reply: task.job.run(),
+    }
 }
 
 fn overload<T>(err: &TrySendError<T>) -> Fault {
@@ -128,7 +131,11 @@ mod tests {
         let jobs = Jobs::new(inbox.clone());
         jobs.resolve(Ticket(1), "127.0.0.1".into(), 161);
         let answer = inbox.receive(Some(Duration::from_secs(20)));
-        let Some(Event::Resolved { ticket, result }) = answer else {
+        let Some(Event::Done {
+            ticket,
+            reply: Reply::Resolved(result),
+        }) = answer
+        else {
             panic!("{answer:?}");
         };
         let address = SocketAddr::from(([127, 0, 0, 1], 161));

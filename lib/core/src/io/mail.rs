@@ -5,7 +5,7 @@
 
 use crate::config::{MailConfig, MailSecurity};
 use crate::effect::MailRequest;
-use crate::event::Event;
+use crate::event::{Event, Reply};
 use crate::fault::{Fault, FaultKind};
 use crate::io::inbox::Inbox;
 use crate::io::tls;
@@ -55,8 +55,8 @@ impl MailHandle {
     pub fn send(&self, request: MailRequest) {
         let ticket = request.ticket;
         if let Err(fault) = self.try_send(request) {
-            let result = Err(fault);
-            self.inbox.send(Event::Mail { ticket, result });
+            let reply = Reply::Mail(Err(fault));
+            self.inbox.send(Event::Done { ticket, reply });
         }
     }
 
@@ -80,8 +80,8 @@ fn start(inbox: Inbox) -> Result<SyncSender<MailRequest>, Fault> {
     let run = move || {
         for request in receiver {
             let ticket = request.ticket;
-            let result = deliver(&request);
-            inbox.send(Event::Mail { ticket, result });
+            let reply = Reply::Mail(deliver(&request));
+            inbox.send(Event::Done { ticket, reply });
         }
     };
     thread::Builder::new()

@@ -12,7 +12,7 @@ pub use logs::{LogFiles, RotatingFile};
 pub use trail::{reconcile, verify};
 
 use crate::effect::LogFile;
-use crate::event::Event;
+use crate::event::{Event, Reply};
 use crate::fault::{Fault, FaultKind};
 use crate::history::{Archive, Op, Reading};
 use crate::io::inbox::Inbox;
@@ -233,14 +233,14 @@ impl<S: Storage, H: crate::history::Storage> Worker<S, H> {
                 }
                 (_, Op::Recall(recall)) => {
                     let fault = Fault::new(FaultKind::Overload, "the history is not read so fast");
-                    self.inbox.send(Event::Recalled {
+                    self.inbox.send(Event::Done {
                         ticket: recall.ticket,
-                        result: Err(fault),
+                        reply: Reply::History(Err(fault)),
                     });
                 }
                 (Some(history), op) => {
-                    if let Some(event) = history.handle(op) {
-                        self.inbox.send(event);
+                    if let Some(outcome) = history.handle(op) {
+                        self.inbox.send(outcome.into());
                     }
                 }
                 (None, _) => {}
@@ -255,7 +255,7 @@ impl<S: Storage, H: crate::history::Storage> Worker<S, H> {
         };
         if history.read_some(reading) {
             if let Some(reading) = self.readings.pop_front() {
-                self.inbox.send(reading.finish());
+                self.inbox.send(reading.finish().into());
             }
         }
     }

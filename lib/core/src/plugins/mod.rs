@@ -8,16 +8,12 @@ use crate::alert::Rule;
 use crate::chat::{Invocation, Spec};
 use crate::config::Config;
 use crate::ctx::Ctx;
-use crate::effect::{Product, Ticket};
-use crate::event::HttpResponse;
-use crate::fault::Fault;
-use crate::history::Curve;
-use crate::host::{HostSample, Processes};
+use crate::effect::Ticket;
+use crate::event::Reply;
 use crate::snapshot::Snapshot;
 use crate::snmp::SnmpReply;
 use crate::state::Records;
 use crate::time::Mono;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// A capability of the agent. Only `name` is required.
@@ -48,8 +44,11 @@ pub trait Plugin: Send {
         Vec::new()
     }
 
-    /// Takes an answer to one of its own tickets.
-    fn handle(&mut self, _ctx: &mut Ctx<'_>, _reply: PluginReply) {}
+    /// Takes the reply to one of its own tickets.
+    fn handle(&mut self, _ctx: &mut Ctx<'_>, _ticket: Ticket, _reply: Reply) {}
+
+    /// Takes a batch of answers to its own SNMP requests.
+    fn handle_snmp(&mut self, _ctx: &mut Ctx<'_>, _replies: Vec<SnmpReply>) {}
 
     /// The names of its rules as they are configured, for `rehearse` and `rule`.
     fn rules(&self, _config: &Config) -> Vec<String> {
@@ -92,25 +91,6 @@ pub trait Plugin: Send {
 
     /// Writes what readers shall see. `snapshot` may hold the previous publication, to reuse its memory.
     fn publish(&mut self, _snapshot: &mut Snapshot) {}
-}
-
-/// An answer to a plugin's own ticket.
-#[derive(Debug)]
-pub enum PluginReply {
-    /// One batch of SNMP answers.
-    Snmp(Vec<SnmpReply>),
-    /// An HTTP call has ended.
-    Http(Ticket, Result<HttpResponse, Fault>),
-    /// A name was looked up.
-    Resolved(Ticket, Result<SocketAddr, Fault>),
-    /// A question about what was has been answered.
-    History(Ticket, Result<Vec<Curve>, Fault>),
-    /// A job has ended.
-    Worked(Ticket, Product),
-    /// This machine was looked at.
-    Host(Ticket, Result<Box<HostSample>, Fault>),
-    /// The programs that use the most were found.
-    Processes(Ticket, Result<Box<Processes>, Fault>),
 }
 
 /// Makes a plugin.

@@ -3,8 +3,8 @@
 use super::{Delivery, Sim, start};
 use crate::core::Core;
 use crate::effect::{Effect, Effects};
-use crate::event::Event;
-use crate::history::{Archive, Curve, MemoryStorage, Query};
+use crate::event::{Event, Reply};
+use crate::history::{Archive, Curve, MemoryStorage, Outcome, Query};
 use crate::rng::Rng;
 use crate::snmp::engine::Engine;
 use crate::time::Mono;
@@ -62,13 +62,15 @@ impl Sim {
     pub fn recall(&mut self, query: &Query) -> Vec<Curve> {
         let mut effects = Effects::new();
         self.core.ask_what_was(self.now, query, &mut effects);
-        let events = effects.into_iter().filter_map(|effect| match effect {
-            Effect::Work { ticket, job } => Some(job.run(ticket)),
-            Effect::History(op) => self.archive.handle(op),
-            _ => None,
-        });
-        let answers = events.filter_map(|event| match event {
-            Event::Recalled { result, .. } => result.ok(),
+        let answers = effects.into_iter().filter_map(|effect| match effect {
+            Effect::Work { job, .. } => match job.run() {
+                Reply::History(result) => result.ok(),
+                _ => None,
+            },
+            Effect::History(op) => match self.archive.handle(op)? {
+                Outcome::Recalled { result, .. } => result.ok(),
+                _ => None,
+            },
             _ => None,
         });
         answers.flatten().collect()

@@ -1,7 +1,6 @@
 //! The machine that a simulated agent runs on.
 
-use crate::effect::Ticket;
-use crate::event::Event;
+use crate::event::Reply;
 use crate::fault::Fault;
 use crate::host::{
     CpuTimes, FileSystem, HostSample, Look, Memory, Network, Processes, SensorKind, Space,
@@ -75,12 +74,7 @@ impl Default for Machine {
 
 impl Machine {
     /// The answer to a look, and how long it takes.
-    pub(super) fn look(
-        &mut self,
-        now: Mono,
-        ticket: Ticket,
-        look: Look,
-    ) -> Option<(Duration, Event)> {
+    pub(super) fn look(&mut self, now: Mono, look: Look) -> Option<(Duration, Reply)> {
         self.looks += 1;
         self.advance(now);
         if self.is_silent {
@@ -91,7 +85,7 @@ impl Machine {
             Look::Sample => {
                 self.sample.taken = Some(now);
                 let result = fault.map_or_else(|| Ok(Box::new(self.sample.clone())), Err);
-                (Duration::from_millis(1), Event::Host { ticket, result })
+                (Duration::from_millis(1), Reply::Host(result))
             }
             Look::Processes(most) => {
                 let mut found = self.processes.clone();
@@ -99,7 +93,7 @@ impl Machine {
                 found.by_memory.truncate(most);
                 let result = fault.map_or_else(|| Ok(Box::new(found)), Err);
                 let delay = Duration::from_millis(300);
-                (delay, Event::Processes { ticket, result })
+                (delay, Reply::Processes(result))
             }
         })
     }

@@ -11,6 +11,7 @@ use crate::alert::{AlertState, Report};
 use crate::config::{Config, MailConfig};
 use crate::ctx::Notice;
 use crate::effect::{Effect, MailRequest, Ticket};
+use crate::event::Reply;
 use crate::fault::{Fault, FaultKind};
 use crate::small::SmallMap;
 use crate::state::Records;
@@ -185,17 +186,20 @@ impl Transport for Mail {
         Vec::new()
     }
 
-    fn handle_mail(
+    fn handle(
         &mut self,
         env: &mut ChatEnv<'_>,
         ticket: Ticket,
-        result: &Result<(), Fault>,
-    ) -> Vec<Happening> {
+        reply: Reply,
+    ) -> Result<Vec<Happening>, Reply> {
+        let Reply::Mail(result) = &reply else {
+            return Err(reply);
+        };
         let Some(sending) = self.under_way.take_if(|sending| sending.ticket == ticket) else {
-            return Vec::new();
+            return Err(reply);
         };
         let item = sending.item;
-        match result {
+        Ok(match result {
             Ok(()) => {
                 self.accepted(env, &sending);
                 vec![Happening::Sent {
@@ -208,7 +212,7 @@ impl Transport for Mail {
                 let failure = self.refused(env, &sending.to, fault);
                 vec![Happening::Failed { item, failure }]
             }
-        }
+        })
     }
 
     fn poll_timeout(&self) -> Option<Mono> {

@@ -19,8 +19,7 @@ use super::outbox::ItemId;
 use super::transport::{Happening, Limits, Menu, Outgoing, Pace, Readiness, Received, Transport};
 use crate::config::{Config, TelegramConfig};
 use crate::effect::{Effect, HttpRequest, Ticket, earlier};
-use crate::event::HttpResponse;
-use crate::fault::Fault;
+use crate::event::Reply;
 use crate::small::SmallMap;
 use crate::state::Records;
 use crate::time::{Human, Mono};
@@ -203,14 +202,17 @@ impl Transport for Telegram {
         env.effects.push(Effect::Http(request));
     }
 
-    fn handle_http(
+    fn handle(
         &mut self,
         env: &mut ChatEnv<'_>,
         ticket: Ticket,
-        result: Result<HttpResponse, Fault>,
-    ) -> Result<Vec<Happening>, Result<HttpResponse, Fault>> {
+        reply: Reply,
+    ) -> Result<Vec<Happening>, Reply> {
         let Some(call) = self.calls.remove(&ticket) else {
-            return Err(result);
+            return Err(reply);
+        };
+        let Reply::Http(result) = reply else {
+            return Err(reply);
         };
         let date = result
             .as_ref()

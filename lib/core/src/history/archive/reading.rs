@@ -1,8 +1,7 @@
 //! Reading what was, a piece at a time.
 
-use super::{Archive, QUARTER};
+use super::{Archive, Outcome, QUARTER};
 use crate::effect::Ticket;
-use crate::event::Event;
 use crate::fault::Fault;
 use crate::history::bins::{Bins, Grid};
 use crate::history::record::{self, Level, record_bytes};
@@ -222,12 +221,12 @@ impl Recall {
 
 impl Reading {
     /// The answer.
-    pub fn finish(self) -> Event {
+    pub fn finish(self) -> Outcome {
         if let Some(fault) = &self.fault {
             log::warn!("history: a part cannot be read: {fault}");
         }
         let curves = self.recall.found.into_iter().map(Bins::into_curve);
-        Event::Recalled {
+        Outcome::Recalled {
             ticket: self.recall.ticket,
             result: Ok(curves.collect()),
         }

@@ -60,7 +60,7 @@ fn ask(
         found: Vec::new(),
     };
     match archive.handle(Op::Recall(Box::new(recall))) {
-        Some(Event::Recalled { result, .. }) => result.expect("read"),
+        Some(Outcome::Recalled { result, .. }) => result.expect("read"),
         other => panic!("{other:?}"),
     }
 }
@@ -377,7 +377,7 @@ fn row_23_bad_files_are_kept_beside_and_the_rest_goes_on() {
             archive.storage().overwrite(bad, bytes);
             let mut archive = again(archive);
             let event = archive.handle(Op::Append(append(&one, BEGIN + 20, 20, 2.0)));
-            let Some(Event::Archived {
+            let Some(Outcome::Archived {
                 result: Ok(()),
                 repairs,
             }) = event
@@ -389,7 +389,7 @@ fn row_23_bad_files_are_kept_beside_and_the_rest_goes_on() {
             assert_eq!(values[20..], [Some(2.0); 20], "{bad:?}");
             let event = again(archive).handle(Op::Append(append(&one, BEGIN + 40, 5, 3.0)));
             assert!(
-                matches!(event, Some(Event::Archived { result: Ok(()), repairs }) if repairs.is_empty())
+                matches!(event, Some(Outcome::Archived { result: Ok(()), repairs }) if repairs.is_empty())
             );
         }
     }

@@ -1,13 +1,12 @@
 //! What of the hour goes to disk, when, and what comes back from there.
 
 use super::{FLUSH_EVERY, History, MemoryJob, SLOT_MS, SLOTS, Track, is_settled, wall_ms};
-use crate::ctx::Tickets;
-use crate::effect::{Effect, Effects, Job, Ticket};
+use crate::effect::Ticket;
 use crate::fault::Fault;
 use crate::history::bins::Grid;
 use crate::history::hour::{self, Hour};
 use crate::history::record::Level;
-use crate::history::{Append, Cell, Op, Query, Recall, Series, Span};
+use crate::history::{Append, Cell, Op, Query, Question, Recall, Series, Span};
 use crate::time::{Mono, Now};
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,41 +53,44 @@ impl History {
     }
 
     /// Writes what is due, and asks for the hour of the run before once the clock is right.
-    pub(crate) fn handle_timeout(&mut self, now: Now, effects: &mut Effects) {
+    pub(crate) fn handle_timeout(&mut self, now: Now) -> Vec<Op> {
+        let mut ops = Vec::new();
         let Some(disk) = &mut self.disk else {
-            return;
+            return ops;
         };
         if !is_settled(now) {
             // Nobody knows yet when this is. Memory holds an hour.
             if now.mono >= disk.next {
                 disk.next = now.mono + SETTLES_AGAIN;
             }
-            return;
+            return ops;
         }
         if !std::mem::replace(&mut disk.has_loaded, true) {
-            effects.push(Effect::History(Op::Load));
+            ops.push(Op::Load);
         }
         if disk.writing.is_none() && now.mono >= disk.next {
             disk.next = now.mono + FLUSH_EVERY;
-            self.write(now, effects);
+            ops.extend(self.write(now));
         }
+        ops
     }
 
     /// The agent ends: everything goes to disk, and the hour is kept.
-    pub(crate) fn stop(&mut self, now: Now, effects: &mut Effects) {
+    pub(crate) fn stop(&mut self, now: Now) -> Vec<Op> {
         if self.disk.is_none() || !is_settled(now) || self.by_name.is_empty() {
-            return;
+            return Vec::new();
         }
         // The slot under way has its value as well.
         self.end_slots(self.slot + 1);
-        self.write(now, effects);
+        let written = self.write(now);
         let slots = (self.slot - self.first) as u32;
         let mut out = hour::begin(wall_ms(now, self.slot), slots);
         for track in self.series.iter().filter(|track| track.is_used()) {
             let values = (self.first..self.slot).map(|slot| track.value(slot).unwrap_or(f32::NAN));
             hour::add(&mut out, &track.name, track.unit, values);
         }
-        effects.push(Effect::History(Op::Save(hour::finish(out))));
+        let kept = Op::Save(hour::finish(out));
+        written.into_iter().chain([kept]).collect()
     }
 
     /// A write has ended. A failure, and its end, are told once each.
@@ -172,15 +174,9 @@ impl History {
         self.first = until.max(self.first);
     }
 
-    /// Has a question answered: by a job when memory knows all of it, else by the store's thread, which reads what is older.
-    pub(crate) fn query(
-        &self,
-        now: Now,
-        query: &Query,
-        tickets: &mut Tickets<'_>,
-        effects: &mut Effects,
-    ) -> Ticket {
-        let ticket = tickets.issue();
+    /// How a question is answered: by a job when memory knows all of it, else by the store's thread, which reads what is
+    /// older.
+    pub(crate) fn query(&self, now: Now, ticket: Ticket, query: &Query) -> Question {
         let oldest_ms = wall_ms(now, self.first);
         let is_known = query.from.0 >= oldest_ms || query.to <= query.from;
         let disk = match &self.disk {
@@ -188,9 +184,7 @@ impl History {
             _ => {
                 let grid = Grid::new(query.from, query.to, query.points, SLOT_MS as i64);
                 let memory = self.memory(now, query, self.first, grid);
-                let job = Job::Recall(MemoryJob { memory, grid });
-                effects.push(Effect::Work { ticket, job });
-                return ticket;
+                return Question::Memory(MemoryJob { memory, grid });
             }
         };
         let minute_ms = Level::Minutes.ms();
@@ -202,15 +196,12 @@ impl History {
         let on_disk = disk.writing.unwrap_or(disk.written).max(self.first);
         let from = begun.unwrap_or(self.slot).min(on_disk);
         recall.memory = self.memory(now, query, from, recall.grid);
-        effects.push(Effect::History(Op::Recall(Box::new(recall))));
-        ticket
+        Question::Disk(Box::new(recall))
     }
 
-    fn write(&mut self, now: Now, effects: &mut Effects) {
+    fn write(&mut self, now: Now) -> Option<Op> {
         let oldest = self.first;
-        let Some(disk) = self.disk.as_mut() else {
-            return;
-        };
+        let disk = self.disk.as_mut()?;
         let is_used = |track: &&Track| track.is_used();
         let series = self.series.iter().filter(is_used);
         let names = series.clone().map(|track| Series {
@@ -246,7 +237,7 @@ impl History {
             now: (now.wall.0 / Level::Minutes.ms()) as u32,
         };
         append.drop_empty(width);
-        effects.push(Effect::History(Op::Append(append)));
+        Some(Op::Append(append))
     }
 }
 

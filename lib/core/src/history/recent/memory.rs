@@ -3,7 +3,7 @@
 use super::{History, Query, SLOT_MS, SLOTS, wall_ms};
 use crate::history::archive::most_curves;
 use crate::history::bins::{Bins, Grid};
-use crate::history::{Curve, Unit};
+use crate::history::{Curve, Recall, Unit};
 use crate::time::Now;
 use std::sync::Arc;
 
@@ -33,6 +33,15 @@ struct Known {
 pub struct MemoryJob {
     pub(super) memory: Memory,
     pub(super) grid: Grid,
+}
+
+/// How a question is answered.
+#[derive(Debug)]
+pub enum Question {
+    /// By a job on what memory knows.
+    Memory(MemoryJob),
+    /// By the store's thread, which has the files.
+    Disk(Box<Recall>),
 }
 
 impl MemoryJob {

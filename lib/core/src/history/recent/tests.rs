@@ -1,7 +1,6 @@
 use super::*;
-use crate::effect::{Effect, Effects, Ticket};
-use crate::event::Event;
-use crate::history::{Archive, MemoryStorage, Op, Recall, Span};
+use crate::effect::Ticket;
+use crate::history::{Archive, MemoryStorage, Op, Outcome, Recall, Span};
 
 const EVERY: Duration = Duration::from_secs(2);
 /// 2026-11-20 20:00:00 UTC.
@@ -217,16 +216,13 @@ fn a_name_that_ends_in_a_slash_stands_for_all_that_begin_with_it() {
 fn a_stop_while_a_write_is_under_way_counts_nothing_twice() {
     let mut history = History::new(at(0), true);
     let id = history.open("a", Unit::Watts, EVERY).expect("room");
-    let mut effects = Effects::new();
     note(&mut history, id, 0, 300, |_| 1.0);
-    history.handle_timeout(at(300), &mut effects);
+    let mut ops = history.handle_timeout(at(300));
     note(&mut history, id, 300, 320, |_| 1.0);
-    history.stop(at(320), &mut effects);
+    ops.extend(history.stop(at(320)));
     let mut archive = Archive::new(MemoryStorage::default());
-    for effect in effects {
-        if let Effect::History(op) = effect {
-            archive.handle(op);
-        }
+    for op in ops {
+        archive.handle(op);
     }
     let query = Query {
         series: vec!["a".into()],
@@ -235,7 +231,7 @@ fn a_stop_while_a_write_is_under_way_counts_nothing_twice() {
         points: 1,
     };
     let recall = Recall::new(Ticket(1), &query, query.to);
-    let Some(Event::Recalled { result, .. }) = archive.handle(Op::Recall(recall.into())) else {
+    let Some(Outcome::Recalled { result, .. }) = archive.handle(Op::Recall(recall.into())) else {
         panic!("a question without an answer");
     };
     let measured = result.expect("memory can be read")[0].measured;

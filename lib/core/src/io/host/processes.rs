@@ -2,7 +2,7 @@
 //! the answer. Nothing else of a process is read: `cmdline` and its kin can hang with the process, and hold secrets.
 
 use crate::effect::Ticket;
-use crate::event::Event;
+use crate::event::{Event, Reply};
 use crate::fault::{Fault, FaultKind};
 use crate::host::{Process, Processes, procfs};
 use crate::io::inbox::Inbox;
@@ -52,8 +52,8 @@ impl Asking {
             let found = Found::take(&root);
             let waiting = own.lock().take().unwrap_or_default();
             for (ticket, most) in waiting {
-                let result = Ok(Box::new(found.top(most)));
-                inbox.send(Event::Processes { ticket, result });
+                let reply = Reply::Processes(Ok(Box::new(found.top(most))));
+                inbox.send(Event::Done { ticket, reply });
             }
         };
         let spawned = thread::Builder::new()

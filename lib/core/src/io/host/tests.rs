@@ -140,7 +140,11 @@ fn both_looks_at_this_machine_are_answered() {
     let inbox = Inbox::new();
     let host = HostHandle::new(Clock::start(), inbox.clone());
     host.look(Ticket(1), Look::Sample);
-    let Event::Host { ticket, result } = receive(&inbox) else {
+    let Event::Done {
+        ticket,
+        reply: Reply::Host(result),
+    } = receive(&inbox)
+    else {
         panic!("a sample");
     };
     let sample = result.expect("it can be read");
@@ -160,7 +164,11 @@ fn both_looks_at_this_machine_are_answered() {
     host.look(Ticket(2), Look::Processes(5));
     host.look(Ticket(3), Look::Processes(1));
     for (wanted, most) in [(Ticket(2), 5), (Ticket(3), 1)] {
-        let Event::Processes { ticket, result } = receive(&inbox) else {
+        let Event::Done {
+            ticket,
+            reply: Reply::Processes(result),
+        } = receive(&inbox)
+        else {
             panic!("processes");
         };
         let processes = result.expect("they can be read");
@@ -178,7 +186,11 @@ fn a_busy_process_stands_first() {
     let inbox = Inbox::new();
     let host = HostHandle::new(Clock::start(), inbox.clone());
     host.look(Ticket(1), Look::Processes(1000));
-    let Event::Processes { result, .. } = receive(&inbox) else {
+    let Event::Done {
+        reply: Reply::Processes(result),
+        ..
+    } = receive(&inbox)
+    else {
         panic!("processes");
     };
     is_over.store(true, Ordering::Relaxed);
@@ -332,7 +344,10 @@ fn without_proc_a_sample_fails_until_it_is_there() {
     let ask = |number| {
         host.look(Ticket(number), Look::Sample);
         match receive(&inbox) {
-            Event::Host { result, .. } => result,
+            Event::Done {
+                reply: Reply::Host(result),
+                ..
+            } => result,
             other => panic!("{other:?}"),
         }
     };
@@ -390,7 +405,11 @@ fn a_thread_that_hangs_is_given_up_and_every_look_answered_once() {
     host.look(Ticket(2), Look::Sample);
     let mut answered = Vec::new();
     for _ in 0..2 {
-        let Event::Host { ticket, result } = receive(&inbox) else {
+        let Event::Done {
+            ticket,
+            reply: Reply::Host(result),
+        } = receive(&inbox)
+        else {
             panic!("a sample");
         };
         answered.push((ticket, result.is_ok()));
@@ -400,9 +419,9 @@ fn a_thread_that_hangs_is_given_up_and_every_look_answered_once() {
     host.look(Ticket(3), Look::Sample);
     assert!(matches!(
         receive(&inbox),
-        Event::Host {
+        Event::Done {
             ticket: Ticket(3),
-            result: Ok(_)
+            reply: Reply::Host(Ok(_))
         }
     ));
     assert!(

@@ -66,7 +66,10 @@ fn send(request: MailRequest) -> Result<(), Fault> {
     let inbox = Inbox::new();
     MailHandle::new(inbox.clone()).send(request);
     match inbox.receive(Some(Duration::from_secs(30))) {
-        Some(Event::Mail { ticket, result }) => {
+        Some(Event::Done {
+            ticket,
+            reply: Reply::Mail(result),
+        }) => {
             assert_eq!(ticket, Ticket(7));
             result
         }
@@ -312,7 +315,10 @@ fn a_mail_beyond_the_queue_is_answered_at_once() {
         handle.send(request(port, false, MailSecurity::None, "x\r\n"));
     }
     match inbox.receive(Some(Duration::from_secs(5))) {
-        Some(Event::Mail { result, .. }) => {
+        Some(Event::Done {
+            reply: Reply::Mail(result),
+            ..
+        }) => {
             assert_eq!(result.expect_err("full").kind, FaultKind::Overload);
         }
         other => panic!("{other:?}"),

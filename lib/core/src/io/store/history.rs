@@ -169,8 +169,7 @@ impl Storage for HistoryFiles {
 mod tests {
     use super::*;
     use crate::effect::Ticket;
-    use crate::event::Event;
-    use crate::history::{Append, Archive, Cell, Op, Query, Recall, Series, Span, Unit};
+    use crate::history::{Append, Archive, Cell, Op, Outcome, Query, Recall, Series, Span, Unit};
     use crate::time::Wall;
     use std::sync::Arc;
 
@@ -194,7 +193,7 @@ mod tests {
             now: first + count,
         };
         match archive.handle(Op::Append(append)) {
-            Some(Event::Archived {
+            Some(Outcome::Archived {
                 result: Ok(()),
                 repairs,
             }) => repairs,
@@ -213,7 +212,7 @@ mod tests {
         };
         let recall = Recall::new(Ticket(1), &query, query.to);
         match archive.handle(Op::Recall(Box::new(recall))) {
-            Some(Event::Recalled {
+            Some(Outcome::Recalled {
                 result: Ok(curves), ..
             }) => curves
                 .iter()
@@ -236,7 +235,7 @@ mod tests {
         archive.handle(Op::Save(b"hour".to_vec()));
         let mut archive = open();
         assert!(
-            matches!(archive.handle(Op::Load), Some(Event::HourLoaded(bytes)) if bytes == b"hour")
+            matches!(archive.handle(Op::Load), Some(Outcome::HourLoaded(bytes)) if bytes == b"hour")
         );
         assert!(archive.handle(Op::Load).is_none(), "told once");
         assert_eq!(known(&mut archive, BEGIN, 20), 20);

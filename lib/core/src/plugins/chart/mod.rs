@@ -5,12 +5,13 @@
 mod metric;
 mod request;
 
-use super::{Plugin, PluginReply};
+use super::Plugin;
 use crate::chart::{Chart, Line, Theme};
 use crate::chat::{Answer, Button, Command, Invocation, ReplyTo, Role, Spec, command};
 use crate::config::Config;
 use crate::ctx::Ctx;
-use crate::effect::{Document, Effect, Job, Product, Ticket};
+use crate::effect::{Document, Effect, Job, Ticket};
+use crate::event::Reply;
 use crate::fault::Fault;
 use crate::history::{self, Curve, Query};
 use crate::small::SmallMap;
@@ -101,16 +102,16 @@ impl Plugin for Charts {
         command::run(COMMANDS, self, ctx, invocation);
     }
 
-    fn handle(&mut self, ctx: &mut Ctx<'_>, reply: PluginReply) {
+    fn handle(&mut self, ctx: &mut Ctx<'_>, ticket: Ticket, reply: Reply) {
         match reply {
-            PluginReply::History(ticket, result) => {
+            Reply::History(result) => {
                 if let Some(reading) = self.reading.remove(&ticket) {
                     self.take(ctx, reading, result);
                 }
             }
-            PluginReply::Worked(ticket, product) => {
+            Reply::Document(result) => {
                 if let Some(drawing) = self.drawing.remove(&ticket) {
-                    drawing.deliver(ctx, product);
+                    drawing.deliver(ctx, result);
                 }
             }
             _ => {}
@@ -196,16 +197,16 @@ impl Charts {
         };
         ctx.effects.push(Effect::Work {
             ticket,
-            job: Job::Chart(job),
+            job: Job::new(Reply::Document, move || job.run()),
         });
     }
 }
 
 impl Drawing {
-    fn deliver(mut self, ctx: &mut Ctx<'_>, product: Product) {
-        match product {
-            Product::Document(document) => self.answer.document = Some(document),
-            Product::Failed(fault) => {
+    fn deliver(mut self, ctx: &mut Ctx<'_>, result: Result<Document, Fault>) {
+        match result {
+            Ok(document) => self.answer.document = Some(document),
+            Err(fault) => {
                 self.answer.text = format!("The picture could not be made: {fault}").into();
             }
         }

@@ -19,9 +19,9 @@ use crate::chat::{Answer, Invocation, Spec, command};
 use crate::config::Config;
 use crate::ctx::Ctx;
 use crate::effect::{Effect, Ticket, earlier};
+use crate::event::Reply;
 use crate::fault::{Fault, FaultKind};
 use crate::host::{HostSample, HostView, Look};
-use crate::plugins::PluginReply;
 use crate::snapshot::Snapshot;
 use crate::state::Records;
 use crate::time::{Mono, Now};
@@ -229,10 +229,10 @@ impl super::Plugin for Monitor {
         command::run(commands::COMMANDS, self, ctx, invocation);
     }
 
-    fn handle(&mut self, ctx: &mut Ctx<'_>, reply: PluginReply) {
+    fn handle(&mut self, ctx: &mut Ctx<'_>, ticket: Ticket, reply: Reply) {
         match reply {
-            PluginReply::Host(ticket, result) => self.handle_sample(ctx, ticket, result),
-            PluginReply::Processes(ticket, result) => {
+            Reply::Host(result) => self.handle_sample(ctx, ticket, result),
+            Reply::Processes(result) => {
                 let asked = self.asked.iter().position(|(own, ..)| *own == ticket);
                 match asked.map(|index| self.asked.swap_remove(index)) {
                     Some((.., invocation)) => commands::processes(ctx, &invocation, result),

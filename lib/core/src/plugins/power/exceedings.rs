@@ -5,7 +5,9 @@ use super::{Power, Purpose, commands};
 use crate::chat::{Answer, Invocation, ReplyTo};
 use crate::config::Config;
 use crate::ctx::Ctx;
-use crate::effect::{Document, Effect, Job, Product};
+use crate::effect::{Document, Effect, Job};
+use crate::event::Reply;
+use crate::fault::Fault;
 use crate::text::Text;
 use crate::time::{Human, Wall, Zone};
 use std::fmt::Write as _;
@@ -106,7 +108,7 @@ impl Power {
             };
             ctx.effects.push(Effect::Work {
                 ticket,
-                job: Job::ExceedingsCsv(job),
+                job: Job::new(Reply::Document, move || job.run()),
             });
             return;
         }
@@ -249,14 +251,14 @@ fn tell(episodes: &[(Episode, bool)], zone: &Zone) -> Text {
 }
 
 /// Hands the file to who asked for it.
-pub(super) fn answer_csv(ctx: &mut Ctx<'_>, to: &ReplyTo, product: Product) {
-    let answer = match product {
-        Product::Document(document) => Answer {
+pub(super) fn answer_csv(ctx: &mut Ctx<'_>, to: &ReplyTo, result: Result<Document, Fault>) {
+    let answer = match result {
+        Ok(document) => Answer {
             text: "The excesses as a table".into(),
             document: Some(document),
             ..Answer::default()
         },
-        Product::Failed(fault) => Answer::text(format!("The file could not be made: {fault}")),
+        Err(fault) => Answer::text(format!("The file could not be made: {fault}")),
     };
     ctx.answer(to, answer);
 }

@@ -34,12 +34,12 @@ use crate::chat::{Invocation, ReplyTo, Spec, command};
 use crate::config::Config;
 use crate::ctx::{Ctx, Notice};
 use crate::effect::{Ticket, earlier};
+use crate::event::Reply;
 use crate::pdu::plan::Sums;
 use crate::pdu::{Identify, Plan, Reading};
-use crate::plugins::PluginReply;
 use crate::small::{SmallMap, SmallSet};
 use crate::snapshot::Snapshot;
-use crate::snmp::Oid;
+use crate::snmp::{Oid, SnmpReply};
 use crate::state::Records;
 use crate::time::Mono;
 use device::{Device, SavedPeak, Stage, set_watch};
@@ -506,27 +506,25 @@ impl super::Plugin for Power {
         command::complete(commands::KINDS, self, config, kind, prefix)
     }
 
-    fn handle(&mut self, ctx: &mut Ctx<'_>, reply: PluginReply) {
+    fn handle(&mut self, ctx: &mut Ctx<'_>, ticket: Ticket, reply: Reply) {
         self.notice_sleep(ctx);
-        match reply {
-            PluginReply::Snmp(replies) => self.handle_snmp(ctx, replies),
-            PluginReply::Resolved(ticket, result) => {
-                if let Some(Purpose::Lookup(index)) = self.jobs.remove(&ticket) {
-                    self.handle_resolved(ctx, index, result);
-                }
+        match (self.jobs.remove(&ticket), reply) {
+            (Some(Purpose::Lookup(index)), Reply::Resolved(result)) => {
+                self.handle_resolved(ctx, index, result);
             }
-            PluginReply::Worked(ticket, product) => {
-                if let Some(Purpose::Csv(to)) = self.jobs.remove(&ticket) {
-                    exceedings::answer_csv(ctx, &to, product);
-                }
+            (Some(Purpose::Csv(to)), Reply::Document(result)) => {
+                exceedings::answer_csv(ctx, &to, result);
             }
-            PluginReply::History(ticket, result) => {
-                if let Some(Purpose::Energy(asked)) = self.jobs.remove(&ticket) {
-                    self.take_energy(ctx, *asked, result);
-                }
+            (Some(Purpose::Energy(asked)), Reply::History(result)) => {
+                self.take_energy(ctx, *asked, result);
             }
-            PluginReply::Http(..) | PluginReply::Host(..) | PluginReply::Processes(..) => {}
+            _ => {}
         }
+    }
+
+    fn handle_snmp(&mut self, ctx: &mut Ctx<'_>, replies: Vec<SnmpReply>) {
+        self.notice_sleep(ctx);
+        self.take_replies(ctx, replies);
     }
 
     fn poll_timeout(&self) -> Option<Mono> {

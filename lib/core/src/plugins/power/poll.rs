@@ -264,7 +264,7 @@ impl Power {
     }
 
     /// Takes one batch of answers, and sends what follows from them as one burst.
-    pub(super) fn handle_snmp(&mut self, ctx: &mut Ctx<'_>, replies: Vec<SnmpReply>) {
+    pub(super) fn take_replies(&mut self, ctx: &mut Ctx<'_>, replies: Vec<SnmpReply>) {
         let mut requests = Vec::new();
         for reply in replies {
             match self.in_flight.take(reply.ticket) {

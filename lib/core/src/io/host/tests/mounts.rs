@@ -53,7 +53,11 @@ fn samples_come_at_their_rate_while_a_mount_hangs() {
         for number in numbers.by_ref().take(300) {
             let asked = Instant::now();
             host.look(Ticket(number), Look::Sample);
-            let Event::Host { ticket, result } = receive(&inbox) else {
+            let Event::Done {
+                ticket,
+                reply: Reply::Host(result),
+            } = receive(&inbox)
+            else {
                 panic!("a sample");
             };
             late.push(asked.elapsed());
