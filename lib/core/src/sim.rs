@@ -401,6 +401,11 @@ impl Sim {
         self.transcript.join("\n")
     }
 
+    /// How often the transcript holds a text.
+    pub fn count(&self, text: &str) -> usize {
+        self.transcript().matches(text).count()
+    }
+
     /// Empties the transcript.
     pub fn clear_transcript(&mut self) {
         self.transcript.clear();

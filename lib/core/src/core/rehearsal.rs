@@ -210,6 +210,3 @@ fn number(text: &str) -> Option<f64> {
     let value = value.or_else(|| units::temperature_celsius(text).ok());
     value.filter(|value: &f64| value.is_finite())
 }
-
-#[cfg(test)]
-mod tests;

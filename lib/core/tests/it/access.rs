@@ -1,20 +1,13 @@
 //! Who may do what, from end to end in virtual time: how the first owner comes to be, who is let in after that, and
 //! what a flood of people who may nothing changes for those who may.
 
+use crate::{OWNER, STRANGER, VIEWER, seconds};
 use rackwarden_core::chat::{Role, Subject};
 use rackwarden_core::config::{Config, GrantConfig};
 use rackwarden_core::effect::LogFile;
 use rackwarden_core::secret::Secret;
 use rackwarden_core::sim::Sim;
 use std::time::Duration;
-
-const OWNER: i64 = 1;
-const VIEWER: i64 = 3;
-const STRANGER: i64 = 66;
-
-fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
 
 fn config(owners: &[i64]) -> Config {
     let mut config = Sim::config(&[("alpha", 3000.0)]);
@@ -25,10 +18,6 @@ fn config(owners: &[i64]) -> Config {
 
 fn sim(owners: &[i64]) -> Sim {
     Sim::settled(config(owners))
-}
-
-fn count(sim: &Sim, text: &str) -> usize {
-    sim.transcript().matches(text).count()
 }
 
 /// Writes a line and lets it be answered.
@@ -67,22 +56,18 @@ fn wrong(code: &str) -> String {
 fn who_sends_the_code_first_becomes_owner_for_good() {
     let mut sim = sim(&[]);
     post(&mut sim, STRANGER, "/permissions");
-    assert_eq!(count(&sim, "You may not use this agent"), 1);
+    assert_eq!(sim.count("You may not use this agent"), 1);
     let code = code(&mut sim);
     post(&mut sim, STRANGER, &format!("/start {code}"));
-    assert_eq!(count(&sim, "You are owner now"), 1, "{}", sim.transcript());
+    assert_eq!(sim.count("You are owner now"), 1, "{}", sim.transcript());
     post(&mut sim, 77, &code);
-    assert_eq!(
-        count(&sim, "You are owner now"),
-        1,
-        "a code is good for one"
-    );
+    assert_eq!(sim.count("You are owner now"), 1, "a code is good for one");
     sim.kill_and_restart();
     sim.run_for(seconds(5));
     sim.clear_transcript();
     post(&mut sim, STRANGER, "/permissions");
     assert_eq!(
-        count(&sim, "the role owner (by pairing)"),
+        sim.count("the role owner (by pairing)"),
         1,
         "{}",
         sim.transcript()
@@ -120,7 +105,7 @@ fn a_code_dies_of_time_of_wrong_tries_of_a_restart_and_of_a_newer_one() {
         spoil(&mut sim, &code);
         post(&mut sim, STRANGER, &code);
         assert_eq!(
-            count(&sim, "You are owner"),
+            sim.count("You are owner"),
             0,
             "{rule}: {}",
             sim.transcript()
@@ -132,11 +117,7 @@ fn a_code_dies_of_time_of_wrong_tries_of_a_restart_and_of_a_newer_one() {
         post(&mut sim, STRANGER, &wrong(&code));
     }
     post(&mut sim, STRANGER, &code);
-    assert_eq!(
-        count(&sim, "You are owner"),
-        1,
-        "the fifth try may be right"
-    );
+    assert_eq!(sim.count("You are owner"), 1, "the fifth try may be right");
     let audit = sim.log(LogFile::Audit).join("\n");
     assert!(
         audit.contains("refused (wrong code, 1 tries left)"),
@@ -150,13 +131,13 @@ fn a_code_counts_in_private_only_and_other_owners_are_told() {
     let code = code(&mut sim);
     sim.post(STRANGER, -100, &code);
     sim.run_for(seconds(3));
-    assert_eq!(count(&sim, "You are owner"), 0, "{}", sim.transcript());
+    assert_eq!(sim.count("You are owner"), 0, "{}", sim.transcript());
     post(&mut sim, STRANGER, &code);
-    assert_eq!(count(&sim, "You are owner"), 1, "{}", sim.transcript());
-    assert_eq!(count(&sim, "has become owner by a code"), 1);
+    assert_eq!(sim.count("You are owner"), 1, "{}", sim.transcript());
+    assert_eq!(sim.count("has become owner by a code"), 1);
     post(&mut sim, OWNER, "/pair");
     assert_eq!(
-        count(&sim, "There is no command /pair"),
+        sim.count("There is no command /pair"),
         1,
         "{}",
         sim.transcript()
@@ -184,19 +165,19 @@ fn the_owner_is_asked_about_a_stranger_once_and_decides() {
         let mut sim = sim(&[OWNER]);
         post(&mut sim, STRANGER, "/start");
         post(&mut sim, STRANGER, "/start");
-        assert_eq!(count(&sim, "A stranger writes"), 1, "{}", sim.transcript());
+        assert_eq!(sim.count("A stranger writes"), 1, "{}", sim.transcript());
         sim.kill_and_restart();
         sim.run_for(seconds(5));
         sim.clear_transcript();
         sim.press(VIEWER, OWNER, button);
         sim.run_for(seconds(3));
-        assert_eq!(count(&sim, said), 0, "{button} is the owner's");
+        assert_eq!(sim.count(said), 0, "{button} is the owner's");
         sim.press(OWNER, OWNER, button);
         sim.run_for(seconds(3));
-        assert_eq!(count(&sim, said), 1, "{button}: {}", sim.transcript());
+        assert_eq!(sim.count(said), 1, "{button}: {}", sim.transcript());
         let is_let_in = usize::from(matches!(button, "viewer" | "operator"));
         assert_eq!(
-            count(&sim, "You may use this agent now"),
+            sim.count("You may use this agent now"),
             is_let_in,
             "{button}"
         );
@@ -212,7 +193,7 @@ fn the_owner_is_asked_about_a_stranger_once_and_decides() {
                 sim.transcript()
             ),
         }
-        assert_eq!(count(&sim, "A stranger writes"), 0, "{button}");
+        assert_eq!(sim.count("A stranger writes"), 0, "{button}");
     }
 }
 
@@ -225,11 +206,11 @@ fn a_block_is_lifted_by_a_grant_alone() {
     post(&mut sim, STRANGER, "/id");
     assert_eq!(sim.transcript(), "");
     post(&mut sim, OWNER, "/permissions block 1");
-    assert_eq!(count(&sim, "that is you"), 1);
+    assert_eq!(sim.count("that is you"), 1);
     post(&mut sim, OWNER, "/grant 66 viewer");
     sim.clear_transcript();
     post(&mut sim, STRANGER, "/current");
-    assert_eq!(count(&sim, "1000 W"), 1, "{}", sim.transcript());
+    assert_eq!(sim.count("1000 W"), 1, "{}", sim.transcript());
 }
 
 /// Fifty strangers a second for three minutes, who write, press and try codes.
@@ -262,7 +243,7 @@ fn a_flood_of_strangers_slows_nobody_and_fills_nothing() {
     delays.sort_unstable();
     let p99 = delays[delays.len() * 99 / 100];
     assert!(p99 < seconds(1), "{p99:?}");
-    let asks = count(&sim, "A stranger writes") + count(&sim, "More strangers write");
+    let asks = sim.count("A stranger writes") + sim.count("More strangers write");
     assert_eq!(
         asks, 11,
         "one question each for ten, and one line for the rest"

@@ -1,18 +1,12 @@
 //! Alerts from end to end in virtual time: a device goes above its limit, people read, press and are left alone.
 
+use crate::{GROUP, OWNER, seconds};
 use rackwarden_core::alert::Severity;
 use rackwarden_core::chat::Address;
 use rackwarden_core::config::RouteConfig;
 use rackwarden_core::effect::LogFile;
 use rackwarden_core::sim::Sim;
 use std::time::Duration;
-
-const OWNER: i64 = 1;
-const GROUP: i64 = -100;
-
-fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
 
 /// A world that has settled.
 fn settled(mut sim: Sim) -> Sim {

@@ -1,20 +1,11 @@
 //! `/chart` from end to end in virtual time: a picture in the chat, words on the terminal, and what is said when
 //! there is nothing to draw.
 
+use crate::{GROUP, OWNER, STRANGER, VIEWER, seconds};
 use rackwarden_core::chat::Subject;
 use rackwarden_core::config::Config;
 use rackwarden_core::sim::{Sim, Weather};
 use serde_json::json;
-use std::time::Duration;
-
-const OWNER: i64 = 1;
-const VIEWER: i64 = 3;
-const STRANGER: i64 = 66;
-const GROUP: i64 = -100;
-
-fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
 
 fn config() -> Config {
     use rackwarden_core::chat::Role;

@@ -2,6 +2,7 @@
 //! only to be sound.
 #![expect(clippy::disallowed_methods, reason = "a test reads its golden files")]
 
+use crate::HOUR;
 use rackwarden_core::chart::{Chart, Episode, Line, Theme, Threshold};
 use rackwarden_core::history::{Curve, Span, Unit};
 use rackwarden_core::rng::Rng;
@@ -12,7 +13,6 @@ use std::time::Duration;
 
 /// 20 November 2026, 20:15 in Berlin.
 const NOW: Wall = Wall(1_795_202_100_000);
-const HOUR: Duration = Duration::from_secs(3600);
 
 #[test]
 fn the_pictures_are_as_they_were_looked_at() {

@@ -1,6 +1,7 @@
 //! The chat from end to end in virtual time: commands in groups and alone, rights, old commands, and the weather
 //! that a chat service can make.
 
+use crate::{GROUP, OWNER, STRANGER, VIEWER, seconds};
 use rackwarden_core::chat::{Role, Subject, TRANSPORTS};
 use rackwarden_core::config::{Config, GrantConfig, MailConfig, MailSecurity};
 use rackwarden_core::effect::LogFile;
@@ -8,15 +9,6 @@ use rackwarden_core::sim::{Sim, Weather};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
-
-const OWNER: i64 = 1;
-const VIEWER: i64 = 3;
-const STRANGER: i64 = 66;
-const GROUP: i64 = -100;
-
-fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
 
 fn config() -> Config {
     let mut config = Sim::config(&[("alpha", 3000.0), ("bravo", 3000.0)]);
@@ -27,11 +19,6 @@ fn config() -> Config {
 /// A world that has settled.
 fn sim() -> Sim {
     Sim::settled(config())
-}
-
-/// Lines of the transcript that hold `text`.
-fn count(sim: &Sim, text: &str) -> usize {
-    sim.transcript().matches(text).count()
 }
 
 fn says(user: i64, chat: i64, line: &str) -> String {
@@ -85,7 +72,7 @@ fn refusals_are_told_once_in_a_while_and_audited() {
         sim.post(STRANGER, STRANGER, "/reset alpha");
         sim.run_for(seconds(1));
     }
-    assert_eq!(count(&sim, "You may not use this agent"), 1);
+    assert_eq!(sim.count("You may not use this agent"), 1);
     let audit = sim.log(LogFile::Audit);
     assert!((1..=10).contains(&audit.len()), "{audit:?}");
     assert!(
@@ -104,11 +91,11 @@ fn rights_granted_in_chat_survive_a_kill() {
     sim.clear_transcript();
     sim.post(STRANGER, STRANGER, "/version");
     sim.run_for(seconds(5));
-    assert_eq!(count(&sim, "rackwarden"), 1, "{}", sim.transcript());
+    assert_eq!(sim.count("rackwarden"), 1, "{}", sim.transcript());
     sim.run_for(seconds(3600));
     sim.post(STRANGER, STRANGER, "/version");
     sim.run_for(seconds(5));
-    assert_eq!(count(&sim, "You may not"), 1, "{}", sim.transcript());
+    assert_eq!(sim.count("You may not"), 1, "{}", sim.transcript());
     sim.post(OWNER, OWNER, "/audit 5");
     sim.run_for(seconds(5));
     assert!(
@@ -122,18 +109,18 @@ fn an_old_command_that_changes_something_is_offered_and_not_run() {
     let mut sim = sim();
     sim.post_late(OWNER, OWNER, "/grant 66 viewer", seconds(61));
     sim.run_for(seconds(3));
-    assert_eq!(count(&sim, "Not run"), 1, "{}", sim.transcript());
-    assert_eq!(count(&sim, "has the role"), 0);
+    assert_eq!(sim.count("Not run"), 1, "{}", sim.transcript());
+    assert_eq!(sim.count("has the role"), 0);
     sim.press(VIEWER, OWNER, "Run now");
     sim.run_for(seconds(3));
-    assert_eq!(count(&sim, "has the role"), 0, "bound to who sent it");
+    assert_eq!(sim.count("has the role"), 0, "bound to who sent it");
     sim.press(OWNER, OWNER, "Run now");
     sim.run_for(seconds(3));
-    assert_eq!(count(&sim, "has the role"), 1, "{}", sim.transcript());
+    assert_eq!(sim.count("has the role"), 1, "{}", sim.transcript());
     sim.clear_transcript();
     sim.post_late(OWNER, OWNER, "/version", seconds(61));
     sim.run_for(seconds(3));
-    assert_eq!(count(&sim, "rackwarden"), 1, "reading is never too late");
+    assert_eq!(sim.count("rackwarden"), 1, "reading is never too late");
 }
 
 #[test]
@@ -142,10 +129,10 @@ fn every_update_counts_once_however_often_it_comes() {
     sim.repeat_updates();
     sim.post(OWNER, OWNER, "/version");
     sim.run_for(seconds(60));
-    assert_eq!(count(&sim, "rackwarden"), 1, "{}", sim.transcript());
+    assert_eq!(sim.count("rackwarden"), 1, "{}", sim.transcript());
     sim.kill_and_restart();
     sim.run_for(seconds(60));
-    assert_eq!(count(&sim, "rackwarden"), 1, "{}", sim.transcript());
+    assert_eq!(sim.count("rackwarden"), 1, "{}", sim.transcript());
 }
 
 #[test]
@@ -161,11 +148,11 @@ fn a_chat_that_asks_to_wait_is_left_alone_and_the_others_are_not() {
     sim.run_for(seconds(1));
     sim.post(VIEWER, VIEWER, "/version");
     sim.run_for(seconds(2));
-    assert_eq!(count(&sim, "telegram:3 "), 1, "{}", sim.transcript());
+    assert_eq!(sim.count("telegram:3 "), 1, "{}", sim.transcript());
     sim.run_for(seconds(26));
-    assert_eq!(count(&sim, "telegram:1 "), 0);
+    assert_eq!(sim.count("telegram:1 "), 0);
     sim.run_for(seconds(3));
-    assert_eq!(count(&sim, "telegram:1 "), 1, "{}", sim.transcript());
+    assert_eq!(sim.count("telegram:1 "), 1, "{}", sim.transcript());
 }
 
 #[test]
@@ -174,8 +161,8 @@ fn a_lost_answer_leads_to_a_repeat_that_is_marked() {
     sim.set_weather("sendMessage", 1, Weather::LosesAnswer);
     sim.post(OWNER, OWNER, "/version");
     sim.run_for(seconds(10));
-    assert_eq!(count(&sim, "rackwarden"), 2, "{}", sim.transcript());
-    assert_eq!(count(&sim, "(maybe repeated)"), 1);
+    assert_eq!(sim.count("rackwarden"), 2, "{}", sim.transcript());
+    assert_eq!(sim.count("(maybe repeated)"), 1);
 }
 
 #[test]
@@ -197,7 +184,7 @@ fn text_whose_markup_is_refused_goes_plain_and_a_gone_topic_is_left_away() {
         sim.run_for(seconds(30));
         let wants = if code == 403 { 0 } else { 1 };
         assert_eq!(
-            count(&sim, "above power limit"),
+            sim.count("above power limit"),
             wants,
             "{text}: {}",
             sim.transcript()
@@ -226,16 +213,12 @@ fn a_group_that_became_a_supergroup_is_found_after_a_kill_too() {
     );
     sim.device("alpha").set_power(3500.0);
     sim.run_for(seconds(10));
-    assert_eq!(count(&sim, "telegram:-100777 "), 1, "{}", sim.transcript());
+    assert_eq!(sim.count("telegram:-100777 "), 1, "{}", sim.transcript());
     sim.kill_and_restart();
     sim.device("bravo").set_power(3500.0);
     sim.run_for(seconds(40));
-    assert_eq!(count(&sim, "telegram:-100 "), 0, "{}", sim.transcript());
-    assert!(
-        count(&sim, "telegram:-100777 ") >= 2,
-        "{}",
-        sim.transcript()
-    );
+    assert_eq!(sim.count("telegram:-100 "), 0, "{}", sim.transcript());
+    assert!(sim.count("telegram:-100777 ") >= 2, "{}", sim.transcript());
 }
 
 #[test]
@@ -260,7 +243,7 @@ fn nothing_is_lost_in_an_outage_and_the_backlog_is_told_together() {
         "{}",
         sim.transcript()
     );
-    assert!(count(&sim, "telegram:-100 ") <= 4, "{}", sim.transcript());
+    assert!(sim.count("telegram:-100 ") <= 4, "{}", sim.transcript());
 }
 
 #[test]
@@ -268,13 +251,13 @@ fn what_was_being_sent_at_a_kill_is_sent_again_with_a_mark() {
     let mut sim = sim();
     sim.device("alpha").set_power(3500.0);
     let mut waited = 0;
-    while count(&sim, "above power limit") == 0 && waited < 10_000 {
+    while sim.count("above power limit") == 0 && waited < 10_000 {
         sim.run_for(Duration::from_millis(1));
         waited += 1;
     }
     sim.kill_and_restart();
     sim.run_for(seconds(20));
-    assert_eq!(count(&sim, "(maybe repeated)"), 1, "{}", sim.transcript());
+    assert_eq!(sim.count("(maybe repeated)"), 1, "{}", sim.transcript());
     sim.clear_transcript();
     sim.kill_and_restart();
     sim.run_for(seconds(20));
@@ -292,10 +275,10 @@ fn when_the_disk_is_full_messages_still_leave() {
     sim.set_storage_works(false);
     sim.device("alpha").set_power(3500.0);
     sim.run_for(seconds(5));
-    assert_eq!(count(&sim, "above power limit"), 1, "{}", sim.transcript());
+    assert_eq!(sim.count("above power limit"), 1, "{}", sim.transcript());
     sim.post(OWNER, OWNER, "/version");
     sim.run_for(seconds(8));
-    assert_eq!(count(&sim, "rackwarden"), 1, "{}", sim.transcript());
+    assert_eq!(sim.count("rackwarden"), 1, "{}", sim.transcript());
 }
 
 #[test]
@@ -330,7 +313,7 @@ fn a_conflict_or_a_bad_token_is_told_with_its_remedy_and_ends_by_itself() {
         sim.clear_transcript();
         sim.post(OWNER, OWNER, "/version");
         sim.run_for(seconds(5));
-        assert_eq!(count(&sim, "rackwarden"), 1, "{text}: {}", sim.transcript());
+        assert_eq!(sim.count("rackwarden"), 1, "{text}: {}", sim.transcript());
     }
 }
 
@@ -348,7 +331,7 @@ fn a_long_answer_arrives_as_pages_or_as_a_file() {
     sim.clear_transcript();
     sim.post(OWNER, OWNER, "/permissions");
     sim.run_for(seconds(10));
-    assert_eq!(count(&sim, "telegram:1 #"), 2, "{}", sim.transcript());
+    assert_eq!(sim.count("telegram:1 #"), 2, "{}", sim.transcript());
     assert!(sim.transcript().contains("telegram:1039"));
 }
 
@@ -419,7 +402,7 @@ fn a_crowd_of_strangers_changes_nothing_and_delays_nobody() {
     sim.clear_transcript();
     sim.post(OWNER, OWNER, "/version");
     sim.run_for(seconds(2));
-    assert_eq!(count(&sim, "telegram:1 "), 1, "{}", sim.transcript());
+    assert_eq!(sim.count("telegram:1 "), 1, "{}", sim.transcript());
     sim.run_for(seconds(600));
     let audit = sim.log(LogFile::Audit);
     assert!(!audit.is_empty() && audit.len() < 200, "{}", audit.len());
@@ -489,7 +472,7 @@ fn words_of_others_and_edits_are_never_run() {
         let at = sim.now().wall;
         sim.service().inject(kind, message, at);
         sim.run_for(seconds(5));
-        assert_eq!(count(&sim, "has the role"), 0, "{rule}");
+        assert_eq!(sim.count("has the role"), 0, "{rule}");
         assert!(
             sim.transcript().contains(said),
             "{rule}: {}",
@@ -517,7 +500,7 @@ fn a_grant_ends_on_time_and_the_menu_with_it() {
     assert_eq!(commands(&mut sim), 3, "{:?}", sim.service().menus());
     sim.post(STRANGER, STRANGER, "/current");
     sim.run_for(seconds(2));
-    assert_eq!(count(&sim, "You may not use this agent"), 1);
+    assert_eq!(sim.count("You may not use this agent"), 1);
 }
 
 #[test]
@@ -558,4 +541,24 @@ fn the_rule_that_decides_is_told() {
             sim.transcript()
         );
     }
+}
+
+#[test]
+fn a_line_is_answered_in_the_same_turn() {
+    let mut sim = Sim::new(&[]);
+    sim.say("/version");
+    sim.run_for(Duration::from_millis(1));
+    assert!(
+        sim.transcript().contains(env!("CARGO_PKG_VERSION")),
+        "{}",
+        sim.transcript()
+    );
+}
+
+#[test]
+fn the_host_is_asked_before_status_is_answered() {
+    let mut sim = Sim::new(&[]);
+    sim.say("/status");
+    sim.run_for(Duration::from_secs(1));
+    assert!(sim.transcript().contains("0.10"), "{}", sim.transcript());
 }

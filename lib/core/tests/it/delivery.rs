@@ -1,6 +1,7 @@
 //! What the chat service makes of messages, in virtual time and judged by the service's own log. Numbers in names are
 //! rows of the table of faults that this project is tested against.
 
+use crate::{GROUP, OWNER, seconds};
 use rackwarden_core::alert::{AlertState, Report, ReportKind, Severity};
 use rackwarden_core::chat::{Address, Answer, Invocation, Role, Spec, Subject};
 use rackwarden_core::config::{Config, RouteConfig};
@@ -16,8 +17,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-const OWNER: i64 = 1;
-const GROUP: i64 = -100;
 const OTHER: i64 = -7;
 const TELL: Spec = Spec {
     name: "tell",
@@ -66,10 +65,6 @@ impl Plugin for Scripted {
             }
         });
     }
-}
-
-fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
 }
 
 fn chat(chat: i64) -> Address {

@@ -1,18 +1,14 @@
 //! Disks that take nothing or hold rubbish, in virtual time. Numbers in names are rows of the table of faults that this
 //! project is tested against.
 
+use crate::{OWNER, seconds};
 use rackwarden_core::effect::LogFile;
 use rackwarden_core::journal::{Broken, FileKind};
 use rackwarden_core::sim::Sim;
 use std::time::Duration;
 
-const OWNER: i64 = 1;
 const WHY: &str =
     "Not run, because the state cannot be written, so after a crash this could run twice";
-
-fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
 
 /// A world that has settled.
 fn sim() -> Sim {
@@ -27,11 +23,6 @@ fn broken(how: Broken) -> Sim {
     sim.run_for(seconds(70));
     sim.clear_transcript();
     sim
-}
-
-/// Lines of the transcript that hold `text`.
-fn count(sim: &Sim, text: &str) -> usize {
-    sim.transcript().matches(text).count()
 }
 
 /// How often the command of these tests was run, as the audit log has it.
@@ -50,7 +41,7 @@ fn row_24_a_command_while_the_disk_takes_nothing_is_offered_and_runs_at_most_onc
             let mut sim = broken(how);
             sim.post(OWNER, OWNER, "/mute all 8h");
             sim.run_for(seconds(7));
-            assert_eq!(count(&sim, WHY), 1, "{how:?}: {}", sim.transcript());
+            assert_eq!(sim.count(WHY), 1, "{how:?}: {}", sim.transcript());
             sim.press(OWNER, OWNER, "Run now");
             sim.run_for(Duration::from_millis(after_ms));
             sim.kill();
@@ -75,7 +66,7 @@ fn row_24_a_command_that_was_offered_before_a_kill_is_told_again_and_never_ran()
         sim.run_for(seconds(1));
         sim.kill_and_restart();
         sim.run_for(seconds(30));
-        assert!(count(&sim, WHY) >= 1, "{how:?}: {}", sim.transcript());
+        assert!(sim.count(WHY) >= 1, "{how:?}: {}", sim.transcript());
         assert_eq!(runs(&sim), 0, "{how:?}: {}", sim.transcript());
     }
 }
@@ -85,7 +76,7 @@ fn row_24_the_terminal_asks_once_so_it_is_served_at_once() {
     let mut sim = broken(Broken::Full);
     sim.say("/mute all 8h");
     sim.run_for(seconds(1));
-    assert_eq!(count(&sim, WHY), 0, "{}", sim.transcript());
+    assert_eq!(sim.count(WHY), 0, "{}", sim.transcript());
     assert_eq!(runs(&sim), 1, "{}", sim.transcript());
 }
 
@@ -100,16 +91,16 @@ fn row_24_and_25_everything_goes_on_from_memory_and_nothing_is_lost_when_the_dis
             sim.device("alpha").set_power(1000.0);
             sim.run_for(seconds(90));
         }
-        let told = count(&sim, "🟠 rack: state directory: cannot be written");
+        let told = sim.count("🟠 rack: state directory: cannot be written");
         assert_eq!(told, 1, "{how:?}: {}", sim.transcript());
-        let begun = count(&sim, "🔴 rack: (alpha)");
-        let over = count(&sim, "✅ rack: (alpha)");
+        let begun = sim.count("🔴 rack: (alpha)");
+        let over = sim.count("✅ rack: (alpha)");
         assert!(begun > 0 && over > 0, "{how:?}: {}", sim.transcript());
         sim.device("bravo").set_power(3500.0);
         sim.run_for(seconds(20));
         sim.storage().set_broken(None);
         sim.run_for(seconds(20));
-        assert_eq!(count(&sim, "✅ rack: state directory: can be written"), 1);
+        assert_eq!(sim.count("✅ rack: state directory: can be written"), 1);
         sim.clear_transcript();
         let held = sim.records().map.clone();
         sim.cut_power(7);
@@ -119,7 +110,7 @@ fn row_24_and_25_everything_goes_on_from_memory_and_nothing_is_lost_when_the_dis
             assert!(sim.records().map.get(key) == Some(value), "{how:?}: {key}");
         }
         sim.run_for(seconds(60));
-        assert_eq!(count(&sim, "🔴"), 0, "{how:?}: {}", sim.transcript());
+        assert_eq!(sim.count("🔴"), 0, "{how:?}: {}", sim.transcript());
     }
 }
 
@@ -141,13 +132,13 @@ fn row_23_owners_are_told_once_of_a_file_that_was_set_aside() {
         sim.restart();
         sim.run_for(seconds(30));
         let told = "the state was repaired: the ";
-        assert_eq!(count(&sim, told), 1, "{file:?}: {}", sim.transcript());
+        assert_eq!(sim.count(told), 1, "{file:?}: {}", sim.transcript());
         assert_eq!(sim.storage().files_set_aside(), 1);
         sim.device("alpha").set_power(3500.0);
         sim.run_for(seconds(10));
         sim.kill_and_restart();
         sim.run_for(seconds(60));
-        assert_eq!(count(&sim, told), 1, "{file:?}: {}", sim.transcript());
-        assert_eq!(count(&sim, "🔴 rack: (alpha)"), 1, "{}", sim.transcript());
+        assert_eq!(sim.count(told), 1, "{file:?}: {}", sim.transcript());
+        assert_eq!(sim.count("🔴 rack: (alpha)"), 1, "{}", sim.transcript());
     }
 }

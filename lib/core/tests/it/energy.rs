@@ -1,11 +1,10 @@
 //! `/energy` in virtual time: what was used today and this month, what of it nobody knows, and what it costs.
 
+use crate::HOUR;
 use rackwarden_core::config::{Config, units};
 use rackwarden_core::sim::Sim;
 use rackwarden_core::time::{Wall, Zone};
 use std::time::Duration;
-
-const HOUR: Duration = Duration::from_secs(3600);
 
 /// Two PDUs of a team, of 1 kW each, read every minute. It is 20 November 2026, 20:00 UTC.
 fn config() -> Config {

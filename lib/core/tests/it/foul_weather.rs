@@ -1,20 +1,15 @@
 //! The way in through the chat service's foul weather, and through clocks that are wrong, in virtual time. Numbers in
 //! names are rows of the table of faults that this project is tested against.
 
+use crate::{GROUP, OWNER, seconds};
 use rackwarden_core::config::Config;
 use rackwarden_core::sim::telegram::Closed;
 use rackwarden_core::sim::{Sim, Weather};
 use serde_json::json;
 use std::time::Duration;
 
-const OWNER: i64 = 1;
-const GROUP: i64 = -100;
 const MINUTE_MS: i64 = 60_000;
 const OTHER_POLLER: &str = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running";
-
-fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
 
 fn config() -> Config {
     Sim::config(&[("alpha", 3000.0), ("bravo", 3000.0)])
@@ -23,11 +18,6 @@ fn config() -> Config {
 /// A world that has settled.
 fn sim() -> Sim {
     Sim::settled(config())
-}
-
-/// Lines of the transcript that hold `text`.
-fn count(sim: &Sim, text: &str) -> usize {
-    sim.transcript().matches(text).count()
 }
 
 /// Seconds at which a method was called.
@@ -48,7 +38,7 @@ fn answers(sim: &mut Sim) -> bool {
     sim.clear_transcript();
     sim.post(OWNER, OWNER, "/version");
     sim.run_for(seconds(5));
-    count(sim, "rackwarden 0") == 1
+    sim.count("rackwarden 0") == 1
 }
 
 #[test]
@@ -75,15 +65,12 @@ fn row_6_another_poller_is_told_once_and_gone_when_it_is_gone() {
     assert_eq!(sim.transcript(), "");
     sim.run_for(seconds(571));
     assert_eq!(
-        count(
-            &sim,
-            "No command reaches me: another program receives with the same token"
-        ),
+        sim.count("No command reaches me: another program receives with the same token"),
         1,
         "{}",
         sim.transcript()
     );
-    assert_eq!(count(&sim, "telegram:1 "), 1);
+    assert_eq!(sim.count("telegram:1 "), 1);
     assert!(
         problems(&sim).contains("another program"),
         "{}",
@@ -100,7 +87,7 @@ fn row_6_another_poller_is_told_once_and_gone_when_it_is_gone() {
     sim.clear_weather();
     sim.run_for(seconds(85));
     assert_eq!(
-        count(&sim, "Commands are received again"),
+        sim.count("Commands are received again"),
         1,
         "{}",
         sim.transcript()
@@ -114,15 +101,15 @@ fn row_7_a_webhook_is_named_with_its_remedy_and_sending_goes_on() {
     sim.service().set_webhook(true);
     sim.run_for(seconds(100));
     assert_eq!(
-        count(&sim, "No command reaches me: a webhook is set"),
+        sim.count("No command reaches me: a webhook is set"),
         1,
         "{}",
         sim.transcript()
     );
-    assert_eq!(count(&sim, "/deleteWebhook"), 1);
+    assert_eq!(sim.count("/deleteWebhook"), 1);
     sim.device("alpha").set_power(3500.0);
     sim.run_for(seconds(5));
-    assert_eq!(count(&sim, "above power limit"), 1, "{}", sim.transcript());
+    assert_eq!(sim.count("above power limit"), 1, "{}", sim.transcript());
     let polls = calls(&mut sim, "getUpdates");
     sim.run_for(seconds(3600));
     let more = calls(&mut sim, "getUpdates").len() - polls.len();
@@ -172,16 +159,16 @@ fn row_9_a_chat_that_threw_the_agent_out_is_parked_and_the_owner_told_once() {
     sim.device("alpha").set_power(3500.0);
     sim.run_for(seconds(1900));
     assert_eq!(
-        count(&sim, "telegram:-100 cannot be written to"),
+        sim.count("telegram:-100 cannot be written to"),
         1,
         "{}",
         sim.transcript()
     );
-    assert_eq!(count(&sim, "telegram:-100 #"), 0);
+    assert_eq!(sim.count("telegram:-100 #"), 0);
     assert!(answers(&mut sim), "others are not affected");
     sim.service().set_closed(GROUP, None);
     sim.run_for(seconds(700));
-    assert_eq!(count(&sim, "telegram:-100 #"), 1, "{}", sim.transcript());
+    assert_eq!(sim.count("telegram:-100 #"), 1, "{}", sim.transcript());
 }
 
 #[test]
@@ -194,11 +181,7 @@ fn row_11_a_move_that_a_crash_forgot_is_learned_again() {
     sim.set_storage_works(true);
     sim.kill_and_restart();
     sim.run_for(seconds(30));
-    assert!(
-        count(&sim, "telegram:-100777 #") >= 1,
-        "{}",
-        sim.transcript()
-    );
+    assert!(sim.count("telegram:-100777 #") >= 1, "{}", sim.transcript());
     let to_old = |sim: &mut Sim| {
         let calls = sim.service().calls().iter();
         calls
@@ -210,11 +193,7 @@ fn row_11_a_move_that_a_crash_forgot_is_learned_again() {
     sim.device("alpha").set_power(1000.0);
     sim.device("bravo").set_power(3500.0);
     sim.run_for(seconds(60));
-    assert!(
-        count(&sim, "telegram:-100777 #") >= 2,
-        "{}",
-        sim.transcript()
-    );
+    assert!(sim.count("telegram:-100777 #") >= 2, "{}", sim.transcript());
     assert_eq!(to_old(&mut sim), before, "the old id is never used again");
 }
 
@@ -247,12 +226,12 @@ fn row_13_what_is_not_the_services_answer_is_a_failure_and_nothing_is_lost() {
         sim.device("alpha").set_power(3500.0);
         sim.run_for(seconds(120));
         assert!(
-            count(&sim, "rackwarden 0") >= 1,
+            sim.count("rackwarden 0") >= 1,
             "{rule}: {}",
             sim.transcript()
         );
         assert!(
-            count(&sim, "above power limit") >= 1,
+            sim.count("above power limit") >= 1,
             "{rule}: {}",
             sim.transcript()
         );
@@ -271,12 +250,12 @@ fn row_17_updates_count_once_whatever_their_numbers_do() {
     sim.service().skip_updates_to(1_000_000);
     sim.post(OWNER, OWNER, "/version");
     sim.run_for(seconds(5));
-    assert_eq!(count(&sim, "rackwarden 0"), 2, "{}", sim.transcript());
+    assert_eq!(sim.count("rackwarden 0"), 2, "{}", sim.transcript());
     sim.service().skip_updates_to(500);
     sim.repeat_updates();
     sim.post(OWNER, OWNER, "/version");
     sim.run_for(seconds(60));
-    assert_eq!(count(&sim, "rackwarden 0"), 3, "{}", sim.transcript());
+    assert_eq!(sim.count("rackwarden 0"), 3, "{}", sim.transcript());
     let polls = calls(&mut sim, "getUpdates");
     assert!(
         polls.len() < 40,
@@ -285,7 +264,7 @@ fn row_17_updates_count_once_whatever_their_numbers_do() {
     );
     sim.kill_and_restart();
     sim.run_for(seconds(60));
-    assert_eq!(count(&sim, "rackwarden 0"), 3, "{}", sim.transcript());
+    assert_eq!(sim.count("rackwarden 0"), 3, "{}", sim.transcript());
 }
 
 #[test]
@@ -296,21 +275,16 @@ fn row_34_ages_are_judged_by_the_services_clock() {
         sim.post(OWNER, OWNER, "/mute all 1h");
         sim.run_for(seconds(5));
         assert_eq!(
-            count(&sim, "Not run"),
+            sim.count("Not run"),
             0,
             "{by_minutes}: {}",
             sim.transcript()
         );
-        assert_eq!(
-            count(&sim, "muted"),
-            1,
-            "{by_minutes}: {}",
-            sim.transcript()
-        );
+        assert_eq!(sim.count("muted"), 1, "{by_minutes}: {}", sim.transcript());
         sim.post_late(OWNER, OWNER, "/unmute all", seconds(180));
         sim.run_for(seconds(5));
         assert_eq!(
-            count(&sim, "Not run, because it was sent 3 min ago"),
+            sim.count("Not run, because it was sent 3 min ago"),
             1,
             "{by_minutes}: {}",
             sim.transcript()
@@ -327,10 +301,7 @@ fn without_any_clock_only_what_was_heard_live_is_run() {
     sim.post(OWNER, OWNER, "/mute all 1h");
     sim.run_for(seconds(5));
     assert_eq!(
-        count(
-            &sim,
-            "Not run, because it was sent at a time that I cannot tell"
-        ),
+        sim.count("Not run, because it was sent at a time that I cannot tell"),
         1,
         "{}",
         sim.transcript()
@@ -338,7 +309,7 @@ fn without_any_clock_only_what_was_heard_live_is_run() {
     sim.post(OWNER, OWNER, "/mute all 2h");
     sim.run_for(seconds(60));
     assert_eq!(
-        count(&sim, "muted"),
+        sim.count("muted"),
         1,
         "it came while the poll listened: {}",
         sim.transcript()
@@ -348,7 +319,7 @@ fn without_any_clock_only_what_was_heard_live_is_run() {
     sim.post(OWNER, OWNER, "/unmute all");
     sim.run_for(seconds(5));
     assert_eq!(
-        count(&sim, "Not run"),
+        sim.count("Not run"),
         1,
         "nobody listened in between: {}",
         sim.transcript()
@@ -365,7 +336,7 @@ fn a_poll_that_hears_nothing_is_made_anew() {
     sim.clear_transcript();
     sim.run_for(seconds(20));
     assert_eq!(
-        count(&sim, "1 questions") + count(&sim, "rackwarden 0"),
+        sim.count("1 questions") + sim.count("rackwarden 0"),
         1,
         "{}",
         sim.transcript()
@@ -411,7 +382,7 @@ fn row_33_after_three_hours_of_sleep_nothing_is_told_and_nothing_is_caught_up() 
         sim.device("alpha").set_power(1000.0);
         sim.run_for(seconds(20));
         assert_eq!(
-            count(&sim, "✅ rack: (alpha): back below limit after 3 h"),
+            sim.count("✅ rack: (alpha): back below limit after 3 h"),
             1,
             "{}",
             sim.transcript()
@@ -436,7 +407,7 @@ fn row_31_booted_in_1970_nothing_is_false_and_early_times_are_corrected() {
     sim.clear_weather();
     sim.run_for(seconds(70));
     let transcript = sim.transcript();
-    assert_eq!(count(&sim, "above power limit"), 1, "{transcript}");
+    assert_eq!(sim.count("above power limit"), 1, "{transcript}");
     assert!(!transcript.contains("1970"), "{transcript}");
     assert!(
         transcript.contains("(written 2026-11-20 20:00:2"),
@@ -457,7 +428,7 @@ fn row_31_booted_in_1970_nothing_is_false_and_early_times_are_corrected() {
     sim.device("alpha").set_power(1000.0);
     sim.run_for(seconds(20));
     assert_eq!(
-        count(&sim, "✅ rack: (alpha): back below limit after 96 s"),
+        sim.count("✅ rack: (alpha): back below limit after 96 s"),
         1,
         "{}",
         sim.transcript()

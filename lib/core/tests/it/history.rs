@@ -1,14 +1,13 @@
 //! The long history of a whole agent in virtual time: what is kept over kills, stops, power cuts, sleeps and clocks
 //! that jump. Numbers in names are rows of the table of faults that this project is tested against.
 
+use crate::{HOUR, MINUTE};
 use rackwarden_core::history::{Curve, File, Query, Span};
 use rackwarden_core::journal::Broken;
 use rackwarden_core::sim::Sim;
 use rackwarden_core::time::Wall;
 use std::time::Duration;
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Two PDUs of a team, read every `interval` seconds.

@@ -1,20 +1,11 @@
 //! The way in, in virtual time: what becomes of a command when the agent is killed, when it arrives late, when nobody
 //! knows what time it is. Numbers in names are rows of the table of faults that this project is tested against.
 
+use crate::{OWNER, millis, seconds};
 use rackwarden_core::config::Config;
 use rackwarden_core::effect::LogFile;
 use rackwarden_core::sim::Sim;
 use std::time::Duration;
-
-const OWNER: i64 = 1;
-
-fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
-fn millis(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
 
 fn config() -> Config {
     Sim::config(&[("alpha", 3000.0), ("bravo", 3000.0)])
@@ -29,11 +20,6 @@ fn sim() -> Sim {
     sim.run_for(seconds(20));
     sim.clear_transcript();
     sim
-}
-
-/// Lines of the transcript that hold `text`.
-fn count(sim: &Sim, text: &str) -> usize {
-    sim.transcript().matches(text).count()
 }
 
 fn marks(sim: &Sim) -> usize {
@@ -67,12 +53,12 @@ fn a_reset_that_a_kill_interrupts_is_never_written_twice_and_its_state_is_told()
             done <= 1,
             "killed after {after} ms: {done} SETs: {transcript}"
         );
-        let unknown = count(&sim, "Outcome unknown");
+        let unknown = sim.count("Outcome unknown");
         assert!(unknown <= 1, "killed after {after} ms: {transcript}");
         if unknown == 1 {
             let peak = if done == 1 { 1200 } else { 2000 };
             let state = format!("The peak of alpha is {peak} W now");
-            assert_eq!(count(&sim, &state), 1, "{transcript}");
+            assert_eq!(sim.count(&state), 1, "{transcript}");
             assert!(
                 sim.log(LogFile::Audit)
                     .iter()
@@ -86,7 +72,7 @@ fn a_reset_that_a_kill_interrupts_is_never_written_twice_and_its_state_is_told()
             "peak reset on the device",
             "took the reset",
         ];
-        let is_told = told.iter().any(|text| count(&sim, text) > 0);
+        let is_told = told.iter().any(|text| sim.count(text) > 0);
         assert!(
             is_told || done == 0,
             "killed after {after} ms: {transcript}"
@@ -94,7 +80,7 @@ fn a_reset_that_a_kill_interrupts_is_never_written_twice_and_its_state_is_told()
         assert_eq!(marks(&sim), 0, "killed after {after} ms");
         sim.kill_and_restart();
         sim.run_for(seconds(20));
-        assert_eq!(count(&sim, "Outcome unknown"), unknown, "told once");
+        assert_eq!(sim.count("Outcome unknown"), unknown, "told once");
         assert_eq!(sets(&mut sim), done);
     }
     assert!(told_unknown >= 3, "{told_unknown}");
@@ -110,7 +96,7 @@ fn a_state_that_cannot_be_read_back_is_told_as_such() {
     sim.kill_and_restart();
     sim.run_for(seconds(60));
     assert_eq!(
-        count(&sim, "alpha has not said its peak since"),
+        sim.count("alpha has not said its peak since"),
         1,
         "{}",
         sim.transcript()
@@ -132,7 +118,7 @@ fn what_a_command_does_outside_waits_for_its_mark() {
         "a disk that does not answer keeps nobody waiting"
     );
     assert!(
-        count(&sim, "peak reset on the device") == 1,
+        sim.count("peak reset on the device") == 1,
         "{}",
         sim.transcript()
     );
@@ -149,10 +135,10 @@ fn a_question_that_a_kill_interrupts_is_answered_after_it() {
             break;
         }
     }
-    assert_eq!((marks(&sim), count(&sim, "0.10")), (1, 0));
+    assert_eq!((marks(&sim), sim.count("0.10")), (1, 0));
     sim.kill_and_restart();
     sim.run_for(seconds(10));
-    assert_eq!(count(&sim, "0.10"), 1, "{}", sim.transcript());
+    assert_eq!(sim.count("0.10"), 1, "{}", sim.transcript());
     assert_eq!(marks(&sim), 0);
 }
 
@@ -200,25 +186,19 @@ fn row_51_a_reset_from_before_an_outage_of_three_hours_is_offered_and_not_run() 
     sim.post_late(OWNER, OWNER, "/mute all 8h", seconds(3 * 3600 - 60));
     sim.run_for(seconds(20));
     assert_eq!(
-        count(&sim, "Not run, because it was sent 3 h ago: /reset alpha"),
+        sim.count("Not run, because it was sent 3 h ago: /reset alpha"),
         1,
         "{}",
         sim.transcript()
     );
     assert_eq!(
-        count(
-            &sim,
-            "Not run, because it was sent 2 h 59 min ago: /mute all 8h"
-        ),
+        sim.count("Not run, because it was sent 2 h 59 min ago: /mute all 8h"),
         1
     );
-    assert_eq!(
-        (count(&sim, "muted"), count(&sim, "The peak of alpha")),
-        (0, 0)
-    );
+    assert_eq!((sim.count("muted"), sim.count("The peak of alpha")), (0, 0));
     sim.press(OWNER, OWNER, "Run now");
     sim.run_for(seconds(5));
-    assert_eq!(count(&sim, "muted"), 1, "{}", sim.transcript());
+    assert_eq!(sim.count("muted"), 1, "{}", sim.transcript());
     assert_eq!(sets(&mut sim), 0);
 }
 
@@ -234,15 +214,15 @@ fn questions_from_before_an_outage_get_one_answer_for_each_chat() {
     sim.post_late(OWNER, OWNER, "/version", seconds(599));
     sim.run_for(seconds(30));
     let told = "4 questions were not answered, the oldest was asked 3 h ago: /current, /status";
-    assert_eq!(count(&sim, told), 1, "{}", sim.transcript());
+    assert_eq!(sim.count(told), 1, "{}", sim.transcript());
     assert_eq!(
-        count(&sim, "3 questions were not answered"),
+        sim.count("3 questions were not answered"),
         1,
         "{}",
         sim.transcript()
     );
-    assert_eq!(count(&sim, " W"), 0);
-    assert_eq!(count(&sim, "rackwarden"), 1, "ten minutes are not too long");
+    assert_eq!(sim.count(" W"), 0);
+    assert_eq!(sim.count("rackwarden"), 1, "ten minutes are not too long");
     let messages = sim
         .transcript()
         .lines()

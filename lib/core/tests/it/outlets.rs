@@ -1,24 +1,15 @@
 //! Switching outlets and resetting meters, in virtual time: what is shown before, what is read back, and what is told
 //! when a device refuses, lies or falls silent, or the agent is killed in between.
 
+use crate::{OWNER, millis, seconds};
 use rackwarden_core::chat::{Role, Subject};
 use rackwarden_core::config::{Config, GrantConfig};
 use rackwarden_core::effect::LogFile;
 use rackwarden_core::pdu::simulated::Writing;
 use rackwarden_core::sim::Sim;
 use rackwarden_core::snmp::Credentials;
-use std::time::Duration;
 
-const OWNER: i64 = 1;
 const VIEWER: i64 = 7;
-
-fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
-fn millis(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
 
 fn config() -> Config {
     let mut config = Sim::config(&[("alpha", 3000.0), ("bravo", 3000.0)]);

@@ -1,15 +1,11 @@
 //! How long a limit holds at the present trend, and whose limit it is, as people and programs are told.
 
+use crate::seconds;
 use rackwarden_core::config::{Config, Environment, Limits, parse};
 use rackwarden_core::http::{View, json};
 use rackwarden_core::sim::Sim;
 use rackwarden_core::snapshot::PduState;
 use serde_json::Value;
-use std::time::Duration;
-
-fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
 
 fn api(sim: &Sim) -> Value {
     let snapshot = sim.snapshot().expect("a publication");

@@ -1,22 +1,17 @@
 //! Devices that are simulated from their profiles, read and switched by the agent as it does with real ones.
 
+use crate::{OWNER, seconds};
 use rackwarden_core::pdu::Profiles;
 use rackwarden_core::pdu::profile::{Field, Quantity};
 use rackwarden_core::pdu::simulated::Agent;
 use rackwarden_core::sim::Sim;
 use rackwarden_core::snapshot::PduView;
-use std::time::Duration;
 
-const OWNER: i64 = 1;
 /// How the second outlet calls itself.
 const OUTLET: &str = "outlet 2";
 
 /// These are models of their own, without outlets.
 const MODELS: [&str; 3] = ["apc-rpdu2", "apc-rpdu", "apc-epdu"];
-
-fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
 
 /// A world with one device of this family, which it has just read.
 fn sim(profile: &str, agent: Agent) -> Sim {

@@ -5,13 +5,12 @@
     reason = "the numbers are for docs/state.md"
 )]
 
+use crate::MINUTE;
 use rackwarden_core::journal::Written;
 use rackwarden_core::sim::Sim;
-use std::time::Duration;
 
 /// ext4 adds about so much to each sync: the inode, and its own journal.
 const SYNC_BYTES: u64 = 12 << 10;
-const MINUTE: Duration = Duration::from_secs(60);
 
 /// What the disk has to write, with what the file system adds.
 fn total(written: Written) -> u64 {

@@ -361,6 +361,3 @@ fn wait(seconds: &[u64], failures: u32, env: &mut ChatEnv<'_>) -> Duration {
         .map_or(0, |seconds| seconds * 1000);
     Duration::from_millis(whole - env.rng.below(whole / 4 + 1))
 }
-
-#[cfg(test)]
-mod tests;

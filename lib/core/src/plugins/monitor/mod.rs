@@ -6,8 +6,6 @@ mod history;
 mod judge;
 mod rehearse;
 mod sampler;
-#[cfg(test)]
-mod tests;
 mod top;
 mod usage;
 mod watch;

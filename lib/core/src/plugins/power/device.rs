@@ -14,6 +14,9 @@ use crate::time::{Mono, Wall};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
+/// Ten thousand of them are kept.
+const _: () = assert!(size_of::<Device>() <= 768);
+
 /// One PDU.
 #[derive(Debug)]
 pub(super) struct Device {

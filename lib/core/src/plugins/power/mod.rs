@@ -22,8 +22,6 @@ mod select;
 mod sums;
 #[cfg(test)]
 mod testing;
-#[cfg(test)]
-mod tests;
 mod trend;
 
 pub use exceedings::CsvJob;

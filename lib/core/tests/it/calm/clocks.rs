@@ -1,6 +1,7 @@
 //! Nights, clocks that jump, and sleep. Numbers in names are rows of the table of faults that this project is tested against.
 
-use super::world::{end, fire, news, seconds, settled};
+use super::world::{end, fire, news, settled};
+use crate::seconds;
 use rackwarden_core::config::Config;
 use rackwarden_core::sim::Sim;
 use rackwarden_core::time::{Wall, Zone};

@@ -1,6 +1,7 @@
 //! Values that dither around a limit: few messages, and nothing is missing.
 
-use super::world::{GROUP, OWNER, ask, news, seconds, settled};
+use super::world::{ask, news, settled};
+use crate::{GROUP, OWNER, seconds};
 use rackwarden_core::effect::LogFile;
 use rackwarden_core::rng::Rng;
 use rackwarden_core::sim::Sim;

@@ -1,6 +1,7 @@
 //! What happens at once is one message; who gets it is a question of severity.
 
-use super::world::{GROUP, OWNER, ask, assert_news, end, fire, news, report, seconds, settled};
+use super::world::{ask, assert_news, end, fire, news, report, settled};
+use crate::{GROUP, OWNER, seconds};
 use rackwarden_core::alert::{AlertState, Severity};
 use rackwarden_core::config::RouteConfig;
 use rackwarden_core::effect::LogFile;

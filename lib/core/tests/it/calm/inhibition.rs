@@ -1,6 +1,7 @@
 //! Which alert hides which.
 
-use super::world::{ask, assert_news, end, fire, report, seconds, settled};
+use super::world::{ask, assert_news, end, fire, report, settled};
+use crate::seconds;
 use rackwarden_core::alert::inhibit::UPLINK;
 use rackwarden_core::alert::{AlertState, Severity};
 use rackwarden_core::config::{Config, Host};

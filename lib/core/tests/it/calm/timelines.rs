@@ -1,6 +1,7 @@
 //! `docs/rules.md`: the timeline of each option, written by the engine itself.
 
-use super::world::{GROUP, OWNER, report, seconds, settled_quietly};
+use super::world::{report, settled_quietly};
+use crate::{GROUP, OWNER, seconds};
 use rackwarden_core::alert::{AlertState, Severity};
 use rackwarden_core::config::{Config, Environment, parse};
 use rackwarden_core::host::{SensorKind, Temperature, Uplink};

@@ -1,5 +1,6 @@
 //! A simulated world with a plugin that reports what a test tells it to.
 
+use crate::seconds;
 use rackwarden_core::alert::{AlertState, Report, ReportKind, Severity};
 use rackwarden_core::config::Config;
 use rackwarden_core::ctx::Ctx;
@@ -10,9 +11,6 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
-
-pub(crate) const OWNER: i64 = 1;
-pub(crate) const GROUP: i64 = -100;
 
 thread_local! {
     static SCRIPT: RefCell<VecDeque<Report>> = RefCell::default();
@@ -55,10 +53,6 @@ fn new(config: Config, lasting: Duration) -> Sim {
     let mut sim = Sim::with_plugins(config, &[|_: &Arc<Config>| Box::new(Scripted)]);
     sim.run_for(lasting);
     sim
-}
-
-pub(crate) fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
 }
 
 /// Lets an alert fire or end at once.

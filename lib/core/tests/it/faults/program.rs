@@ -1,6 +1,7 @@
 //! Programs of faults: a seed makes some hundred steps, and a runner lets a simulated world live through them.
 
 use super::oracle::{THINGS, Tape, judge};
+use crate::{GROUP, OWNER};
 use rackwarden_core::chat::{Address, Answer, Invocation, Role, Spec};
 use rackwarden_core::config::Config;
 use rackwarden_core::ctx::Ctx;
@@ -19,8 +20,6 @@ use std::time::Duration;
 
 pub(crate) const STEPS: usize = 500;
 const PDUS: [&str; 4] = ["alpha", "bravo", "charlie", "delta"];
-const OWNER: i64 = 1;
-const GROUP: i64 = -100;
 const MOVED: i64 = -1001;
 const INTERVAL: Duration = Duration::from_secs(10);
 

@@ -1,8 +1,8 @@
 //! What went wrong in pyTMbot's monitor, each with a test that fails when it goes wrong here.
 
 use super::*;
-use crate::fault::{Fault, FaultKind};
-use crate::sim::Weather;
+use rackwarden_core::fault::{Fault, FaultKind};
+use rackwarden_core::sim::Weather;
 
 #[test]
 fn a_period_of_two_seconds_is_two_seconds_however_busy_the_machine_is() {

@@ -1,7 +1,9 @@
-use crate::config::{Config, MailConfig, MailSecurity};
-use crate::effect::LogFile;
-use crate::fault::FaultKind;
-use crate::sim::{MailWeather, Sim, Weather};
+//! `test-alert` in virtual time: it goes the whole way and changes no alert.
+
+use rackwarden_core::config::{Config, MailConfig, MailSecurity};
+use rackwarden_core::effect::LogFile;
+use rackwarden_core::fault::FaultKind;
+use rackwarden_core::sim::{MailWeather, Sim, Weather};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,16 +1,12 @@
-//! Scenarios of the plugin in virtual time, through the whole core. Defects of its predecessors have a test each.
+//! Scenarios of the monitor in virtual time, through the whole core. Defects of its predecessors have a test each.
 
 mod predecessors;
 mod scenarios;
 
-use crate::config::{Config, Metric, Threshold};
-use crate::host::{Process, Processes};
-use crate::sim::Sim;
-use std::time::Duration;
-
-const fn seconds(count: u64) -> Duration {
-    Duration::from_secs(count)
-}
+use crate::seconds;
+use rackwarden_core::config::{Config, Metric, Threshold};
+use rackwarden_core::host::{Process, Processes};
+use rackwarden_core::sim::Sim;
 
 /// A world without PDUs that is watched with these changes to the thresholds.
 fn world(change: impl FnOnce(&mut Config)) -> Sim {

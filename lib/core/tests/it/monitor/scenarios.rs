@@ -1,8 +1,11 @@
 //! What happens to values, sensors and file systems, and what people hear of it.
 
 use super::*;
-use crate::host::{FileSystem, SensorKind, Space, Temperature, Throttled, ThrottledSource, Uplink};
-use crate::rng::Rng;
+use rackwarden_core::host::{
+    FileSystem, SensorKind, Space, Temperature, Throttled, ThrottledSource, Uplink,
+};
+use rackwarden_core::rng::Rng;
+use std::time::Duration;
 
 fn disk(mount: &str, used_percent: u64) -> FileSystem {
     let free = (100 - used_percent) * 10_000_000;
@@ -204,7 +207,7 @@ fn single_things_have_thresholds_of_their_own() {
         let general = config.monitor.of(Metric::Disk).general.expect("on");
         let mut own = general;
         own.rule.on = 95.0;
-        own.severity = crate::alert::Severity::Critical;
+        own.severity = rackwarden_core::alert::Severity::Critical;
         let disk = &mut config.monitor.thresholds[Metric::Disk as usize];
         disk.single = vec![("/srv/*".to_owned(), Some(own)), ("/boot".to_owned(), None)];
     });

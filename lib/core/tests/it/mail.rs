@@ -1,12 +1,12 @@
-use crate::config::{Config, MailConfig, MailSecurity};
-use crate::fault::FaultKind;
-use crate::secret::Secret;
-use crate::sim::{MailWeather, Sim, Weather};
+//! Alerts by mail in virtual time: threads of mails, the fallback, and mail servers in foul weather.
+
+use crate::{HOUR, MINUTE};
+use rackwarden_core::config::{Config, MailConfig, MailSecurity};
+use rackwarden_core::fault::FaultKind;
+use rackwarden_core::secret::Secret;
+use rackwarden_core::sim::{MailWeather, Sim, Weather};
 use std::sync::Arc;
 use std::time::Duration;
-
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
 
 /// A rack whose alerts go to one mailbox and nowhere else.
 fn config() -> Config {
@@ -44,10 +44,6 @@ fn header<'a>(mail: &'a str, name: &str) -> &'a str {
     let mut lines = mail.split("\r\n");
     let found = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
     found.unwrap_or_default()
-}
-
-fn count(sim: &Sim, what: &str) -> usize {
-    sim.transcript().matches(what).count()
 }
 
 #[test]
@@ -98,7 +94,7 @@ fn whoever_is_put_off_gets_it_later_once_and_with_its_own_time() {
     sim.run_for(HOUR);
     // Fired and ended waited for more than five minutes, so they are told together.
     let seen = sim.transcript();
-    assert_eq!(count(&sim, "mail:"), 1, "{seen}");
+    assert_eq!(sim.count("mail:"), 1, "{seen}");
     assert!(seen.contains("above power limit") && seen.contains("back below limit"));
     assert!(!seen.contains("repeated"), "{seen}");
     assert!(
@@ -153,7 +149,7 @@ fn an_ambiguous_end_leads_to_one_marked_repeat_of_the_same_message() {
         panic!("{}", sim.transcript());
     };
     assert_eq!(header(first, "Message-ID"), header(second, "Message-ID"));
-    assert_eq!(count(&sim, "(maybe repeated)"), 1, "{}", sim.transcript());
+    assert_eq!(sim.count("(maybe repeated)"), 1, "{}", sim.transcript());
     sim.run_for(MINUTE * 20);
     assert_eq!(sim.mails().len(), 2);
 }
@@ -173,7 +169,7 @@ fn a_kill_while_a_mail_is_under_way_leads_to_one_marked_repeat() {
     assert_eq!(sim.mails().len(), 2, "{}", sim.transcript());
     let id = |index: usize| header(&sim.mails()[index].1, "Message-ID");
     assert_eq!(id(0), id(1));
-    assert_eq!(count(&sim, "(maybe repeated)"), 1, "{}", sim.transcript());
+    assert_eq!(sim.count("(maybe repeated)"), 1, "{}", sim.transcript());
 }
 
 #[test]
@@ -263,10 +259,10 @@ fn one_address_that_is_refused_is_told_once_however_often_others_are_served() {
         .filter(|line| line.contains("messages are not accepted"));
     let first = lines.filter(|line| !line.contains("still firing"));
     assert_eq!(first.count(), 1, "{seen}");
-    assert_eq!(count(&sim, "accepted again"), 0, "{seen}");
+    assert_eq!(sim.count("accepted again"), 0, "{seen}");
     sim.clear_mail_weather();
     sim.run_for(HOUR * 2);
-    assert!(count(&sim, "accepted again") > 0, "{}", sim.transcript());
+    assert!(sim.count("accepted again") > 0, "{}", sim.transcript());
 }
 
 #[test]
@@ -308,7 +304,7 @@ fn mail_that_is_not_ascii_is_encoded_and_comes_back_whole() {
     let seen = sim.transcript();
     assert!(seen.contains("[Schrank Süd 🐝] critical: "), "{seen}");
     assert_eq!(
-        count(&sim, "überlange Bezeichnung, die in keine"),
+        sim.count("überlange Bezeichnung, die in keine"),
         2,
         "{seen}"
     );
@@ -429,7 +425,7 @@ fn a_kill_during_the_fallback_loses_nothing_and_doubles_at_most_a_marked_repeat(
         sim.run_for(Duration::from_millis(step * 40));
         sim.kill_and_restart();
         sim.run_for(MINUTE * 12);
-        let marked = count(&sim, "(maybe repeated)");
+        let marked = sim.count("(maybe repeated)");
         assert_eq!(sim.mails().len(), 1 + marked, "{}", sim.transcript());
         assert!(marked <= 1);
         sim.clear_weather();
@@ -465,10 +461,5 @@ fn who_is_in_the_audience_anyway_gets_one_mail() {
     );
     sim.clear_weather();
     sim.run_for(MINUTE);
-    assert_eq!(
-        count(&sim, "already told by mail"),
-        2,
-        "{}",
-        sim.transcript()
-    );
+    assert_eq!(sim.count("already told by mail"), 2, "{}", sim.transcript());
 }
