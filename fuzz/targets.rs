@@ -17,9 +17,9 @@ pub mod usm;
 
 use rackwarden_core::chat::audit::{self, Head};
 use rackwarden_core::chat::grammar;
+use rackwarden_core::config::Environment;
 use rackwarden_core::config::effective::effective;
 use rackwarden_core::config::parse::parse;
-use rackwarden_core::config::{Environment, profile_file};
 use rackwarden_core::core::{Core, Start};
 use rackwarden_core::effect::{Effect, Effects, Ticket};
 use rackwarden_core::event::{Event, HttpResponse, Reply};
@@ -32,6 +32,7 @@ use rackwarden_core::http::{self, Cache, Response, View};
 use rackwarden_core::journal::{FileKind, Journal, Storage, Stored};
 use rackwarden_core::pdu::Profiles;
 use rackwarden_core::pdu::identify::{Identify, Next, Options};
+use rackwarden_core::pdu::read::file as profile_file;
 use rackwarden_core::pdu::simulated::Agent;
 use rackwarden_core::rng::Rng;
 use rackwarden_core::secret::Secret;

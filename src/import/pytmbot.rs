@@ -2,7 +2,7 @@
 //! plain; of longer lists pyTMbot read the first. Secrets stay where they are.
 
 use super::yaml::{self, Node, Value};
-use rackwarden_core::config::effective::quoted;
+use rackwarden_base::reader::quoted;
 use std::fmt::Write;
 
 /// What was found in a file.

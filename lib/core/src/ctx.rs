@@ -9,6 +9,7 @@ use crate::history::{History, Query};
 use crate::rng::Rng;
 use crate::state::Pending;
 use crate::time::Now;
+use rackwarden_base::Tickets;
 use std::sync::Arc;
 
 /// The context of one turn. Lent by the core to whoever acts.
@@ -101,31 +102,5 @@ impl Ctx<'_> {
             action,
             outcome: outcome.into(),
         });
-    }
-}
-
-/// Makes tickets. The owner stands in the upper bits, so that the core knows to whom an answer belongs.
-pub struct Tickets<'a> {
-    owner: u8,
-    next: &'a mut u64,
-}
-
-impl<'a> Tickets<'a> {
-    /// Tickets of one owner.
-    pub fn new(owner: u8, next: &'a mut u64) -> Tickets<'a> {
-        Tickets { owner, next }
-    }
-
-    /// A ticket that was never given out before.
-    pub fn issue(&mut self) -> Ticket {
-        *self.next += 1;
-        Ticket(u64::from(self.owner) << 56 | *self.next)
-    }
-}
-
-impl Ticket {
-    /// Who issued it.
-    pub fn owner(self) -> u8 {
-        (self.0 >> 56) as u8
     }
 }

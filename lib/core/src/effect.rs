@@ -11,13 +11,10 @@ use crate::host::Look;
 use crate::secret::Secret;
 use crate::snmp::SnmpRequest;
 use crate::time::Mono;
+pub use rackwarden_base::Ticket;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Names one outstanding request. Every ticket is answered exactly once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(pub u64);
 
 /// Something to be done outside.
 #[derive(Debug)]

@@ -15,12 +15,13 @@ use super::{
     Address, Age, Answer, Asked, Caller, Incoming, IncomingKind, Invocation, ReplyTo, Spec, Subject,
 };
 use crate::config::Config;
-use crate::ctx::{Notice, Tickets};
+use crate::ctx::Notice;
 use crate::effect::{Effect, Effects, Ticket, earlier};
 use crate::event::Reply;
 use crate::rng::Rng;
 use crate::state::{Pending, Records};
 use crate::time::{Mono, Now, Wall};
+use rackwarden_base::Tickets;
 use std::sync::Arc;
 use std::time::Duration;
 

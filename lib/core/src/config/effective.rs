@@ -1,10 +1,11 @@
 //! Writes a configuration out in full: every key with the value in force, secrets masked, in a form that `parse` reads.
 
+use super::reader::quoted;
 use super::{Config, Host, Limit, Limits, NotifyConfig, PduConfig, TeamConfig, units};
 use crate::secret::Secret;
 use crate::small::SmallMap;
 use crate::snmp::{Credentials, Version};
-use std::fmt::{Display, Write};
+use std::fmt::Display;
 
 /// What stands where a secret is.
 const MASK: &str = "***";
@@ -290,23 +291,4 @@ impl Writer {
     pub(super) fn finish(self) -> String {
         self.text
     }
-}
-
-/// A TOML basic string.
-pub fn quoted(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for ch in text.chars() {
-        match ch {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            ch if ch.is_control() => {
-                // Writing to a String cannot fail.
-                let _ = write!(quoted, "\\u{:04X}", u32::from(ch));
-            }
-            ch => quoted.push(ch),
-        }
-    }
-    quoted.push('"');
-    quoted
 }

@@ -1,8 +1,9 @@
 //! Reads `[monitor]`: how often the host is looked at, which values are too high, and who hears of it how often.
 
-use super::effective::{Writer, quoted};
+use super::effective::Writer;
 use super::people;
 use super::power::between;
+use super::reader::quoted;
 use super::reader::{Item, Reader};
 use super::{Config, NotifyConfig, units};
 use crate::alert::{Rule, Severity};

@@ -3,10 +3,11 @@
 
 use super::environment::{Environment, Scope};
 use super::problem::{ConfigError, Kind, Problems};
+use super::reader::original;
 use super::reader::{Item, Part, Reader};
-use super::source::{self, Source, original};
+use super::source::{self, Source};
 use super::{Config, HistoryConfig, HttpConfig, Listen, LogConfig, TelegramConfig};
-use super::{mail, monitor, people, power, profile, units};
+use super::{mail, monitor, people, power, units};
 use crate::chat::Address;
 use crate::secret::Secret;
 use log::LevelFilter;
@@ -54,7 +55,7 @@ pub fn parse(text: &str, file: &str, env: &Environment) -> Result<Config, Vec<Co
     let own = root
         .tables("profile")
         .into_iter()
-        .filter_map(profile::table);
+        .filter_map(crate::pdu::read::table);
     config.profiles = config.profiles.with(own.collect());
     let mut builder = power::Builder::new(&mut config, &scope, root.table("power"));
     for reader in root.tables("pdu") {

@@ -449,7 +449,7 @@ fn profiles(config: &mut Config, scope: &Scope<'_>, item: &Item<'_>) {
     for file in files {
         let shown = file.display().to_string();
         match (scope.env.read_file)(&file) {
-            Ok(read) => match super::profile::file(read.content.expose(), &shown) {
+            Ok(read) => match crate::pdu::read::file(read.content.expose(), &shown) {
                 Ok(source) => found.push(source),
                 Err(errors) => errors
                     .iter()

@@ -42,15 +42,6 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The offset in the file of an offset in a part.
-pub(super) fn original(origin: &[(usize, usize)], at: usize) -> usize {
-    let index = origin.partition_point(|(piece, _)| *piece <= at);
-    match index.checked_sub(1).and_then(|index| origin.get(index)) {
-        Some((piece, start)) => start + (at - piece),
-        None => at,
-    }
-}
-
 fn is_pdu_header(header: &str) -> bool {
     let inner = header
         .strip_prefix("[[")
@@ -154,6 +145,7 @@ fn one_line_string(text: &str, quote: char) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::reader::original;
 
     fn split(text: &str) -> (String, Vec<&str>) {
         let source = Source::split(text);

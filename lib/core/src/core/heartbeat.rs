@@ -3,13 +3,13 @@
 //! becomes of the ping itself is logged and changes nothing else.
 
 use crate::config::HeartbeatConfig;
-use crate::ctx::Tickets;
 use crate::effect::{Effect, Effects, HttpLane, HttpRequest, Ticket};
 use crate::event::{Event, HttpResponse, Reply};
 use crate::fault::Fault;
 use crate::pulse::Pulse;
 use crate::secret::Secret;
 use crate::time::Mono;
+use rackwarden_base::Tickets;
 use std::time::Duration;
 
 /// For one ping.

@@ -7,11 +7,12 @@ use crate::alert::{AlertState, Report};
 use crate::chat::outbox::ItemId;
 use crate::chat::{Address, Answer, Asked, ReplyTo, Role, Spec};
 use crate::config::{suggest, units};
-use crate::ctx::{Ctx, Notice, Tickets};
+use crate::ctx::{Ctx, Notice};
 use crate::effect::Effects;
 use crate::history::History;
 use crate::state::Pending;
 use crate::time::{Human, Mono, Now};
+use rackwarden_base::Tickets;
 use std::time::Duration;
 
 /// How long the transports have to say something.

@@ -6,11 +6,11 @@ use crate::chat::buttons::Place;
 use crate::chat::codes::Codes;
 use crate::chat::{Address, Names, Role};
 use crate::config::{Config, GrantConfig};
-use crate::ctx::Tickets;
 use crate::effect::Effects;
 use crate::rng::Rng;
 use crate::state::Pending;
 use crate::time::{Mono, Now, Wall};
+use rackwarden_base::Tickets;
 use std::sync::Arc;
 
 const NOW: Wall = Wall(1_795_204_800_000);

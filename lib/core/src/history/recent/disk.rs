@@ -1,13 +1,13 @@
 //! What of the hour goes to disk, when, and what comes back from there.
 
 use super::{FLUSH_EVERY, History, MemoryJob, SLOT_MS, SLOTS, Track, is_settled, wall_ms};
-use crate::effect::Ticket;
 use crate::fault::Fault;
 use crate::history::bins::Grid;
 use crate::history::hour::{self, Hour};
 use crate::history::record::Level;
 use crate::history::{Append, Cell, Op, Query, Question, Recall, Series, Span};
 use crate::time::{Mono, Now};
+use rackwarden_base::Ticket;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -2,11 +2,11 @@
 //! pending, so that they are there when it fires, and again while it lasts.
 
 use crate::config::Metric;
-use crate::ctx::Tickets;
 use crate::effect::Ticket;
 use crate::fault::Fault;
 use crate::host::{Bytes, Process, Processes};
 use crate::time::Mono;
+use rackwarden_base::Tickets;
 use std::time::Duration;
 
 /// So many stand in an alert.

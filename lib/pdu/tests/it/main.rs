@@ -1,0 +1,5 @@
+//! Profiles and recordings of real devices.
+
+mod devices;
+mod record;
+mod recordings;
