@@ -20,6 +20,7 @@ use rackwarden_core::io::net::{Net, Service, Waker};
 use rackwarden_core::io::published::Published;
 use rackwarden_core::io::snmp::{SnmpHandle, SnmpService};
 use rackwarden_core::io::store::{StoreHandle, StoreTask};
+use rackwarden_core::io::streams::StreamHandle;
 use rackwarden_core::state::Records;
 use std::io::Read;
 use std::sync::Arc;
@@ -72,6 +73,7 @@ struct Workers {
     terminal: Option<Terminal>,
     mail: MailHandle,
     jobs: Jobs,
+    streams: StreamHandle,
     host: HostHandle,
     inbox: Inbox,
 }
@@ -134,6 +136,7 @@ impl Agent {
             terminal,
             mail: MailHandle::new(inbox.clone()),
             jobs: Jobs::new(inbox.clone()),
+            streams: StreamHandle::new(inbox.clone()),
             host: HostHandle::new(clock, inbox.clone()),
             inbox: inbox.clone(),
         };
@@ -187,6 +190,7 @@ impl Agent {
             supervisor.stop();
         }
         self.inbox.close();
+        self.workers.streams.shutdown();
         if let Some(http) = &self.workers.http {
             http.shutdown();
         }
@@ -223,6 +227,7 @@ impl Workers {
             },
             Effect::Mail(request) => self.mail.send(request),
             Effect::Resolve { ticket, host, port } => self.jobs.resolve(ticket, host, port),
+            Effect::Stream(op) => self.streams.act(op),
             Effect::Host { ticket, look } => self.host.look(ticket, look),
             Effect::Work { ticket, job } => self.jobs.work(ticket, job),
             Effect::Store(turn) => match &self.store {

@@ -1,6 +1,6 @@
 //! What goes out to the world: a closed list of I/O primitives. A feature is a codec on top of them.
 //!
-//! `Run` and `Stream` join this list with the capabilities that need them (ARCHITECTURE.md).
+//! `Run` joins this list with the capabilities that need it (ARCHITECTURE.md).
 
 use crate::chat::SessionId;
 use crate::config::MailConfig;
@@ -10,6 +10,7 @@ use crate::history::{Op, Question};
 use crate::host::Look;
 use crate::secret::Secret;
 use crate::snmp::SnmpRequest;
+use crate::stream::StreamOp;
 use crate::time::Mono;
 pub use rackwarden_base::Ticket;
 use std::fmt;
@@ -34,6 +35,8 @@ pub enum Effect {
         /// UDP port to put into the address.
         port: u16,
     },
+    /// Open a stream, send on it, close it.
+    Stream(StreamOp),
     /// Look at this machine.
     Host {
         /// To be named in the answer.
@@ -68,7 +71,11 @@ impl Effect {
     /// after a crash nothing has happened that the journal does not know of.
     pub const fn is_outward(&self) -> bool {
         match self {
-            Effect::Snmp(_) | Effect::Http(_) | Effect::Mail(_) | Effect::Resolve { .. } => true,
+            Effect::Snmp(_)
+            | Effect::Http(_)
+            | Effect::Mail(_)
+            | Effect::Resolve { .. }
+            | Effect::Stream(_) => true,
             Effect::Host { .. }
             | Effect::Store(_)
             | Effect::Append { .. }

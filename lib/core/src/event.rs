@@ -7,6 +7,7 @@ use crate::fault::Fault;
 use crate::history::{Curve, Outcome};
 use crate::host::{HostSample, Processes};
 use crate::snmp::SnmpReply;
+use crate::stream::StreamEvent;
 use std::net::SocketAddr;
 
 /// Something that happened outside.
@@ -66,6 +67,8 @@ pub enum Reply {
     Processes(Result<Box<Processes>, Fault>),
     /// The file that a job made.
     Document(Result<Document, Fault>),
+    /// A stream. The last one is `Closed`.
+    Stream(StreamEvent),
 }
 
 impl From<Outcome> for Event {

@@ -23,6 +23,7 @@ pub mod pulse;
 pub mod sim;
 pub mod snapshot;
 pub mod state;
+pub mod stream;
 
 pub use rackwarden_base::{digest, fault, rng, secret, small, text, time};
 pub use {rackwarden_pdu as pdu, rackwarden_snmp as snmp};

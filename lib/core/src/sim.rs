@@ -34,6 +34,7 @@ use crate::secret::Secret;
 use crate::snapshot::Snapshot;
 use crate::snmp::engine::Engine;
 use crate::state::Records;
+use crate::stream::{StreamAction, StreamEvent};
 use crate::time::{Mono, Now, Wall};
 pub use device::Device;
 use device::{hard, pdu_config};
@@ -556,6 +557,16 @@ impl Sim {
                     let reply = Reply::Resolved(Err(Fault::new(FaultKind::Unreachable, detail)));
                     let event = Event::Done { ticket, reply };
                     self.enqueue(Duration::from_millis(1), Delivery::Event(event));
+                }
+                Effect::Stream(op) => {
+                    // Nobody listens in this world.
+                    if let StreamAction::Open(_) = op.action {
+                        let fault = Fault::new(FaultKind::Unreachable, "connection refused");
+                        let reply = Reply::Stream(StreamEvent::Closed(Err(fault)));
+                        let ticket = op.ticket;
+                        let event = Event::Done { ticket, reply };
+                        self.enqueue(Duration::from_millis(1), Delivery::Event(event));
+                    }
                 }
                 Effect::Host { ticket, look } => {
                     if let Some((delay, reply)) = self.machine.look(self.now.mono, look) {

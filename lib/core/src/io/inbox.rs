@@ -79,6 +79,23 @@ impl Inbox {
         Ok(())
     }
 
+    /// Puts an event into the stream lane, waiting while it is full. Events after `close` are dropped.
+    pub fn send_stream(&self, event: Event) {
+        let mut lanes = self.lock();
+        while lanes.stream.len() >= STREAM_CAPACITY && !lanes.is_closed {
+            lanes = self
+                .shared
+                .drained
+                .wait(lanes)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        if !lanes.is_closed {
+            lanes.stream.push_back(event);
+            drop(lanes);
+            self.shared.filled.notify_one();
+        }
+    }
+
     /// The next event, prompt ones first; `None` when `timeout` has passed without one.
     pub fn receive(&self, timeout: Option<Duration>) -> Option<Event> {
         let mut lanes = self.lock();
@@ -102,7 +119,8 @@ impl Inbox {
                     .unwrap_or_else(PoisonError::into_inner),
             };
         }
-        let was_full = lanes.prompt.len() >= PROMPT_CAPACITY;
+        let was_full =
+            lanes.prompt.len() >= PROMPT_CAPACITY || lanes.stream.len() >= STREAM_CAPACITY;
         let event = lanes
             .prompt
             .pop_front()

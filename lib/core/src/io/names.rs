@@ -68,6 +68,16 @@ impl Names {
         }
     }
 
+    /// The addresses of a host and its port, for a connection that is not an HTTP call.
+    pub(super) fn look_up(&self, name: &str, patience: Duration) -> Option<Vec<SocketAddr>> {
+        let limit = NextTimeout {
+            after: patience.into(),
+            reason: ureq::Timeout::Resolve,
+            ..NextTimeout::default()
+        };
+        self.addresses(name, limit).ok()
+    }
+
     fn addresses(&self, name: &str, limit: NextTimeout) -> Result<Vec<SocketAddr>, ureq::Error> {
         if let Ok(address) = name.parse() {
             return Ok(vec![address]);
