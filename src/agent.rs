@@ -18,6 +18,7 @@ use rackwarden_core::io::mail::MailHandle;
 
 use rackwarden_core::io::net::{Net, Service, Waker};
 use rackwarden_core::io::published::Published;
+use rackwarden_core::io::run::RunHandle;
 use rackwarden_core::io::snmp::{SnmpHandle, SnmpService};
 use rackwarden_core::io::store::{StoreHandle, StoreTask};
 use rackwarden_core::io::streams::StreamHandle;
@@ -74,6 +75,7 @@ struct Workers {
     mail: MailHandle,
     jobs: Jobs,
     streams: StreamHandle,
+    runs: RunHandle,
     host: HostHandle,
     inbox: Inbox,
 }
@@ -137,6 +139,8 @@ impl Agent {
             mail: MailHandle::new(inbox.clone()),
             jobs: Jobs::new(inbox.clone()),
             streams: StreamHandle::new(inbox.clone()),
+            // The running program, even after another one was installed in its place.
+            runs: RunHandle::new("/proc/self/exe", inbox.clone()),
             host: HostHandle::new(clock, inbox.clone()),
             inbox: inbox.clone(),
         };
@@ -191,6 +195,7 @@ impl Agent {
         }
         self.inbox.close();
         self.workers.streams.shutdown();
+        self.workers.runs.shutdown();
         if let Some(http) = &self.workers.http {
             http.shutdown();
         }
@@ -228,6 +233,7 @@ impl Workers {
             Effect::Mail(request) => self.mail.send(request),
             Effect::Resolve { ticket, host, port } => self.jobs.resolve(ticket, host, port),
             Effect::Stream(op) => self.streams.act(op),
+            Effect::Run(op) => self.runs.act(op),
             Effect::Host { ticket, look } => self.host.look(ticket, look),
             Effect::Work { ticket, job } => self.jobs.work(ticket, job),
             Effect::Store(turn) => match &self.store {

@@ -12,6 +12,7 @@ mod doctor;
 mod failure;
 mod help;
 mod import;
+mod launch;
 mod load;
 mod local;
 mod logger;
@@ -36,8 +37,12 @@ use rackwarden_core::io::clock::Clock;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1).peekable();
+    if arguments.next_if(|first| first == launch::NAME).is_some() {
+        return launch::run(arguments);
+    }
     logger::start(Clock::start());
-    let outcome = args::parse(std::env::args_os().skip(1)).and_then(dispatch);
+    let outcome = args::parse(arguments).and_then(dispatch);
     log::logger().flush();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

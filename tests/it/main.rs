@@ -24,6 +24,7 @@ mod outlets;
 mod pairing;
 mod peers;
 mod record;
+mod runs;
 mod search;
 mod snmpd;
 mod snmpsim;

@@ -1,6 +1,4 @@
 //! What goes out to the world: a closed list of I/O primitives. A feature is a codec on top of them.
-//!
-//! `Run` joins this list with the capabilities that need it (ARCHITECTURE.md).
 
 use crate::chat::SessionId;
 use crate::config::MailConfig;
@@ -8,6 +6,7 @@ use crate::event::Reply;
 use crate::fault::Fault;
 use crate::history::{Op, Question};
 use crate::host::Look;
+use crate::run::RunOp;
 use crate::secret::Secret;
 use crate::snmp::SnmpRequest;
 use crate::stream::StreamOp;
@@ -37,6 +36,8 @@ pub enum Effect {
     },
     /// Open a stream, send on it, close it.
     Stream(StreamOp),
+    /// Start a program, write to it, end it.
+    Run(RunOp),
     /// Look at this machine.
     Host {
         /// To be named in the answer.
@@ -75,7 +76,8 @@ impl Effect {
             | Effect::Http(_)
             | Effect::Mail(_)
             | Effect::Resolve { .. }
-            | Effect::Stream(_) => true,
+            | Effect::Stream(_)
+            | Effect::Run(_) => true,
             Effect::Host { .. }
             | Effect::Store(_)
             | Effect::Append { .. }

@@ -9,15 +9,15 @@ use std::path::PathBuf;
 pub struct Endpoint {
     /// Names the worker, its thread and what people read about it: `telegram`, `docker`.
     pub name: String,
-    /// Where it listens.
+    /// Its address.
     pub base: Base,
-    /// How it proves itself, when `base` asks for TLS.
+    /// The proof of its identity, when `base` asks for TLS.
     pub trust: Trust,
     /// Proxy URL: `http://`, `socks5://` or `socks5h://`. A Unix socket is reached without one.
     pub proxy: Option<Secret>,
 }
 
-/// Where an endpoint listens.
+/// The address of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Base {
     /// `https://host:port/prefix`, also with `http`, `tcp` and `tls`. A secret, since some services have a token in it.
@@ -26,7 +26,7 @@ pub enum Base {
     Unix(PathBuf),
 }
 
-/// How a server proves who it is, and how the agent does.
+/// The proof of identity of a server, and of the agent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Trust {
     /// The system's certificate authorities, else those that are built in.

@@ -6,6 +6,7 @@ use crate::effect::{Document, Ticket};
 use crate::fault::Fault;
 use crate::history::{Curve, Outcome};
 use crate::host::{HostSample, Processes};
+use crate::run::RunEvent;
 use crate::snmp::SnmpReply;
 use crate::stream::StreamEvent;
 use std::net::SocketAddr;
@@ -69,6 +70,8 @@ pub enum Reply {
     Document(Result<Document, Fault>),
     /// A stream. The last one is `Closed`.
     Stream(StreamEvent),
+    /// A program. The last one is `Ended`.
+    Run(RunEvent),
 }
 
 impl From<Outcome> for Event {

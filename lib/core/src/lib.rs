@@ -20,6 +20,7 @@ pub mod io;
 pub mod journal;
 pub mod plugins;
 pub mod pulse;
+pub mod run;
 pub mod sim;
 pub mod snapshot;
 pub mod state;

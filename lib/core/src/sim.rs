@@ -17,6 +17,7 @@ mod disk;
 mod life;
 pub mod machine;
 pub mod mail;
+mod outside;
 pub mod telegram;
 
 use crate::chat::{Address, Asked, SessionId, Subject};
@@ -34,12 +35,12 @@ use crate::secret::Secret;
 use crate::snapshot::Snapshot;
 use crate::snmp::engine::Engine;
 use crate::state::Records;
-use crate::stream::{StreamAction, StreamEvent};
 use crate::time::{Mono, Now, Wall};
 pub use device::Device;
 use device::{hard, pdu_config};
 use disk::Disk;
 pub use mail::MailWeather;
+pub use outside::{RunScript, StreamScript};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -77,6 +78,7 @@ pub struct Sim {
     service: Service,
     post_office: mail::PostOffice,
     machine: machine::Machine,
+    outside: outside::Outside,
     heartbeats: u64,
     heartbeat_status: u16,
     answers_snmp: bool,
@@ -196,6 +198,7 @@ impl Sim {
             service: Service::default(),
             post_office: mail::PostOffice::default(),
             machine: machine::Machine::default(),
+            outside: outside::Outside::default(),
             heartbeats: 0,
             heartbeat_status: 200,
             answers_snmp: true,
@@ -552,22 +555,9 @@ impl Sim {
                     let event = Event::Done { ticket, reply };
                     self.enqueue(Duration::from_millis(300), Delivery::Event(event));
                 }
-                Effect::Resolve { ticket, host, .. } => {
-                    let detail = format!("cannot look up {host}: no such name in this world");
-                    let reply = Reply::Resolved(Err(Fault::new(FaultKind::Unreachable, detail)));
-                    let event = Event::Done { ticket, reply };
-                    self.enqueue(Duration::from_millis(1), Delivery::Event(event));
-                }
-                Effect::Stream(op) => {
-                    // Nobody listens in this world.
-                    if let StreamAction::Open(_) = op.action {
-                        let fault = Fault::new(FaultKind::Unreachable, "connection refused");
-                        let reply = Reply::Stream(StreamEvent::Closed(Err(fault)));
-                        let ticket = op.ticket;
-                        let event = Event::Done { ticket, reply };
-                        self.enqueue(Duration::from_millis(1), Delivery::Event(event));
-                    }
-                }
+                Effect::Resolve { ticket, host, .. } => self.look_up(ticket, &host),
+                Effect::Stream(op) => self.stream(&op),
+                Effect::Run(op) => self.run_program(&op),
                 Effect::Host { ticket, look } => {
                     if let Some((delay, reply)) = self.machine.look(self.now.mono, look) {
                         self.enqueue(delay, Delivery::Event(Event::Done { ticket, reply }));

@@ -18,11 +18,11 @@ use std::time::Duration;
 pub struct StreamOp {
     /// Names the stream, from `Open` to `StreamEvent::Closed`.
     pub ticket: Ticket,
-    /// What to do.
+    /// The action.
     pub action: StreamAction,
 }
 
-/// What can be done to a stream.
+/// An action on a stream.
 #[derive(Debug)]
 pub enum StreamAction {
     /// Connect. The answer is `Opened`, or `Closed` with the reason.
@@ -40,13 +40,13 @@ pub enum StreamAction {
     Close,
 }
 
-/// How long `Close` waits for the rest to leave, and a websocket for the peer's close.
+/// The wait of `Close` for the rest to leave, and of a websocket for the peer's close.
 pub const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
-/// What to open.
+/// A stream to open.
 #[derive(Clone, Debug)]
 pub struct StreamOpen {
-    /// Where.
+    /// The service.
     pub endpoint: Arc<Endpoint>,
     /// Which protocol.
     pub kind: StreamKind,
@@ -59,7 +59,7 @@ pub struct StreamOpen {
     pub credit: u32,
     /// A chunk is at most so long; a longer message of a websocket closes it.
     pub max_chunk_bytes: usize,
-    /// What waits to be sent is at most so much.
+    /// Limit of the bytes that wait to be sent.
     pub max_queue_bytes: usize,
 }
 
@@ -123,14 +123,14 @@ pub struct HttpStart {
 pub enum HttpBody {
     /// These bytes; empty for none.
     Whole(Secret<Vec<u8>>),
-    /// What `Send` brings, until `End`; chunked unless its length is known.
+    /// The bytes of `Send`, until `End`; chunked unless its length is known.
     Sent {
         /// All of it in bytes.
         length: Option<u64>,
     },
 }
 
-/// What became of a stream so far.
+/// A step in the life of a stream.
 #[derive(PartialEq, Eq)]
 pub enum StreamEvent {
     /// The connection stands: what is sent leaves.
@@ -167,7 +167,7 @@ impl HttpHead {
     }
 }
 
-/// How a stream ended when nothing went wrong.
+/// The end of a stream without a fault.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamEnd {
     /// The peer ended it, or the response was complete; otherwise it was `Close`.

@@ -1,4 +1,4 @@
-//! What the core wants of a stream or a run, until its thread takes it. The core never waits here: beyond its limit a
+//! Wishes of the core to a stream or a run, until its thread takes them. The core never waits here: beyond its limit a
 //! message is refused.
 
 use rustix::event::{EventfdFlags, PollFd, Timespec, eventfd, poll};
@@ -103,7 +103,7 @@ impl Mailbox {
         self.wake.as_fd()
     }
 
-    /// What is to be done besides sending. Takes the credits and the refusals.
+    /// The wishes besides sending. Takes the credits and the refusals.
     pub(super) fn look(&self) -> Wishes {
         self.quiet();
         let mut pending = self.lock();
@@ -143,7 +143,7 @@ impl Mailbox {
     }
 }
 
-/// What the core wants besides sending.
+/// Wishes of the core besides sending.
 #[derive(Debug)]
 pub(super) struct Wishes {
     pub(super) credit: u64,

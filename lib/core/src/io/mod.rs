@@ -18,6 +18,7 @@ mod names;
 pub mod net;
 pub mod notify;
 pub mod published;
+pub mod run;
 pub mod session;
 pub mod simulator;
 pub mod snmp;

@@ -58,7 +58,7 @@ pub fn request(kind: &StreamKind, host: &str, prefix: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// What the decoder found.
+/// A find of the decoder.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Piece {
     /// The head of the final response.
@@ -83,7 +83,7 @@ enum State {
     /// The line end behind a chunk.
     ChunkEnd,
     Trailers,
-    /// Whatever comes, until the connection ends.
+    /// Everything until the connection ends.
     Rest,
     Done,
 }
@@ -257,7 +257,7 @@ impl Decoder {
         Ok(Some(Piece::Head(head)))
     }
 
-    /// How the body ends (RFC 9112 section 6.3).
+    /// The end of the body (RFC 9112 section 6.3).
     fn body_of(&self, head: &HttpHead) -> Result<State, Fault> {
         if head.status == 101 {
             return match self.asks_upgrade {

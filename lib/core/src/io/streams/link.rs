@@ -9,7 +9,7 @@ use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 use std::io::{self, ErrorKind, Read, Write};
 
-/// What a session reads from and writes to.
+/// The connection below a session.
 #[derive(Debug)]
 pub(super) enum Link {
     Plain(Socket),

@@ -33,7 +33,7 @@ pub(super) struct Place {
     pub(super) port: u16,
 }
 
-/// What a base URL says besides.
+/// The parts of a base URL.
 struct Target {
     place: Place,
     has_tls: bool,

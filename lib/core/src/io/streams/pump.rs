@@ -86,7 +86,7 @@ struct Pump<'a, D> {
     has_said_goodbye: bool,
 }
 
-/// What a turn leaves to wait for.
+/// The wait after a turn.
 #[derive(Clone, Copy)]
 struct Waits {
     reads: bool,

@@ -8,10 +8,10 @@ use crate::stream::http::{Decoder, Piece};
 use crate::stream::{HttpBody, StreamEnd, StreamEvent, StreamKind};
 use std::io::{self, ErrorKind, Read, Write};
 
-/// What is read at once.
+/// Bytes of one read.
 const READ_BYTES: usize = 16 * 1024;
 
-/// What a look at the peer's side brought.
+/// The outcome of a look at the peer's side.
 #[derive(Debug)]
 pub(super) enum Received {
     Event(StreamEvent),
@@ -52,7 +52,7 @@ pub(super) trait Session {
     fn close(&mut self) -> bool;
 }
 
-/// How what is sent is framed.
+/// The framing of sent bytes.
 #[derive(Debug)]
 enum Framing {
     /// As it is.

@@ -11,7 +11,7 @@ use tungstenite::http;
 use tungstenite::protocol::{WebSocket, WebSocketConfig};
 use tungstenite::{Error, Message};
 
-/// What is read at once.
+/// Bytes of one read.
 const READ_BYTES: usize = 8 * 1024;
 /// Room for pings, pongs and a close besides the one message that is being sent.
 const CONTROL_BYTES: usize = 4 * 1024;

@@ -195,7 +195,7 @@ fn a_response_cut_anywhere_ends_exactly_once() {
 fn a_body_of_another_length_than_announced_is_a_fault() {
     for (sends, want) in [(5, "longer"), (3, "shorter")] {
         let (listener, endpoint) = listener("http");
-        let peer = peer(listener, |stream| read_all(stream));
+        let peer = peer(listener, read_all);
         let client = Client::new();
         let kind = StreamKind::Http {
             request: start(Method::Put),
