@@ -3,7 +3,7 @@
 //! Here the lines stand in a list and the replies are printed; a real transport would read and write a socket. Rights
 //! are checked inside: the second person has none, so there is nothing but a refusal for them.
 
-use rackwarden_core::chat::{Asked, SessionId, Subject};
+use rackwarden_core::chat::{Asked, SessionId, sessions};
 use rackwarden_core::config::Config;
 use rackwarden_core::core::{Core, Past, Start};
 use rackwarden_core::effect::{Effect, Effects};
@@ -37,7 +37,7 @@ fn main() {
     for (number, (uid, is_owner, line)) in lines.into_iter().enumerate() {
         let asked = Asked {
             session: SessionId(number as u64 + 1),
-            who: Subject::Local(uid),
+            who: sessions::local(uid),
             is_owner,
             line: line.to_owned(),
         };

@@ -6,7 +6,6 @@ use crate::failure::{Failure, Outcome, print};
 use crate::signals;
 use crate::terminal::Terminal;
 use log::LevelFilter;
-use rackwarden_core::chat::Address;
 use rackwarden_core::config::{
     Config, Host, HttpConfig, Limit, Limits, Listen, PduConfig, TeamConfig,
 };
@@ -189,7 +188,7 @@ fn config(addresses: &[SocketAddr], listen: SocketAddr) -> Config {
         listen: Listen::Tcp(listen),
         token: None,
     };
-    config.notify.to = vec![Address::Terminal];
+    config.notify.to = vec![rackwarden_core::chat::sessions::terminal().place()];
     config.notify.timezone = Zone::system();
     config.power.site = Limits {
         soft: Some(Limit {

@@ -3,7 +3,7 @@
 
 use crate::failure::{Failure, Outcome, print};
 use crate::{load, local, run};
-use rackwarden_core::chat::{Address, Subject};
+use rackwarden_core::chat::{Person, Place, telegram};
 use rackwarden_core::config::{Config, Host, Listen, PduConfig};
 use rackwarden_core::doctor::{self, Finding, Grade};
 use rackwarden_core::effect::{HttpRequest, Ticket};
@@ -105,8 +105,8 @@ fn checks(config: &Arc<Config>, is_running: bool) -> Vec<(String, Check)> {
                 Box::new(move || vec![doctor::clock(now, None)]),
             );
         }
-        Some(telegram) => {
-            let (own, shared) = (telegram.clone(), Arc::clone(config));
+        Some(settings) => {
+            let (own, shared) = (settings.clone(), Arc::clone(config));
             let ask = move || {
                 let answer = call(&shared, doctor::who_is_the_bot(&own));
                 let date = answer
@@ -118,10 +118,10 @@ fn checks(config: &Arc<Config>, is_running: bool) -> Vec<(String, Check)> {
             };
             add("Telegram".to_owned(), Box::new(ask));
             for to in audience(config) {
-                let Address::Telegram { chat, .. } = to else {
+                let Some((chat, _)) = telegram::chat_of(&to) else {
                     continue;
                 };
-                let (own, shared) = (telegram.clone(), Arc::clone(config));
+                let (own, shared) = (settings.clone(), Arc::clone(config));
                 let what = to.to_string();
                 let ask = move || {
                     let answer = call(&shared, doctor::what_is_the_chat(&own, chat));
@@ -219,8 +219,8 @@ fn look_at_host(config: &Config) -> Vec<Finding> {
 }
 
 /// Every chat that is told of alerts, and every owner, once.
-fn audience(config: &Config) -> Vec<Address> {
-    let mut all: Vec<Address> = config.notify.to.clone();
+fn audience(config: &Config) -> Vec<Place> {
+    let mut all: Vec<Place> = config.notify.to.clone();
     all.extend(
         config
             .notify
@@ -230,18 +230,11 @@ fn audience(config: &Config) -> Vec<Address> {
     );
     let of_monitor = config.monitor.notify.iter();
     all.extend(of_monitor.flat_map(|notify| notify.to.iter().cloned()));
-    all.extend(config.access.owners.iter().filter_map(|owner| match owner {
-        Subject::Telegram(user) => Some(Address::Telegram {
-            chat: *user,
-            topic: None,
-        }),
-        _ => None,
-    }));
+    all.extend(config.access.owners.iter().filter_map(Person::mailbox));
     let mut seen = Vec::new();
     all.retain(|to| {
-        let chat = match to {
-            Address::Telegram { chat, .. } => *chat,
-            _ => return false,
+        let Some((chat, _)) = telegram::chat_of(to) else {
+            return false;
         };
         let is_new = !seen.contains(&chat);
         seen.push(chat);

@@ -1,6 +1,6 @@
 //! The terminal of `demo` as a chat: lines in from standard input, one after the other, answers and alerts out.
 
-use rackwarden_core::chat::{Asked, SessionId, Subject};
+use rackwarden_core::chat::{Asked, SessionId, sessions};
 use rackwarden_core::effect::SessionReply;
 use rackwarden_core::event::Event;
 use rackwarden_core::io::inbox::Inbox;
@@ -99,7 +99,7 @@ impl Terminal {
         *self.answered() = false;
         inbox.send(Event::Asked(Asked {
             session: SESSION,
-            who: Subject::Terminal,
+            who: sessions::terminal(),
             is_owner: true,
             line,
         }));

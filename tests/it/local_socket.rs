@@ -1,6 +1,6 @@
 //! The local socket on a real socket, with a made-up core behind it.
 
-use rackwarden_core::chat::{Asked, Subject};
+use rackwarden_core::chat::{Asked, sessions};
 use rackwarden_core::effect::{Document, SessionReply};
 use rackwarden_core::event::Event;
 use rackwarden_core::http::sample::{self, Sample};
@@ -129,7 +129,7 @@ fn a_question_reaches_the_core_with_its_caller_and_the_answer_comes_in_parts() {
             asked.is_owner,
             "a caller with the agent's own user is an owner"
         );
-        assert!(matches!(asked.who, Subject::Local(_)));
+        assert!(sessions::uid_of(&asked.who).is_some());
         agent.reply(&asked, "one moment", false);
         let mut first = String::new();
         BufReader::new(&stream)

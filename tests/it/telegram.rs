@@ -1,7 +1,7 @@
 //! The agent's core and its HTTP threads against a stand-in for Telegram's Bot API, over real sockets.
 
 use crate::bot_api::{BotApi, Message, TOKEN};
-use rackwarden_core::chat::{Address, Role, Subject};
+use rackwarden_core::chat::{Role, telegram};
 use rackwarden_core::config::{Config, GrantConfig, TelegramConfig};
 use rackwarden_core::core::{Core, Past, Start};
 use rackwarden_core::effect::{Effect, Effects};
@@ -111,15 +111,9 @@ fn config(api: &BotApi) -> Config {
         proxy: None,
         ca_file: None,
     });
-    config.access.owners = vec![Subject::Telegram(OWNER)];
-    config.access.grants = vec![GrantConfig::role(
-        Subject::TelegramChat(GROUP),
-        Role::Viewer,
-    )];
-    config.notify.to = vec![Address::Telegram {
-        chat: GROUP,
-        topic: None,
-    }];
+    config.access.owners = vec![telegram::user(OWNER)];
+    config.access.grants = vec![GrantConfig::role(telegram::group(GROUP), Role::Viewer)];
+    config.notify.to = vec![telegram::place(GROUP, None)];
     config
 }
 

@@ -5,7 +5,7 @@ mod host;
 
 pub use host::host;
 
-use crate::chat::Address;
+use crate::chat::Place;
 use crate::config::{PduConfig, TelegramConfig};
 use crate::effect::{HttpRequest, Ticket};
 use crate::event::HttpResponse;
@@ -132,7 +132,7 @@ pub fn token(answer: &Answer) -> Finding {
 }
 
 /// A chat, by the answer to `what_is_the_chat`.
-pub fn chat(address: &Address, answer: &Answer) -> Finding {
+pub fn chat(address: &Place, answer: &Answer) -> Finding {
     let what = address.to_string();
     let found = match result(answer) {
         Ok(found) => found,
@@ -316,6 +316,7 @@ pub fn host_of(url: &str) -> Option<(String, u16)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::telegram;
     use crate::secret::Secret;
 
     fn answer(status: u16, body: &str) -> Answer {
@@ -357,10 +358,7 @@ mod tests {
 
     #[test]
     fn a_chat_is_judged_by_what_the_bot_may_do_there() {
-        let group = Address::Telegram {
-            chat: -100,
-            topic: None,
-        };
+        let group = telegram::place(-100, None);
         for (answer, want) in [
             (
                 answer(200, r#"{"ok":true,"result":{"status":"member"}}"#),

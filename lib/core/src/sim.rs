@@ -20,7 +20,7 @@ pub mod mail;
 mod outside;
 pub mod telegram;
 
-use crate::chat::{Address, Asked, SessionId, Subject};
+use crate::chat::{self, Asked, SessionId};
 use crate::config::{Config, Host, TeamConfig};
 use crate::core::{Core, Past, Start};
 use crate::effect::{Effect, Effects, HttpLane, HttpRequest, LogFile, Ticket, earlier};
@@ -117,11 +117,8 @@ impl Sim {
             proxy: None,
             ca_file: None,
         });
-        config.access.owners = vec![Subject::Telegram(1)];
-        config.notify.to = vec![Address::Telegram {
-            chat: -100,
-            topic: None,
-        }];
+        config.access.owners = vec![chat::telegram::user(1)];
+        config.notify.to = vec![chat::telegram::place(-100, None)];
         config
     }
 
@@ -246,7 +243,7 @@ impl Sim {
     pub fn say(&mut self, line: &str) {
         let asked = Asked {
             session: SessionId(1),
-            who: Subject::Terminal,
+            who: chat::sessions::terminal(),
             is_owner: true,
             line: line.to_owned(),
         };

@@ -4,9 +4,10 @@
 mod grants;
 mod strangers;
 
+pub(super) use grants::aliases;
 pub use strangers::{Knock, Strangers};
 
-use super::{Caller, Role, Spec, Subject};
+use super::{Caller, Person, Role, Spec, sessions};
 use crate::config::AccessConfig;
 use crate::small::SmallMap;
 use crate::state::Records;
@@ -19,10 +20,10 @@ const GRANT: &str = "what was granted in chat";
 /// The rights in force.
 #[derive(Debug, Default)]
 pub struct Access {
-    file: SmallMap<Subject, Vec<Entry>>,
-    chat: SmallMap<Subject, Vec<Entry>>,
+    file: SmallMap<Person, Vec<Entry>>,
+    chat: SmallMap<Person, Vec<Entry>>,
     /// New id of a group that became a supergroup → the ids it had before.
-    aliases: SmallMap<i64, i64>,
+    aliases: SmallMap<Person, Person>,
     revision: u64,
     /// Those who hold none.
     pub(crate) strangers: Strangers,
@@ -104,11 +105,8 @@ impl Access {
             .filter_map(|(who, entries)| Some((who.parse().ok()?, entries)))
             .collect();
         self.strangers.restore(records);
-        self.aliases = records
-            .all::<i64>("alias")
-            .into_iter()
-            .filter_map(|(old, new)| Some((new, old.parse().ok()?)))
-            .collect();
+        let aliases = aliases(records).into_iter();
+        self.aliases = aliases.map(|(old, new)| (new, old)).collect();
         self.revision += 1;
     }
 
@@ -165,16 +163,14 @@ impl Access {
     }
 
     /// The people who are owner in a private chat with the bot.
-    pub fn owners(&self, now: Wall) -> Vec<Subject> {
-        let mut owners: Vec<Subject> = self.file.keys().chain(self.chat.keys()).cloned().collect();
+    pub fn owners(&self, now: Wall) -> Vec<Person> {
+        let mut owners: Vec<Person> = self.file.keys().chain(self.chat.keys()).cloned().collect();
         owners.sort_unstable();
         owners.dedup();
         owners.retain(|who| {
-            let Subject::Telegram(user) = who else {
-                return false;
-            };
-            self.judge(now, &Caller::in_private(*user), "", None, Role::Owner)
-                .is_allowed()
+            let caller = Caller::in_private(who.clone());
+            who.mailbox().is_some()
+                && (self.judge(now, &caller, "", None, Role::Owner)).is_allowed()
         });
         owners
     }
@@ -184,14 +180,8 @@ impl Access {
         let subjects = self.file.keys().chain(self.chat.keys());
         subjects
             .filter_map(|who| {
-                let Subject::Local(uid) = *who else {
-                    return None;
-                };
-                let caller = Caller {
-                    who: who.clone(),
-                    address: super::Address::Local(uid),
-                    ..Caller::in_private(0)
-                };
+                let uid = sessions::uid_of(who)?;
+                let caller = Caller::in_private(who.clone());
                 let decision = self.judge(now, &caller, "status", None, Role::Viewer);
                 decision.is_allowed().then_some(uid)
             })
@@ -263,7 +253,7 @@ impl Access {
     fn rights(&self, now: Wall, caller: &Caller) -> Rights<'_> {
         let mut rights = Rights::default();
         // A channel or an anonymous administrator writes in a chat's name, not in a person's.
-        let is_person = !matches!(caller.who, Subject::TelegramChat(_));
+        let is_person = !caller.who.is_group();
         if caller.is_owner && is_person {
             rights.role = Some((Role::Owner, "the transport".into()));
         }
@@ -284,26 +274,19 @@ impl Access {
     }
 
     /// The chat that was spoken in, under every id that it ever had.
-    fn chats(&self, caller: &Caller) -> Vec<Subject> {
-        let super::Address::Telegram { chat, .. } = caller.address else {
-            return Vec::new();
-        };
-        if caller.is_private {
-            return Vec::new();
-        }
-        let mut chats = vec![Subject::TelegramChat(chat)];
-        let mut id = chat;
-        while let Some(old) = self.aliases.get(&id) {
-            if chats.contains(&Subject::TelegramChat(*old)) {
+    fn chats(&self, caller: &Caller) -> Vec<Person> {
+        let everyone = caller.address.everyone().filter(|_| !caller.is_private);
+        let mut chats: Vec<Person> = everyone.into_iter().collect();
+        while let Some(old) = chats.last().and_then(|chat| self.aliases.get(chat)) {
+            if chats.contains(old) {
                 break;
             }
-            chats.push(Subject::TelegramChat(*old));
-            id = *old;
+            chats.push(old.clone());
         }
         chats
     }
 
-    fn entries(&self, who: &Subject, now: Wall) -> impl Iterator<Item = (&Entry, &'static str)> {
+    fn entries(&self, who: &Person, now: Wall) -> impl Iterator<Item = (&Entry, &'static str)> {
         let file = self.file.get(who).into_iter().flatten();
         let chat = self.chat.get(who).into_iter().flatten();
         file.map(|entry| (entry, FILE))
@@ -325,7 +308,7 @@ impl<'a> Rights<'a> {
         &mut self,
         entries: impl Iterator<Item = (&'a Entry, &'static str)>,
         cap: Role,
-        who: &Subject,
+        who: &Person,
     ) {
         let mut file_role = None;
         let mut chat_role = None;

@@ -2,7 +2,7 @@
 //! write that line, so rights are checked again at the press; this module knows who may press, not who may act.
 
 use super::codes::Codes;
-use super::{Address, Bound, Button, Subject};
+use super::{Bound, Button, Person, Place};
 use crate::small::SmallMap;
 use crate::state::{Pending, Records};
 use crate::time::Mono;
@@ -33,11 +33,11 @@ pub struct Buttons {
 
 /// To whom new buttons belong.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub struct Holder<'a> {
     /// The chat that they are shown in.
-    pub address: &'a Address,
+    pub address: &'a Place,
     /// Who asked; nobody for alerts.
-    pub who: Option<&'a Subject>,
+    pub who: Option<&'a Person>,
     /// True for alerts: the buttons survive a restart.
     pub is_kept: bool,
 }
@@ -65,8 +65,8 @@ pub enum Press {
 struct Entry {
     command: String,
     bound: Bound,
-    who: Option<Subject>,
-    address: Address,
+    who: Option<Person>,
+    address: Place,
     message: Option<i64>,
     #[serde(skip)]
     expires: Option<Mono>,
@@ -109,12 +109,12 @@ impl Buttons {
         &mut self,
         now: Mono,
         button: &Button,
-        place: Place<'_>,
+        holder: Holder<'_>,
         state: &mut Pending,
     ) -> String {
-        let code = self.new_code(match place.address {
-            Address::Local(_) | Address::Terminal => TYPED_CODE_LENGTH,
-            _ => CODE_LENGTH,
+        let code = self.new_code(match holder.address.service().types_codes {
+            true => TYPED_CODE_LENGTH,
+            false => CODE_LENGTH,
         });
         let life = match button.bound {
             Bound::Open | Bound::Lasting => None,
@@ -122,14 +122,14 @@ impl Buttons {
             Bound::Confirm => Some(CONFIRM_LIFE),
         };
         let is_kept = match button.bound {
-            Bound::Open => place.is_kept,
+            Bound::Open => holder.is_kept,
             bound => bound == Bound::Lasting,
         };
         let entry = Entry {
             command: button.command.clone(),
             bound: button.bound,
-            who: place.who.cloned(),
-            address: place.address.clone(),
+            who: holder.who.cloned(),
+            address: holder.address.clone(),
             message: None,
             expires: life.map(|life| now + life),
             order: state.seq(),
@@ -161,8 +161,8 @@ impl Buttons {
         &mut self,
         now: Mono,
         code: &str,
-        who: &Subject,
-        address: &Address,
+        who: &Person,
+        address: &Place,
         message: Option<i64>,
     ) -> Press {
         let Some(entry) = self.entries.get(code) else {
@@ -173,7 +173,8 @@ impl Buttons {
             return Press::Gone;
         }
         let is_theirs = entry.bound == Bound::Open || entry.who.as_ref() == Some(who);
-        let is_here = same_chat(&entry.address, address)
+        // Some kinds of updates leave the topic out.
+        let is_here = entry.address.is_same_chat(address)
             && (entry.message.is_none() || entry.message == message);
         let command = entry.command.clone();
         if !is_theirs || !is_here {
@@ -187,13 +188,9 @@ impl Buttons {
     }
 
     /// A group has got another id.
-    pub fn rename_chat(&mut self, old: i64, new: i64) {
+    pub fn rename_chat(&mut self, old: &Place, new: &Place) {
         for entry in self.entries.values_mut() {
-            if let Address::Telegram { chat, .. } = &mut entry.address {
-                if *chat == old {
-                    *chat = new;
-                }
-            }
+            entry.address.follow(old, new);
         }
     }
 
@@ -227,27 +224,18 @@ impl Buttons {
     }
 }
 
-/// The topic does not matter: Telegram omits it in some kinds of updates.
-fn same_chat(a: &Address, b: &Address) -> bool {
-    match (a, b) {
-        (Address::Telegram { chat: a, .. }, Address::Telegram { chat: b, .. }) => a == b,
-        (a, b) => a == b,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::telegram;
+    use std::sync::LazyLock;
 
-    const CHAT: Address = Address::Telegram {
-        chat: -5,
-        topic: Some(3),
-    };
-    const ANN: Subject = Subject::Telegram(1);
-    const BOB: Subject = Subject::Telegram(2);
+    static CHAT: LazyLock<Place> = LazyLock::new(|| telegram::place(-5, Some(3)));
+    static ANN: LazyLock<Person> = LazyLock::new(|| telegram::user(1));
+    static BOB: LazyLock<Person> = LazyLock::new(|| telegram::user(2));
 
-    fn place(is_kept: bool) -> Place<'static> {
-        Place {
+    fn holder(is_kept: bool) -> Holder<'static> {
+        Holder {
             address: &CHAT,
             who: Some(&ANN),
             is_kept,
@@ -273,10 +261,7 @@ mod tests {
 
     #[test]
     fn a_button_obeys_whom_it_is_bound_to() {
-        let elsewhere = Address::Telegram {
-            chat: -6,
-            topic: None,
-        };
+        let elsewhere = telegram::place(-6, None);
         let confirm = Button::confirm("yes", "/reset alpha");
         let choice = Button::choice("alpha", "/reset alpha");
         let open = Button::open("alpha", "/reset alpha");
@@ -285,8 +270,8 @@ mod tests {
                 "confirm",
                 &confirm,
                 59,
-                &ANN,
-                &CHAT,
+                &*ANN,
+                &*CHAT,
                 Some(7),
                 run(Bound::Confirm),
             ),
@@ -294,8 +279,8 @@ mod tests {
                 "confirm_dies",
                 &confirm,
                 60,
-                &ANN,
-                &CHAT,
+                &*ANN,
+                &*CHAT,
                 Some(7),
                 Press::Gone,
             ),
@@ -303,8 +288,8 @@ mod tests {
                 "confirm_of_another",
                 &confirm,
                 1,
-                &BOB,
-                &CHAT,
+                &*BOB,
+                &*CHAT,
                 Some(7),
                 not_yours(),
             ),
@@ -312,7 +297,7 @@ mod tests {
                 "confirm_elsewhere",
                 &confirm,
                 1,
-                &ANN,
+                &*ANN,
                 &elsewhere,
                 Some(7),
                 not_yours(),
@@ -321,8 +306,8 @@ mod tests {
                 "confirm_on_another_message",
                 &confirm,
                 1,
-                &ANN,
-                &CHAT,
+                &*ANN,
+                &*CHAT,
                 Some(8),
                 not_yours(),
             ),
@@ -330,8 +315,8 @@ mod tests {
                 "choice",
                 &choice,
                 599,
-                &ANN,
-                &CHAT,
+                &*ANN,
+                &*CHAT,
                 Some(7),
                 run(Bound::Caller),
             ),
@@ -339,8 +324,8 @@ mod tests {
                 "choice_dies",
                 &choice,
                 600,
-                &ANN,
-                &CHAT,
+                &*ANN,
+                &*CHAT,
                 Some(7),
                 Press::Gone,
             ),
@@ -348,8 +333,8 @@ mod tests {
                 "choice_of_another",
                 &choice,
                 1,
-                &BOB,
-                &CHAT,
+                &*BOB,
+                &*CHAT,
                 Some(7),
                 not_yours(),
             ),
@@ -357,8 +342,8 @@ mod tests {
                 "open_for_all_here",
                 &open,
                 9999,
-                &BOB,
-                &CHAT,
+                &*BOB,
+                &*CHAT,
                 Some(9),
                 run(Bound::Open),
             ),
@@ -366,14 +351,14 @@ mod tests {
                 "open_elsewhere",
                 &open,
                 1,
-                &BOB,
+                &*BOB,
                 &elsewhere,
                 Some(9),
                 not_yours(),
             ),
         ] {
             let mut buttons = Buttons::default();
-            let code = buttons.register(Mono::ZERO, button, place(false), &mut Pending::new(0));
+            let code = buttons.register(Mono::ZERO, button, holder(false), &mut Pending::new(0));
             assert!(code.len() <= 64);
             buttons.bind(std::slice::from_ref(&code), 7);
             let got = buttons.press(second(at), &code, who, chat, message);
@@ -388,7 +373,7 @@ mod tests {
             Button::confirm("yes", "/reset alpha"),
             Button::once("Run now", "/reset alpha"),
         ] {
-            let code = buttons.register(Mono::ZERO, &button, place(false), &mut Pending::new(0));
+            let code = buttons.register(Mono::ZERO, &button, holder(false), &mut Pending::new(0));
             let mut press = || buttons.press(second(1), &code, &ANN, &CHAT, None);
             assert_eq!(press(), run(button.bound));
             assert_eq!(press(), Press::Gone);
@@ -402,13 +387,13 @@ mod tests {
         let button = Button::open("ack", "/reset alpha");
         let codes: Vec<String> = (0..MAX_KEPT + 10)
             .map(|_| {
-                let code = buttons.register(Mono::ZERO, &button, place(true), &mut state);
+                let code = buttons.register(Mono::ZERO, &button, holder(true), &mut state);
                 records.apply(&state.take().expect("changes"));
                 code
             })
             .collect();
         for _ in 0..MAX_OTHERS + 10 {
-            buttons.register(Mono::ZERO, &button, place(false), &mut state);
+            buttons.register(Mono::ZERO, &button, holder(false), &mut state);
         }
         assert_eq!(buttons.entries.len(), MAX_KEPT + MAX_OTHERS);
         let mut again = Buttons::default();
@@ -430,7 +415,7 @@ mod tests {
         let mut buttons = Buttons::default();
         for _ in 0..100 {
             let button = Button::open("ack", "/reset alpha");
-            buttons.register(Mono::ZERO, &button, place(false), &mut Pending::new(0));
+            buttons.register(Mono::ZERO, &button, holder(false), &mut Pending::new(0));
         }
         let mut guesser = Buttons {
             codes: Codes::new(99),

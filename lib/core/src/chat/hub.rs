@@ -2,7 +2,7 @@
 //! what a line means is decided in `reception`.
 
 use super::access::Access;
-use super::buttons::Place;
+use super::buttons::Holder;
 use super::codes::Codes;
 use super::late::Late;
 use super::limiter::Limiter;
@@ -11,9 +11,7 @@ use super::outbox::{Draft, EditOf, Fallback, Lane, Outbox};
 use super::pairing::Pairing;
 use super::sessions::Sessions;
 use super::transport::{Failure, Happening, Received, Transport};
-use super::{
-    Address, Age, Answer, Asked, Caller, Incoming, IncomingKind, Invocation, ReplyTo, Spec, Subject,
-};
+use super::{Age, Answer, Asked, Caller, Incoming, IncomingKind, Invocation, Place, ReplyTo, Spec};
 use crate::config::Config;
 use crate::ctx::Notice;
 use crate::effect::{Effect, Effects, Ticket, earlier};
@@ -96,7 +94,7 @@ pub struct Chat {
     /// The disk takes nothing: a crash would bring a command of a service again.
     pub(super) forgets: bool,
     pub(super) pairing: Option<Pairing>,
-    transports: Vec<Box<dyn Transport>>,
+    pub(super) transports: Vec<Box<dyn Transport>>,
     /// The rights that the menus were made from.
     menu_revision: u64,
     /// When the first of those rights ends, by both clocks.
@@ -161,8 +159,11 @@ impl Chat {
         for transport in &mut self.transports {
             transport.start(env, records);
         }
-        if env.config.telegram.is_some() && self.access.owners(env.now.wall).is_empty() {
-            log::warn!("nobody is owner in Telegram yet; `rackwarden pair` makes you one");
+        let mut transports = self.transports.iter();
+        let pairs = transports.find(|one| one.pairing_place("").is_some());
+        if let Some(transport) = pairs.filter(|_| self.access.owners(env.now.wall).is_empty()) {
+            let title = transport.service().title;
+            log::warn!("nobody is owner in {title} yet; `rackwarden pair` makes you one");
         }
     }
 
@@ -186,8 +187,11 @@ impl Chat {
         }
         let config = env.config;
         for mut made in make_transports(config) {
-            let mut names = self.transports.iter().map(|transport| transport.name());
-            if !names.any(|name| name == made.name()) {
+            let mut names = self
+                .transports
+                .iter()
+                .map(|transport| transport.service().name);
+            if !names.any(|name| name == made.service().name) {
                 made.start(env, &Records::default());
                 self.transports.push(made);
             }
@@ -210,6 +214,7 @@ impl Chat {
             self.begin_pairing(env, asked);
             return Vec::new();
         }
+        let caller = asked.caller();
         let kind = match self.sessions.pressed(asked.session, &asked.line) {
             Some(code) => IncomingKind::Press {
                 code,
@@ -221,13 +226,7 @@ impl Chat {
             },
         };
         let incoming = Incoming {
-            caller: Caller {
-                address: super::sessions::address_of(&asked.who),
-                who: asked.who,
-                name: String::new(),
-                is_private: true,
-                is_owner: asked.is_owner,
-            },
+            caller,
             message: None,
             age: Age::Live,
             kind,
@@ -278,24 +277,21 @@ impl Chat {
                     if let (Failure::Closed(why), Some(to)) =
                         (&failure, self.outbox.open_chat_of(item))
                     {
-                        let often = match to {
-                            Address::Mail(_) => "every hour",
-                            _ => "every 10 minutes",
-                        };
+                        let (_, often) = to.service().closed_for;
                         let text = format!(
                             "{to} cannot be written to: {why}. What waits for it is kept and tried again {often}."
                         );
                         self.warn_owners(env, &text, Some(&to));
                     }
-                    if let Failure::Moved(new) = failure {
+                    if let Failure::Moved(new) = &failure {
                         self.outbox.follow(item, new, &mut self.access, env.state);
                     }
                     self.outbox.handle_failed(env.now, item, failure, env.state);
                 }
                 Happening::Tell(text) => self.warn_owners(env, &text, None),
                 Happening::Moved { old, new } => {
-                    self.access.add_alias(old, new, env.state);
-                    self.outbox.rename_chat(old, new, env.state);
+                    self.access.add_alias(&old, &new, env.state);
+                    self.outbox.rename_chat(&old, &new, env.state);
                 }
             }
         }
@@ -307,7 +303,7 @@ impl Chat {
         if !answer.more_follows {
             self.marks.finish(to.mark, env.state);
         }
-        let place = Place {
+        let holder = Holder {
             address: &to.address,
             who: Some(&to.who),
             is_kept: false,
@@ -318,7 +314,7 @@ impl Chat {
                 .map(|button| {
                     self.outbox
                         .buttons
-                        .register(env.now.mono, button, place, env.state)
+                        .register(env.now.mono, button, holder, env.state)
                 })
                 .collect();
             let reply = self.sessions.render(session, &answer, codes);
@@ -347,7 +343,7 @@ impl Chat {
     }
 
     /// Something is wrong that the owners should know, except for who cannot be reached.
-    fn warn_owners(&mut self, env: &mut ChatEnv<'_>, text: &str, except: Option<&Address>) {
+    fn warn_owners(&mut self, env: &mut ChatEnv<'_>, text: &str, except: Option<&Place>) {
         let text = format!("⚠️ {}: {text}", env.config.name);
         self.write_to_owners(env, &text, false, except);
     }
@@ -357,19 +353,12 @@ impl Chat {
         env: &mut ChatEnv<'_>,
         text: &str,
         silent: bool,
-        except: Option<&Address>,
+        except: Option<&Place>,
     ) {
         for owner in &env.config.access.owners {
-            let Subject::Telegram(user) = owner else {
+            let Some(to) = owner.mailbox().filter(|to| Some(to) != except) else {
                 continue;
             };
-            let to = Address::Telegram {
-                chat: *user,
-                topic: None,
-            };
-            if Some(&to) == except {
-                continue;
-            }
             let draft = Draft {
                 to,
                 lane: Lane::Warning,
@@ -451,7 +440,7 @@ impl Chat {
         self.outbox.set_away(away.min());
         loop {
             let (transports, now) = (&self.transports, env.now.mono);
-            let service = |to: &Address| {
+            let service = |to: &Place| {
                 let transport = transports.iter().find(|transport| transport.serves(to))?;
                 Some((transport.readiness(now), transport.limits()))
             };
@@ -502,12 +491,12 @@ impl Chat {
     }
 
     /// True when an address refused messages lately, so that nothing is sent there for a while.
-    pub fn is_closed(&self, to: &Address) -> bool {
+    pub fn is_closed(&self, to: &Place) -> bool {
         self.outbox.why_closed(to).is_some()
     }
 
     /// Why messages to this address do not arrive, as far as it is known.
-    pub fn why_not(&self, to: &Address) -> Option<String> {
+    pub fn why_not(&self, to: &Place) -> Option<String> {
         let transport = self.transports.iter().find(|one| one.serves(to));
         let Some(transport) = transport else {
             return Some("nothing is configured that sends there".to_owned());
@@ -524,14 +513,14 @@ impl Chat {
         of_transports.chain(self.outbox.problems()).collect()
     }
 
-    pub(super) fn bot_name(&self, address: &Address) -> Option<&str> {
+    pub(super) fn bot_name(&self, address: &Place) -> Option<&str> {
         self.transports
             .iter()
             .find(|transport| transport.serves(address))?
             .bot_name()
     }
 
-    pub(super) fn transport_of(&mut self, address: &Address) -> Option<&mut dyn Transport> {
+    pub(super) fn transport_of(&mut self, address: &Place) -> Option<&mut dyn Transport> {
         let transport = self
             .transports
             .iter_mut()
@@ -542,15 +531,16 @@ impl Chat {
 
 fn fallback(config: &Config) -> Option<Fallback> {
     let mail = config.mail.as_ref()?;
+    let to = mail.fallback_to.iter();
     Some(Fallback {
         after: mail.fallback_after,
-        to: mail.fallback_to.clone(),
+        to: to.map(|to| super::mail::place(to)).collect(),
     })
 }
 
 fn make_transports(config: &Config) -> Vec<Box<dyn Transport>> {
     super::TRANSPORTS
         .iter()
-        .filter_map(|(_, make)| make(config))
+        .filter_map(|service| (service.make)(config))
         .collect()
 }

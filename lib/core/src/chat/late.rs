@@ -1,6 +1,6 @@
 //! Questions that arrive long after they were asked: one message for each chat says which they were.
 
-use super::Address;
+use super::Place;
 use super::hub::{Chat, ChatEnv};
 use super::outbox::{Draft, EditOf, ItemId, Lane};
 use crate::small::SmallMap;
@@ -15,7 +15,7 @@ const MAX_NAMED: usize = 8;
 /// The late questions of each chat that were told last.
 #[derive(Debug, Default)]
 pub(super) struct Late {
-    told: SmallMap<Address, Told>,
+    told: SmallMap<Place, Told>,
 }
 
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl Chat {
     pub(super) fn put_aside(
         &mut self,
         env: &mut ChatEnv<'_>,
-        chat: &Address,
+        chat: &Place,
         line: String,
         age: Duration,
     ) {

@@ -2,7 +2,7 @@
 //! repeats nor forgets one. A command that is finished within its turn needs no mark: its answer, its effects and
 //! the number of its update are one journal record.
 
-use super::{Address, Caller, Invocation, ReplyTo, Spec, Subject};
+use super::{Caller, Invocation, Person, Place, ReplyTo, Spec};
 use crate::small::SmallMap;
 use crate::state::{Pending, Records};
 use crate::time::Wall;
@@ -28,9 +28,9 @@ struct Open {
 pub(super) struct Mark {
     pub(super) command: String,
     pub(super) args: Vec<String>,
-    pub(super) who: Subject,
+    pub(super) who: Person,
     pub(super) name: String,
-    pub(super) address: Address,
+    pub(super) address: Place,
     pub(super) is_private: bool,
     /// The message that carried the pressed button.
     pub(super) edits: Option<i64>,

@@ -4,7 +4,6 @@
 //! `Invocation` to the plugin that owns it; replies become outbox items that a transport turns into effects.
 
 pub mod access;
-mod address;
 pub mod audit;
 pub mod buttons;
 pub mod codes;
@@ -12,31 +11,38 @@ pub mod command;
 pub mod grammar;
 mod hub;
 mod late;
+mod later;
 mod limiter;
-mod mail;
+pub mod mail;
 mod marks;
 pub mod outbox;
 mod pages;
 mod pairing;
+pub mod place;
 mod reception;
-mod sessions;
-mod telegram;
+pub mod sessions;
+pub mod telegram;
 mod terminal;
 pub mod transport;
 
-pub use address::{Address, Subject};
 pub use command::{Command, Invocation, Kind, Role, Row, Spec};
 pub use hub::{Chat, ChatCounters, ChatEnv, Names, Resumed};
+pub use place::{Person, Place};
 pub(crate) use telegram::call as telegram_call;
 
 use crate::effect::Document;
 use crate::text::Text;
 
-/// Every transport, by name. A further one is one file and one line here.
-pub const TRANSPORTS: &[(&str, transport::Make)] = &[
-    ("telegram", telegram::make),
-    ("mail", mail::make),
-    ("terminal", terminal::make),
+/// Every transport. A further one is one file and one line here.
+pub const TRANSPORTS: &[transport::Service] = &[
+    telegram::SERVICE,
+    mail::SERVICE,
+    sessions::SERVICE,
+    terminal::SERVICE,
+    later::DISCORD,
+    later::HUB,
+    later::MQTT,
+    later::HTTP,
 ];
 
 /// One conversation over the terminal or the local socket.
@@ -54,8 +60,8 @@ impl SessionId {
 pub struct Asked {
     /// To be named in the reply.
     pub session: SessionId,
-    /// Who asks, proven by peer credentials: `Subject::Local(uid)` or `Subject::Terminal`.
-    pub who: Subject,
+    /// Who asks, proven by peer credentials: `local:UID`, or `terminal`.
+    pub who: Person,
     /// True for root, the agent's own user, and the terminal of `demo`.
     pub is_owner: bool,
     /// The line.
@@ -66,7 +72,7 @@ impl Asked {
     /// Who asks, as the authorisation function takes it.
     pub fn caller(&self) -> Caller {
         Caller {
-            address: sessions::address_of(&self.who),
+            address: self.who.place(),
             who: self.who.clone(),
             name: String::new(),
             is_private: true,
@@ -79,11 +85,11 @@ impl Asked {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The person. Identity is the numeric id, never a name.
-    pub who: Subject,
+    pub who: Person,
     /// How the person is called, for the audit log and messages.
     pub name: String,
     /// Where to answer.
-    pub address: Address,
+    pub address: Place,
     /// True when nobody else reads along.
     pub is_private: bool,
     /// True when the transport itself proves that this is an owner (local socket as root, `demo`).
@@ -91,15 +97,12 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// A Telegram user in the private chat with the bot.
-    pub fn in_private(user: i64) -> Caller {
+    /// A person in the private chat with the bot.
+    pub fn in_private(who: Person) -> Caller {
         Caller {
-            who: Subject::Telegram(user),
+            address: who.place(),
+            who,
             name: String::new(),
-            address: Address::Telegram {
-                chat: user,
-                topic: None,
-            },
             is_private: true,
             is_owner: false,
         }
@@ -168,9 +171,9 @@ pub enum IncomingKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplyTo {
     /// Who asked; buttons that confirm or choose are bound to this person.
-    pub who: Subject,
+    pub who: Person,
     /// Chat and topic.
-    pub address: Address,
+    pub address: Place,
     /// Terminal or local socket session, if that is where the question came from.
     pub session: Option<SessionId>,
     /// The message that carried the pressed button; a reply may edit it in place.

@@ -5,7 +5,7 @@ use super::access::{Decision, What};
 use super::codes::Codes;
 use super::hub::{Chat, ChatEnv};
 use super::outbox::{Draft, Lane};
-use super::{Address, Answer, Asked, Caller, ReplyTo, Role, Spec, Subject};
+use super::{Answer, Asked, Caller, Person, ReplyTo, Role, Spec};
 use crate::ctx::Notice;
 use crate::secret::{Secret, constant_time_eq};
 use crate::text::Text;
@@ -66,17 +66,10 @@ pub(super) fn candidate(text: &str) -> Option<String> {
 impl Chat {
     /// Answers `rackwarden pair`.
     pub(super) fn begin_pairing(&mut self, env: &mut ChatEnv<'_>, asked: Asked) {
-        let address = super::sessions::address_of(&asked.who);
-        let caller = Caller {
-            address: address.clone(),
-            who: asked.who.clone(),
-            name: String::new(),
-            is_private: true,
-            is_owner: asked.is_owner,
-        };
+        let caller = asked.caller();
         let to = ReplyTo {
+            address: caller.address.clone(),
             who: asked.who,
-            address,
             session: Some(asked.session),
             edits: None,
             mark: None,
@@ -90,7 +83,10 @@ impl Chat {
             Decision::Allowed { .. } => match self.code_in_words(env) {
                 Some(text) => (text, "a code was printed".to_owned()),
                 None => (
-                    "there is no chat to pair in; add [telegram] to the configuration".to_owned(),
+                    format!(
+                        "there is no chat to pair in; add [{}] to the configuration",
+                        super::TRANSPORTS[0].name
+                    ),
                     "refused (no chat)".to_owned(),
                 ),
             },
@@ -100,19 +96,11 @@ impl Chat {
     }
 
     fn code_in_words(&mut self, env: &ChatEnv<'_>) -> Option<String> {
-        let telegram = Address::Telegram {
-            chat: 0,
-            topic: None,
-        };
-        let transport = self.transport_of(&telegram)?;
-        let bot = transport.bot_name().map(str::to_owned);
-        let problem = transport.problem();
         let pairing = Pairing::new(env.now.mono, self.outbox.buttons.codes());
         let code = pairing.code.expose().clone();
-        let place = match bot {
-            Some(bot) => format!("@{bot} in a private chat: https://t.me/{bot}?start={code}"),
-            None => "the bot in a private chat.".to_owned(),
-        };
+        let mut transports = self.transports.iter();
+        let found = transports.find_map(|one| Some((one.pairing_place(&code)?, one.problem())));
+        let (place, problem) = found?;
         let note = problem.map_or_else(String::new, |problem| format!("\nAt present: {problem}"));
         self.pairing = Some(pairing);
         Some(format!(
@@ -189,16 +177,16 @@ impl Chat {
     pub(super) fn tell_owner(
         &mut self,
         env: &mut ChatEnv<'_>,
-        owner: &Subject,
+        owner: &Person,
         text: Text,
         buttons: Vec<Vec<super::Button>>,
         silent: bool,
     ) {
-        let Subject::Telegram(chat) = *owner else {
+        let Some(to) = owner.mailbox() else {
             return;
         };
         let draft = Draft {
-            to: Address::Telegram { chat, topic: None },
+            to,
             lane: Lane::Warning,
             text,
             buttons,

@@ -10,7 +10,7 @@ use super::marks::Mark;
 use super::pairing;
 use super::{
     Age, Answer, Bound, Button, Caller, Incoming, IncomingKind, Invocation, ReplyTo, SessionId,
-    Spec, Subject,
+    Spec,
 };
 use crate::ctx::Notice;
 use crate::text::Text;
@@ -301,10 +301,7 @@ impl Chat {
     /// Asks the owners about somebody who holds no right.
     fn introduce(&mut self, env: &mut ChatEnv<'_>, caller: &Caller) {
         let now = env.now.wall;
-        let Subject::Telegram(user) = caller.who else {
-            return;
-        };
-        if self.access.knows(now, caller) {
+        if caller.who.mailbox().is_none() || self.access.knows(now, caller) {
             return;
         }
         let owners = self.access.owners(now);
@@ -312,7 +309,7 @@ impl Chat {
             return;
         }
         let who = caller.who.to_string();
-        let (text, buttons) = match self.access.strangers.knock(now, user, env.state) {
+        let (text, buttons) = match self.access.strangers.knock(now, &caller.who, env.state) {
             Knock::Silence => return,
             Knock::TooMany => (
                 Text::from(

@@ -1,8 +1,45 @@
 //! The terminal and the local socket: answers as plain text, buttons as numbered lines.
 
-use super::{Address, Answer, SessionId, Subject};
+use super::transport::{People, Service};
+use super::{Answer, Person, SessionId};
 use crate::effect::SessionReply;
 use crate::small::SmallMap;
+
+/// The row of the local socket, whose callers are known by their user ids.
+pub(super) const SERVICE: Service = Service {
+    name: "local",
+    title: "the local socket",
+    path: uid,
+    people: &[People {
+        name: "local",
+        form: "local:UID",
+        id: uid,
+        is_owner: |uid| uid == "0",
+        ..People::NONE
+    }],
+    types_codes: true,
+    ..Service::NONE
+};
+
+fn uid(text: &str) -> Option<String> {
+    Some(text.parse::<u32>().ok()?.to_string())
+}
+
+/// The user of this machine with this id.
+pub fn local(uid: u32) -> Person {
+    Person::new(SERVICE.name, uid.to_string())
+}
+
+/// The user of this machine that somebody is.
+pub fn uid_of(who: &Person) -> Option<u32> {
+    let id = (who.kind() == SERVICE.name).then(|| who.id())?;
+    id.parse().ok()
+}
+
+/// Whoever sits at the terminal of `demo`.
+pub fn terminal() -> Person {
+    Person::new(super::terminal::SERVICE.name, "")
+}
 
 /// The buttons of the last answer of each session, so that a bare number presses one.
 #[derive(Debug, Default)]
@@ -75,14 +112,6 @@ impl Sessions {
                 self.last_codes.remove(&oldest);
             }
         }
-    }
-}
-
-/// Where a person of a session is.
-pub(super) fn address_of(who: &Subject) -> Address {
-    match who {
-        Subject::Local(uid) => Address::Local(*uid),
-        _ => Address::Terminal,
     }
 }
 

@@ -1,28 +1,39 @@
 //! The terminal of `demo` as a place that alerts are sent to. Answers to its lines go through `sessions`.
 
+use super::SessionId;
 use super::hub::ChatEnv;
-use super::transport::{Happening, Limits, Outgoing, Readiness, Transport};
-use super::{Address, SessionId};
-use crate::config::Config;
+use super::transport::{Happening, Limits, Outgoing, People, Readiness, Service, Transport};
 use crate::effect::{Effect, SessionReply};
 use crate::time::Mono;
+
+/// Its row. It is always there: without `demo` nobody has this address.
+pub(super) const SERVICE: Service = Service {
+    name: "terminal",
+    title: "the terminal",
+    make: |_| Some(Box::new(Terminal)),
+    path: nothing,
+    people: &[People {
+        name: "terminal",
+        id: nothing,
+        is_owner: |_| true,
+        ..People::NONE
+    }],
+    types_codes: true,
+    ..Service::NONE
+};
+
+/// There is one, so its name has no more to say.
+fn nothing(text: &str) -> Option<String> {
+    text.is_empty().then(String::new)
+}
 
 /// The transport.
 #[derive(Debug)]
 pub(super) struct Terminal;
 
-/// It is always there: without `demo` nobody has this address.
-pub(super) fn make(_config: &Config) -> Option<Box<dyn Transport>> {
-    Some(Box::new(Terminal))
-}
-
 impl Transport for Terminal {
-    fn name(&self) -> &'static str {
-        "terminal"
-    }
-
-    fn serves(&self, address: &Address) -> bool {
-        *address == Address::Terminal
+    fn service(&self) -> &'static Service {
+        &SERVICE
     }
 
     fn limits(&self) -> Limits {

@@ -4,7 +4,7 @@
 use super::access::Access;
 use super::hub::ChatEnv;
 use super::outbox::{ItemId, Topic};
-use super::{Address, Caller, Incoming, Spec};
+use super::{Caller, Incoming, Place, Spec};
 use crate::config::Config;
 use crate::effect::{Document, Ticket};
 use crate::event::Reply;
@@ -15,17 +15,24 @@ use std::time::Duration;
 
 /// A chat service.
 pub trait Transport: Send {
-    /// As addresses and log lines name it.
-    fn name(&self) -> &'static str;
+    /// What is fixed about it.
+    fn service(&self) -> &'static Service;
 
-    /// Whether messages to this address go through it.
-    fn serves(&self, address: &Address) -> bool;
+    /// Whether messages to this place go through it.
+    fn serves(&self, place: &Place) -> bool {
+        place.transport() == self.service().name
+    }
 
     /// What a message may hold, and how fast they may come.
     fn limits(&self) -> Limits;
 
     /// Whether it takes a message now.
     fn readiness(&self, now: Mono) -> Readiness;
+
+    /// Where somebody sends a pairing code to, when people can write to it in private.
+    fn pairing_place(&self, _code: &str) -> Option<String> {
+        None
+    }
 
     /// The bot's own name, for `/current@name`.
     fn bot_name(&self) -> Option<&str> {
@@ -112,6 +119,89 @@ pub struct Received {
 /// The commands that somebody may use.
 pub type Menu<'a> = &'a dyn Fn(&Caller) -> Vec<&'static Spec>;
 
+/// What is fixed about a transport: its row in `TRANSPORTS`.
+pub struct Service {
+    /// As places, people and log lines name it.
+    pub name: &'static str,
+    /// As sentences name it.
+    pub title: &'static str,
+    /// Makes it when the configuration asks for it.
+    pub make: Make,
+    /// False while only rights can be granted to its people.
+    pub is_built: bool,
+    /// How its places are written, the shortest form first; none of what cannot be sent to.
+    pub forms: &'static [&'static str],
+    /// Reads the path of a place.
+    pub path: fn(&str) -> Option<String>,
+    /// The kinds of people that rights are granted to.
+    pub people: &'static [People],
+    /// True when a path may end in a topic, behind a slash.
+    pub topics: bool,
+    /// True when several people read a chat of this path.
+    pub is_group: fn(&str) -> bool,
+    /// True when messages can be sent that nobody asked for.
+    pub is_audience: bool,
+    /// True when a message that was sent can be changed.
+    pub edits: bool,
+    /// True when what joins a message within its window is told there together, at the window's end at the latest.
+    pub gathers: bool,
+    /// True when messages may be of any length.
+    pub is_long: bool,
+    /// True when alerts fall back to it while other transports are away.
+    pub is_fallback: bool,
+    /// True when people type the codes of buttons.
+    pub types_codes: bool,
+    /// How long a place is left alone that cannot be written to, and the same in words.
+    pub closed_for: (Duration, &'static str),
+}
+
+impl Service {
+    /// A transport without places and people, from which rows begin.
+    pub const NONE: Service = Service {
+        name: "",
+        title: "",
+        make: |_| None,
+        is_built: true,
+        forms: &[],
+        path: |_| None,
+        people: &[],
+        topics: false,
+        is_group: |_| false,
+        is_audience: false,
+        edits: false,
+        gathers: false,
+        is_long: false,
+        is_fallback: false,
+        types_codes: false,
+        closed_for: (Duration::from_secs(600), "every 10 minutes"),
+    };
+}
+
+/// A kind of people of a transport.
+pub struct People {
+    /// As it is written before the colon: `telegram-chat`.
+    pub name: &'static str,
+    /// How it is written, for whoever wrote it wrong; may be empty.
+    pub form: &'static str,
+    /// Reads what stands behind the colon.
+    pub id: fn(&str) -> Option<String>,
+    /// True when it stands for everyone who speaks in a chat.
+    pub is_group: bool,
+    /// True when the transport itself proves that this one is an owner.
+    pub is_owner: fn(&str) -> bool,
+}
+
+impl People {
+    /// Single people without a form, from which rows begin.
+    pub const NONE: People = People {
+        name: "",
+        form: "",
+        id: |_| None,
+        is_group: false,
+        is_owner: |_| false,
+    };
+}
+
 /// Makes a transport when the configuration asks for it.
 pub type Make = fn(&Config) -> Option<Box<dyn Transport>>;
 
@@ -154,7 +244,7 @@ pub struct Outgoing {
     /// To be named in the outcome.
     pub item: ItemId,
     /// To whom.
-    pub to: Address,
+    pub to: Place,
     /// What, within the limits.
     pub text: Text,
     /// Rows of buttons: label and code.
@@ -212,9 +302,9 @@ pub enum Happening {
     /// A group has got another id.
     Moved {
         /// Until now.
-        old: i64,
+        old: Place,
         /// From now on.
-        new: i64,
+        new: Place,
     },
     /// Something that the owners should know.
     Tell(String),
@@ -237,7 +327,7 @@ pub enum Failure {
     /// The message to change is gone or may not be changed any longer.
     NoMessage,
     /// The group has another id.
-    Moved(i64),
+    Moved(Place),
     /// Nobody can be reached there (blocked, kicked, never started).
     Closed(String),
     /// It is longer than the service takes.

@@ -6,7 +6,7 @@ use super::parse::{base_url, certificates};
 use super::power::between;
 use super::reader::{Reader, one_of};
 use super::{Config, HeartbeatConfig, MailConfig, MailSecurity, units};
-use crate::chat::Address;
+use crate::chat::Place;
 use crate::secret::Secret;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -163,7 +163,7 @@ fn host_name(text: &str) -> Result<String, String> {
 
 /// An address alone.
 fn mailbox(text: &str) -> Result<String, String> {
-    match format!("mail:{text}").parse::<Address>() {
+    match format!("mail:{text}").parse::<Place>() {
         Ok(_) => Ok(text.to_owned()),
         Err(_) => Err("is not a mail address; write oncall@example.org".to_owned()),
     }

@@ -18,7 +18,7 @@ pub use rackwarden_base::problem::ConfigError;
 pub use rackwarden_base::{suggest, units};
 
 use crate::alert::Severity;
-use crate::chat::{Address, Role, Subject};
+use crate::chat::{Person, Place, Role};
 use crate::secret::Secret;
 use crate::small::SmallMap;
 use crate::snmp::Credentials;
@@ -125,7 +125,7 @@ pub struct TelegramConfig {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccessConfig {
     /// Everything is allowed to them.
-    pub owners: Vec<Subject>,
+    pub owners: Vec<Person>,
     /// `[[access.grant]]`
     pub grants: Vec<GrantConfig>,
 }
@@ -134,7 +134,7 @@ pub struct AccessConfig {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrantConfig {
     /// For whom.
-    pub who: Subject,
+    pub who: Person,
     /// A role, if the grant gives one.
     pub role: Option<Role>,
     /// `action:target` patterns that are allowed.
@@ -147,7 +147,7 @@ pub struct GrantConfig {
 
 impl GrantConfig {
     /// A role, for good.
-    pub fn role(who: Subject, role: Role) -> GrantConfig {
+    pub fn role(who: Person, role: Role) -> GrantConfig {
         GrantConfig {
             who,
             role: Some(role),
@@ -162,7 +162,7 @@ impl GrantConfig {
 #[derive(Clone, Debug, PartialEq)]
 pub struct NotifyConfig {
     /// Default audience.
-    pub to: Vec<Address>,
+    pub to: Vec<Place>,
     /// Local start and end in minutes after midnight.
     pub quiet_hours: Option<(u16, u16)>,
     /// Of messages, `exceedings.log` and quiet hours.
@@ -198,7 +198,7 @@ pub struct RouteConfig {
     /// Only alerts whose name matches this pattern (`*` stands for anything).
     pub alert: Option<String>,
     /// The audience.
-    pub to: Vec<Address>,
+    pub to: Vec<Place>,
 }
 
 /// How a mail server is spoken to.

@@ -8,7 +8,7 @@ use super::reader::{Item, Part, Reader};
 use super::source::{self, Source};
 use super::{Config, HistoryConfig, HttpConfig, Listen, LogConfig, TelegramConfig};
 use super::{mail, monitor, people, power, units};
-use crate::chat::Address;
+use crate::chat::Place;
 use crate::secret::Secret;
 use log::LevelFilter;
 use std::net::{IpAddr, SocketAddr};
@@ -136,13 +136,13 @@ fn general(config: &mut Config, root: &mut Reader<'_>, scope: &Scope<'_>) {
     let audiences = config.notify.routes.iter().flat_map(|route| &route.to);
     let of_monitor = config.monitor.notify.iter().flat_map(|notify| &notify.to);
     let audiences = config.notify.to.iter().chain(audiences).chain(of_monitor);
-    let is_telegram = |to: &Address| matches!(to, Address::Telegram { .. });
+    let is_telegram = |to: &Place| to.transport() == "telegram";
     if config.telegram.is_none() && audiences.clone().any(is_telegram) {
         root.warn(
             "[notify]: names Telegram chats, but there is no bot token; nothing is sent to them",
         );
     }
-    if !has_mail && audiences.clone().any(|to| matches!(to, Address::Mail(_))) {
+    if !has_mail && audiences.clone().any(|to| to.transport() == "mail") {
         root.warn(
             "[notify]: names mail addresses, but there is no [mail]; nothing is sent to them",
         );

@@ -4,7 +4,8 @@ use super::environment::Environment;
 use super::reader::{Item, Reader};
 use super::{AccessConfig, Config, GrantConfig, NotifyConfig, RouteConfig, units};
 use crate::alert::Severity;
-use crate::chat::{Address, Role, Subject};
+use crate::chat::place::forms;
+use crate::chat::{Person, Place, Role};
 use crate::time::{Wall, Zone};
 use std::time::Duration;
 
@@ -33,8 +34,8 @@ pub(super) fn access(mut reader: Reader<'_>, zone: &Zone) -> AccessConfig {
         .map(|item| item.items())
         .unwrap_or_default()
     {
-        match item.read(str::parse::<Subject>) {
-            Some(Subject::TelegramChat(_)) => {
+        match item.read(str::parse::<Person>) {
+            Some(owner) if owner.is_group() => {
                 item.error("is a group; owners are single people, such as telegram:424242424");
             }
             Some(owner) if access.owners.contains(&owner) => item.error("stands here twice"),
@@ -44,6 +45,13 @@ pub(super) fn access(mut reader: Reader<'_>, zone: &Zone) -> AccessConfig {
     }
     for grant in reader.tables("grant") {
         access.grants.extend(self::grant(grant, zone));
+    }
+    let people = access.owners.iter();
+    let people = people.chain(access.grants.iter().map(|grant| &grant.who));
+    for title in Person::out_of_reach(people) {
+        reader.warn(format!(
+            "[access]: grants to people of {title} are kept, but this version does not speak with them yet"
+        ));
     }
     let lasting = |grant: &GrantConfig| grant.role.is_some() && grant.until.is_none();
     for (index, grant) in access
@@ -67,12 +75,11 @@ pub(super) fn access(mut reader: Reader<'_>, zone: &Zone) -> AccessConfig {
 fn grant(mut reader: Reader<'_>, zone: &Zone) -> Option<GrantConfig> {
     let who = reader
         .need("who", "\"telegram:USER\"")
-        .and_then(|item| item.read(str::parse::<Subject>));
+        .and_then(|item| item.read(str::parse::<Person>));
     let role_item = reader.get("role");
     let role = role_item.as_ref().and_then(|item| item.read(role));
-    if let (Some(Subject::TelegramChat(_)), Some(Role::Owner), Some(item)) =
-        (&who, role, &role_item)
-    {
+    let is_group = who.as_ref().is_some_and(Person::is_group);
+    if let (true, Some(Role::Owner), Some(item)) = (is_group, role, &role_item) {
         item.error("a group is never more than operator; name single people as owners");
     }
     let allow_item = reader.get("allow");
@@ -165,12 +172,12 @@ pub(super) fn shared(config: &mut NotifyConfig, reader: &mut Reader<'_>) {
 }
 
 /// An audience. Callers of the local socket and the terminal of `demo` are asked from, not sent to.
-pub(super) fn addresses(item: &Item<'_>) -> Vec<Address> {
+pub(super) fn addresses(item: &Item<'_>) -> Vec<Place> {
     let mut list = Vec::new();
     for item in item.items() {
-        match item.read(str::parse::<Address>) {
-            Some(Address::Local(_) | Address::Terminal) => {
-                item.error("cannot be sent to; write telegram:CHAT or mail:NAME@HOST");
+        match item.read(str::parse::<Place>) {
+            Some(place) if !place.service().is_audience => {
+                item.error(format!("cannot be sent to; write {}", forms(false)));
             }
             Some(address) if list.contains(&address) => item.error("stands here twice"),
             Some(address) => list.push(address),

@@ -171,6 +171,22 @@ fn a_team_without_a_pdu_is_a_warning_that_names_the_likely_mistake() {
 }
 
 #[test]
+fn a_grant_to_people_of_a_later_transport_is_a_warning() {
+    let grants = ["discord:7", "discord-role:8", "hub:main/Ann", "http:token"];
+    let table = |who| format!("[[access.grant]]\nwho = \"{who}\"\nrole = \"viewer\"\n");
+    let config = read(&grants.map(table).concat());
+    let people = config.access.grants.iter();
+    let people: Vec<String> = people.map(|grant| grant.who.to_string()).collect();
+    assert_eq!(people, grants);
+    let want = ["Discord", "hubs", "actions on the page"].map(|title| {
+        format!(
+            "[access]: grants to people of {title} are kept, but this version does not speak with them yet"
+        )
+    });
+    assert_eq!(config.warnings, want);
+}
+
+#[test]
 fn a_device_that_is_watched_twice_is_a_warning() {
     let warnings = |pdus: &[(&str, &str)]| {
         let tables = pdus.iter().enumerate().map(|(index, (address, unit))| {

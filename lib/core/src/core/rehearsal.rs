@@ -5,7 +5,7 @@ use super::{Core, OWNER_PLUGINS};
 use crate::alert::notify::Rehearsed;
 use crate::alert::{AlertState, Report};
 use crate::chat::outbox::ItemId;
-use crate::chat::{Address, Answer, Asked, ReplyTo, Role, Spec};
+use crate::chat::{Answer, Asked, Place, ReplyTo, Role, Spec};
 use crate::config::{suggest, units};
 use crate::ctx::{Ctx, Notice};
 use crate::effect::Effects;
@@ -34,7 +34,7 @@ const SPEC: Spec = Spec {
 pub(super) struct Rehearsal {
     to: ReplyTo,
     began: Mono,
-    waits: Vec<(ItemId, Address)>,
+    waits: Vec<(ItemId, Place)>,
     lines: Vec<String>,
     is_refused: bool,
 }
@@ -142,7 +142,7 @@ impl Core {
                 ..Answer::text(text)
             },
         });
-        let waits: Vec<(ItemId, Address)> =
+        let waits: Vec<(ItemId, Place)> =
             rehearsed.to.into_iter().map(|(to, id)| (id, to)).collect();
         for (id, _) in &waits {
             self.chat.outbox().watch(*id);

@@ -3,7 +3,7 @@
 use super::{Command, HouseCtx};
 use crate::chat::access::{Entry, What};
 use crate::chat::audit::AuditTail;
-use crate::chat::{Address, Answer, Caller, Invocation, ReplyTo, Role, Spec, Subject};
+use crate::chat::{Answer, Caller, Invocation, Person, ReplyTo, Role, Spec, TRANSPORTS};
 use crate::ctx::Notice;
 use crate::text::Text;
 use crate::time::{Now, Wall, Zone};
@@ -77,7 +77,7 @@ fn grant(house: &mut HouseCtx<'_>, invocation: &Invocation, args: &[&str]) {
         _ => return house.usage(invocation, ""),
     };
     let zone = &house.env.config.notify.timezone;
-    let parsed = subject(who).and_then(|who| {
+    let parsed = Person::read(who).and_then(|who| {
         let until = until
             .map(|text| parse_until(text, house.env.now, zone))
             .transpose()?;
@@ -108,14 +108,11 @@ fn grant(house: &mut HouseCtx<'_>, invocation: &Invocation, args: &[&str]) {
 }
 
 /// Whoever knocked is told that the door is open.
-fn welcome(house: &mut HouseCtx<'_>, who: &Subject) {
-    let Subject::Telegram(user) = *who else {
-        return;
-    };
-    if house.access.strangers.forget(user, house.env.state) {
+fn welcome(house: &mut HouseCtx<'_>, who: &Person) {
+    if house.access.strangers.forget(who, house.env.state) {
         let to = ReplyTo {
             who: who.clone(),
-            address: Caller::in_private(user).address,
+            address: who.place(),
             session: None,
             edits: None,
             mark: None,
@@ -127,12 +124,15 @@ fn welcome(house: &mut HouseCtx<'_>, who: &Subject) {
 
 /// Somebody gets no answer any longer, or is at least not asked about again.
 fn keep_away(house: &mut HouseCtx<'_>, invocation: &Invocation, who: &str, is_block: bool) {
-    let user = match subject(who) {
-        Ok(Subject::Telegram(user)) => user,
-        Ok(_) => return house.usage(invocation, "only a person of Telegram can be kept away"),
+    let who = match Person::read(who) {
+        Ok(who) if who.mailbox().is_some() => who,
+        Ok(_) => {
+            let title = TRANSPORTS[0].title;
+            let wrong = format!("only a person of {title} can be kept away");
+            return house.usage(invocation, &wrong);
+        }
         Err(wrong) => return house.usage(invocation, &wrong),
     };
-    let who = Subject::Telegram(user);
     if who == invocation.caller.who {
         return house.usage(invocation, "that is you");
     }
@@ -141,12 +141,12 @@ fn keep_away(house: &mut HouseCtx<'_>, invocation: &Invocation, who: &str, is_bl
         let blocked = house
             .access
             .grant(&who, What::Blocked, None, &by, house.env.state);
-        house.access.strangers.forget(user, house.env.state);
+        house.access.strangers.forget(&who, house.env.state);
         let done = || format!("{who} gets no answer any longer; /grant lifts that.");
         (format!("block {who}"), blocked.map(|()| done()))
     } else {
         let now = house.env.now.wall;
-        house.access.strangers.ignore(now, user, house.env.state);
+        house.access.strangers.ignore(now, &who, house.env.state);
         (
             format!("ignore {who}"),
             Ok(format!("Nobody is asked about {who} again.")),
@@ -166,7 +166,7 @@ fn revoke(house: &mut HouseCtx<'_>, invocation: &Invocation, args: &[&str]) {
         [who, right] => (who, Some(*right)),
         _ => return house.usage(invocation, ""),
     };
-    let parsed = subject(who).and_then(|who| Ok((who, right.map(parse_right).transpose()?)));
+    let parsed = Person::read(who).and_then(|who| Ok((who, right.map(parse_right).transpose()?)));
     let (who, what) = match parsed {
         Ok(parsed) => parsed,
         Err(wrong) => return house.usage(invocation, &wrong),
@@ -196,7 +196,7 @@ fn permissions(house: &mut HouseCtx<'_>, invocation: &Invocation, args: &[&str])
         ["ignore", who] => return keep_away(house, invocation, who, false),
         ["check", args @ ..] => return check(house, invocation, args),
         [] => None,
-        [who] => match subject(who) {
+        [who] => match Person::read(who) {
             Ok(who) => Some(who),
             Err(wrong) => return house.usage(invocation, &wrong),
         },
@@ -215,7 +215,7 @@ fn check(house: &mut HouseCtx<'_>, invocation: &Invocation, args: &[&str]) {
     let [who, command, target @ ..] = args else {
         return house.usage(invocation, "");
     };
-    let subjects = subject(who).and_then(|who| Ok((who, chat.map(subject).transpose()?)));
+    let subjects = Person::read(who).and_then(|who| Ok((who, chat.map(Person::read).transpose()?)));
     let (who, chat) = match subjects {
         Ok(subjects) => subjects,
         Err(wrong) => return house.usage(invocation, &wrong),
@@ -250,28 +250,22 @@ fn check(house: &mut HouseCtx<'_>, invocation: &Invocation, args: &[&str]) {
 }
 
 /// Somebody as if speaking in that chat, or in private; for a chat, whoever speaks there without a right of their own.
-fn imagined(who: &Subject, chat: Option<&Subject>) -> Caller {
-    let telegram = |chat| Address::Telegram { chat, topic: None };
-    let (person, address) = match (who, chat) {
-        (Subject::TelegramChat(chat), _) => (Subject::Telegram(0), telegram(*chat)),
-        (_, Some(Subject::TelegramChat(chat) | Subject::Telegram(chat))) => {
-            (who.clone(), telegram(*chat))
-        }
-        (Subject::Telegram(user), _) => (who.clone(), telegram(*user)),
-        (Subject::Local(uid), _) => (who.clone(), Address::Local(*uid)),
-        (Subject::Terminal, _) => (who.clone(), Address::Terminal),
+fn imagined(who: &Person, chat: Option<&Person>) -> Caller {
+    let (person, address) = match (who.is_group(), chat) {
+        (true, _) => (who.member(), who.place()),
+        (false, Some(chat)) if chat.place().service().is_audience => (who.clone(), chat.place()),
+        (false, _) => (who.clone(), who.place()),
     };
     Caller {
-        is_private: !matches!(address, Address::Telegram { chat, .. } if chat < 0),
-        // The local socket takes root for an owner.
-        is_owner: matches!(person, Subject::Local(0) | Subject::Terminal),
+        is_private: !address.is_group(),
+        is_owner: person.is_owner(),
         who: person,
         name: String::new(),
         address,
     }
 }
 
-fn describe(house: &HouseCtx<'_>, only: Option<&Subject>) -> Text {
+fn describe(house: &HouseCtx<'_>, only: Option<&Person>) -> Text {
     let zone = &house.env.config.notify.timezone;
     let mut text = Text::new();
     for (who, entries) in house.access.list(only) {
@@ -324,15 +318,6 @@ fn audit(house: &mut HouseCtx<'_>, invocation: &Invocation, args: &[&str]) {
         Text::from(lines.join("\n"))
     };
     house.answer(invocation, Answer::text(text));
-}
-
-/// Reads a subject; a bare number is a Telegram user, a negative one a Telegram chat.
-fn subject(text: &str) -> Result<Subject, String> {
-    match text.parse::<i64>() {
-        Ok(id) if id > 0 => Ok(Subject::Telegram(id)),
-        Ok(id) if id < 0 => Ok(Subject::TelegramChat(id)),
-        _ => text.parse(),
-    }
 }
 
 fn parse_right(text: &str) -> Result<What, String> {
@@ -427,8 +412,5 @@ mod tests {
         ] {
             assert_eq!(parse_right(text).is_ok(), is_right, "{text}");
         }
-        assert_eq!(subject("42"), Ok(Subject::Telegram(42)));
-        assert_eq!(subject("-100"), Ok(Subject::TelegramChat(-100)));
-        assert!(subject("ann").is_err());
     }
 }

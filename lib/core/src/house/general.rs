@@ -2,7 +2,7 @@
 
 use super::{Command, HouseCtx};
 use crate::alert::AlertState;
-use crate::chat::{Address, Answer, Invocation, Role, Spec, Subject};
+use crate::chat::{Answer, Invocation, Role, Spec};
 use crate::host::{Bytes, FileSystem, HostView, SensorKind};
 use crate::snapshot::{PduState, Snapshot, SumView};
 use crate::text::Text;
@@ -177,10 +177,9 @@ fn allowed(house: &HouseCtx<'_>, invocation: &Invocation) -> Vec<&'static Spec> 
 fn id(_house: &HouseCtx<'_>, invocation: &Invocation) -> Text {
     let caller = &invocation.caller;
     let mut text = Text::new().plain("You: ").code(caller.who.to_string());
-    if let Address::Telegram { chat, .. } = caller.address {
+    if caller.address.service().is_audience {
         text = text.plain("\nThis chat: ").code(caller.address.to_string());
-        if !caller.is_private {
-            let everyone = Subject::TelegramChat(chat);
+        if let Some(everyone) = caller.address.everyone().filter(|_| !caller.is_private) {
             text = text
                 .plain("\nEveryone who speaks here: ")
                 .code(everyone.to_string());

@@ -10,7 +10,7 @@ use super::inbox::Inbox;
 use super::net::{Interest, Ready, Registry, Service, Waker};
 use super::published::Published;
 use super::stream::{self, Accepted, Listener};
-use crate::chat::{Asked, SessionId, Subject};
+use crate::chat::{Asked, SessionId, sessions};
 use crate::effect::SessionReply;
 use crate::event::Event;
 use crate::http::write::Writer;
@@ -258,7 +258,7 @@ impl LocalSocket {
         caller.deadline = Instant::now() + PATIENCE;
         self.inbox.send(Event::Asked(Asked {
             session: caller.session,
-            who: Subject::Local(caller.uid),
+            who: sessions::local(caller.uid),
             is_owner: self.is_owner(caller),
             line,
         }));

@@ -2,7 +2,7 @@
 //! what a flood of people who may nothing changes for those who may.
 
 use crate::{OWNER, STRANGER, VIEWER, seconds};
-use rackwarden_core::chat::{Role, Subject};
+use rackwarden_core::chat::{Role, telegram};
 use rackwarden_core::config::{Config, GrantConfig};
 use rackwarden_core::effect::LogFile;
 use rackwarden_core::secret::Secret;
@@ -11,8 +11,8 @@ use std::time::Duration;
 
 fn config(owners: &[i64]) -> Config {
     let mut config = Sim::config(&[("alpha", 3000.0)]);
-    config.access.owners = owners.iter().copied().map(Subject::Telegram).collect();
-    config.access.grants = vec![GrantConfig::role(Subject::Telegram(VIEWER), Role::Viewer)];
+    config.access.owners = owners.iter().copied().map(telegram::user).collect();
+    config.access.grants = vec![GrantConfig::role(telegram::user(VIEWER), Role::Viewer)];
     config
 }
 

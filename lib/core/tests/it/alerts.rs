@@ -2,7 +2,7 @@
 
 use crate::{GROUP, OWNER, seconds};
 use rackwarden_core::alert::Severity;
-use rackwarden_core::chat::Address;
+use rackwarden_core::chat::telegram;
 use rackwarden_core::config::RouteConfig;
 use rackwarden_core::effect::LogFile;
 use rackwarden_core::sim::Sim;
@@ -241,10 +241,7 @@ fn routes_choose_the_chat() {
     config.notify.routes = vec![RouteConfig {
         severity: Some(Severity::Critical),
         alert: Some("power.*".to_owned()),
-        to: vec![Address::Telegram {
-            chat: -7,
-            topic: Some(3),
-        }],
+        to: vec![telegram::place(-7, Some(3))],
     }];
     let mut sim = settled(Sim::with_config(config));
     sim.device("alpha").set_power(3120.0);

@@ -2,7 +2,7 @@
 //! there is nothing to draw.
 
 use crate::{GROUP, OWNER, STRANGER, VIEWER, seconds};
-use rackwarden_core::chat::Subject;
+use rackwarden_core::chat::telegram;
 use rackwarden_core::config::Config;
 use rackwarden_core::sim::{Sim, Weather};
 use serde_json::json;
@@ -12,7 +12,7 @@ fn config() -> Config {
     use rackwarden_core::config::GrantConfig;
     let mut config = Sim::config(&[("alpha", 3000.0), ("bravo", 3000.0), ("beta", 3000.0)]);
     Sim::team(&mut config, "Team Alpha", 6000.0, &["alpha", "bravo"]);
-    config.access.grants = vec![GrantConfig::role(Subject::Telegram(VIEWER), Role::Viewer)];
+    config.access.grants = vec![GrantConfig::role(telegram::user(VIEWER), Role::Viewer)];
     config
 }
 

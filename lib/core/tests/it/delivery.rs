@@ -3,7 +3,7 @@
 
 use crate::{GROUP, OWNER, seconds};
 use rackwarden_core::alert::{AlertState, Report, ReportKind, Severity};
-use rackwarden_core::chat::{Address, Answer, Invocation, Role, Spec, Subject};
+use rackwarden_core::chat::{Answer, Invocation, Place, Role, Spec, telegram};
 use rackwarden_core::config::{Config, RouteConfig};
 use rackwarden_core::ctx::Ctx;
 use rackwarden_core::plugins::Plugin;
@@ -67,12 +67,12 @@ impl Plugin for Scripted {
     }
 }
 
-fn chat(chat: i64) -> Address {
-    Address::Telegram { chat, topic: None }
+fn chat(chat: i64) -> Place {
+    telegram::place(chat, None)
 }
 
 /// One device, no reminders, and these audiences.
-fn config(to: &[Address]) -> Config {
+fn config(to: &[Place]) -> Config {
     let mut config = Sim::config(&[("alpha", 3000.0)]);
     config.notify.to = to.to_vec();
     config.notify.max_notifications = 100_000;
@@ -423,7 +423,7 @@ fn row_9_a_chat_that_is_closed_is_parked_and_slows_nobody() {
     const MEMBER: i64 = 3;
     for (closed, why) in [(MEMBER, Closed::Blocked), (GROUP, Closed::Kicked)] {
         let mut config = config(&[chat(MEMBER), chat(GROUP), chat(OTHER)]);
-        config.access.owners = vec![Subject::Telegram(OWNER)];
+        config.access.owners = vec![telegram::user(OWNER)];
         let mut sim = settled(config);
         sim.service().set_closed(closed, Some(why));
         let (from, before) = (sim.now().mono, calls(&mut sim, closed).len());
@@ -509,10 +509,7 @@ fn row_10_ten_thousand_names_full_of_markup_are_never_refused_and_never_lost() {
 
 #[test]
 fn row_12_a_topic_or_a_message_that_is_gone_loses_nothing() {
-    let topic = Address::Telegram {
-        chat: GROUP,
-        topic: Some(7),
-    };
+    let topic = telegram::place(GROUP, Some(7));
     let mut sim = settled(config(&[topic]));
     fire(&sim, "before");
     sim.run_for(seconds(40));

@@ -20,6 +20,7 @@ mod outlets;
 mod power;
 mod prediction;
 mod simulated;
+mod state;
 mod test_alert;
 mod wear;
 

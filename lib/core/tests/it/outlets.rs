@@ -2,7 +2,7 @@
 //! when a device refuses, lies or falls silent, or the agent is killed in between.
 
 use crate::{OWNER, millis, seconds};
-use rackwarden_core::chat::{Role, Subject};
+use rackwarden_core::chat::{Role, telegram};
 use rackwarden_core::config::{Config, GrantConfig};
 use rackwarden_core::effect::LogFile;
 use rackwarden_core::pdu::simulated::Writing;
@@ -16,7 +16,7 @@ fn config() -> Config {
     config
         .access
         .grants
-        .push(GrantConfig::role(Subject::Telegram(VIEWER), Role::Viewer));
+        .push(GrantConfig::role(telegram::user(VIEWER), Role::Viewer));
     config
 }
 

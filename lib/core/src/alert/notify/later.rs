@@ -4,7 +4,7 @@ use super::message::{Line, Title};
 use super::told::{Cause, Held, Note, Queued};
 use super::{Notifier, NotifyEnv, SETTLE, WINDOW, book, policy, span_millis};
 use crate::alert::{AlertState, Change, ChangeKind, Severity, inhibit};
-use crate::chat::Address;
+use crate::chat::Place;
 use crate::chat::outbox::{Draft, Lane};
 use crate::small::SmallMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ impl Notifier {
             .collect();
         let at = self.steady(env.now);
         let mut alone = None;
-        let mut summaries: SmallMap<(Cause, Vec<Address>), Vec<Line>> = SmallMap::new();
+        let mut summaries: SmallMap<(Cause, Vec<Place>), Vec<Line>> = SmallMap::new();
         for name in held {
             let Some(held) = self.told.get(&name).and_then(|told| told.held.clone()) else {
                 continue;

@@ -5,7 +5,7 @@ use super::message::{Line, Message, Title};
 use super::told::Note;
 use super::{EDITS_AT_ONCE, MAX_MESSAGES, Notifier, NotifyEnv, WINDOW, policy};
 use crate::alert::Severity;
-use crate::chat::Address;
+use crate::chat::Place;
 use crate::chat::outbox::{Draft, EditOf, Lane};
 use crate::small::SmallMap;
 use crate::state::Pending;
@@ -25,7 +25,7 @@ impl Notifier {
         self.recent_ends.retain(|end| end + WINDOW > at);
         let wait_for_ends = (self.recent_ends.len() >= ends_at_once)
             .then(|| self.recent_ends.first().map_or(at, |end| end + WINDOW));
-        let mut bundles: SmallMap<(Note, Severity, Vec<Address>), Vec<Line>> = SmallMap::new();
+        let mut bundles: SmallMap<(Note, Severity, Vec<Place>), Vec<Line>> = SmallMap::new();
         let mut room = lines_at_once;
         for (name, told) in &mut self.told {
             let Some(queued) = told.queue.take() else {
@@ -95,7 +95,7 @@ impl Notifier {
         &mut self,
         env: &mut NotifyEnv<'_>,
         severity: Severity,
-        audience: &[Address],
+        audience: &[Place],
         lines: Vec<Line>,
     ) {
         let at = self.steady(env.now);
@@ -145,7 +145,7 @@ impl Notifier {
     pub(super) fn send_all(
         &mut self,
         env: &mut NotifyEnv<'_>,
-        audience: &[Address],
+        audience: &[Place],
         title: &Title,
         lines: Vec<Line>,
     ) {
@@ -154,7 +154,7 @@ impl Notifier {
         }
     }
 
-    fn send(&mut self, env: &mut NotifyEnv<'_>, audience: &[Address], mut message: Message) {
+    fn send(&mut self, env: &mut NotifyEnv<'_>, audience: &[Place], mut message: Message) {
         let is_end = message.title == Title::Ended;
         let is_quiet = |line: &Line| self.quiet_until(&line.name).is_some();
         let is_quiet = message.lines.first().is_some_and(is_quiet);
@@ -246,11 +246,11 @@ fn save_message(state: &mut Pending, id: u64, message: Option<&Message>) {
 }
 
 /// Whether what joins a message within its window is told there together, at the window's end at the latest.
-fn gathers(to: &Address) -> bool {
-    matches!(to, Address::Telegram { .. } | Address::Mail(_))
+fn gathers(to: &Place) -> bool {
+    to.service().gathers
 }
 
 /// What stands on a terminal or in a mailbox stays as it is.
-fn can_edit(to: &Address) -> bool {
-    matches!(to, Address::Telegram { .. })
+fn can_edit(to: &Place) -> bool {
+    to.service().edits
 }

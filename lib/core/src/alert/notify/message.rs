@@ -4,7 +4,7 @@
 use crate::alert::{AlertBook, Severity, numbers};
 use crate::chat::grammar::quote;
 use crate::chat::outbox::{ItemId, Lane, Topic};
-use crate::chat::{Address, Button};
+use crate::chat::{Button, Place};
 use crate::config::Config;
 use crate::history;
 use crate::text::Text;
@@ -26,7 +26,7 @@ const FRESH: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Message {
     /// Where it stands.
-    pub(super) copies: Vec<(Address, ItemId)>,
+    pub(super) copies: Vec<(Place, ItemId)>,
     /// The highest severity in it.
     pub(super) severity: Severity,
     /// What stands above the lines.
@@ -234,7 +234,7 @@ impl Message {
     }
 
     /// What a heading needs.
-    pub(super) fn topic(&self, audience: &mut dyn Iterator<Item = &Address>) -> Topic {
+    pub(super) fn topic(&self, audience: &mut dyn Iterator<Item = &Place>) -> Topic {
         let lines = match &self.lines[..] {
             [_] => &[],
             lines => lines,
@@ -244,18 +244,16 @@ impl Message {
             is_end: self.title == Title::Ended,
             alerts: lines.iter().map(|line| line.name.clone()).collect(),
             mailed: audience
-                .filter_map(|to| match to {
-                    Address::Mail(to) => Some(to.clone()),
-                    _ => None,
-                })
+                .filter(|to| to.service().is_fallback)
+                .map(|to| to.path().to_owned())
                 .collect(),
         }
     }
 
     /// What joined and still fires, for the copies that have not rung for it.
-    pub(super) fn summaries(&mut self) -> Vec<(Vec<Address>, Vec<Line>)> {
+    pub(super) fn summaries(&mut self) -> Vec<(Vec<Place>, Vec<Line>)> {
         let unrung = std::mem::take(&mut self.unrung);
-        let mut summaries: Vec<(Vec<Address>, Vec<Line>)> = Vec::new();
+        let mut summaries: Vec<(Vec<Place>, Vec<Line>)> = Vec::new();
         for (copy, (to, _)) in self.copies.iter().enumerate() {
             let is_due = |line: &&Line| {
                 matches!(line.status, Status::Firing | Status::Event)
@@ -273,7 +271,7 @@ impl Message {
         summaries
     }
 
-    pub(super) fn stands_at(&self, audience: &[Address]) -> bool {
+    pub(super) fn stands_at(&self, audience: &[Place]) -> bool {
         self.copies.len() == audience.len()
             && self
                 .copies

@@ -1,7 +1,7 @@
 //! What `[notify]` says about one alert at one moment: audience, reminders, quiet hours. Pure questions.
 
 use crate::alert::Severity;
-use crate::chat::Address;
+use crate::chat::Place;
 use crate::chat::access::glob;
 use crate::config::NotifyConfig;
 use crate::time::Wall;
@@ -12,7 +12,7 @@ pub(super) fn audience<'a>(
     config: &'a NotifyConfig,
     name: &str,
     severity: Severity,
-) -> &'a [Address] {
+) -> &'a [Place] {
     let route = config.routes.iter().find(|route| {
         let severity_fits = route.severity.is_none_or(|only| only == severity);
         severity_fits && route.alert.as_ref().is_none_or(|only| glob(only, name))
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn the_first_route_that_matches_decides() {
         let mut config = Config::empty().notify;
-        let address = |text: &str| vec![text.parse::<Address>().expect(text)];
+        let address = |text: &str| vec![text.parse::<Place>().expect(text)];
         config.to = address("telegram:1");
         let route = |severity, alert: Option<&str>, to| RouteConfig {
             severity,

@@ -5,7 +5,7 @@ use super::message::{Message, Title};
 use super::told::{Note, Queued};
 use super::{Notifier, NotifyEnv, policy};
 use crate::alert::{ChangeKind, Report, book};
-use crate::chat::Address;
+use crate::chat::Place;
 use crate::chat::outbox::{Draft, ItemId};
 use crate::text::{Style, Text};
 
@@ -13,7 +13,7 @@ use crate::text::{Style, Text};
 #[derive(Debug)]
 pub struct Rehearsed {
     /// To whom the message is on its way.
-    pub to: Vec<(Address, ItemId)>,
+    pub to: Vec<(Place, ItemId)>,
     /// Why the alert itself would not be told now.
     pub held_because: Option<&'static str>,
 }

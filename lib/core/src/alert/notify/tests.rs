@@ -7,8 +7,8 @@ mod lives;
 use super::*;
 use crate::alert::AlertState;
 use crate::alert::{Report, ReportKind};
-use crate::chat::Address;
 use crate::chat::outbox::EditOf;
+use crate::chat::sessions;
 use crate::config::RouteConfig;
 use crate::effect::earlier;
 use crate::time::Zone;
@@ -523,7 +523,7 @@ fn routes_decide_the_audience() {
 
 #[test]
 fn where_nothing_can_be_edited_every_piece_of_news_is_a_message() {
-    let mut world = World::new(|config| config.notify.to = vec![Address::Terminal]);
+    let mut world = World::new(|config| config.notify.to = vec![sessions::terminal().place()]);
     world.fire("power.limit:alpha");
     world.secs(5);
     world.fire("power.limit:bravo");

@@ -1,15 +1,44 @@
 //! Changing rights in chat. What is granted is stored; what the configuration gives is taken by a stored denial.
 
 use super::{Access, Entry, What, covers};
-use crate::chat::{Role, Subject};
+use crate::chat::{Person, Place, Role};
 use crate::small::SmallMap;
-use crate::state::Pending;
+use crate::state::{Pending, Records};
 use crate::time::Wall;
 
 /// Subjects that may hold rights granted in chat; more are refused.
 const MAX_SUBJECTS: usize = 1000;
 /// Rights of one subject granted in chat.
 const MAX_ENTRIES: usize = 100;
+
+/// The new id of a group on disk: a bare number where `Person::read` takes one.
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(untagged)]
+enum Alias {
+    Number(i64),
+    Text(String),
+}
+
+/// Groups that have got another id, by the old one.
+pub(in crate::chat) fn aliases(records: &Records) -> Vec<(Person, Person)> {
+    let all = records.all::<Alias>("alias").into_iter();
+    all.filter_map(|(old, new)| Some((Person::read(&old).ok()?, new.person()?)))
+        .collect()
+}
+
+impl Alias {
+    fn of(new: &Person) -> Alias {
+        let short = new.short();
+        short.parse().map_or(Alias::Text(short), Alias::Number)
+    }
+
+    fn person(&self) -> Option<Person> {
+        match self {
+            Alias::Number(id) => Person::read(&id.to_string()).ok(),
+            Alias::Text(text) => Person::read(text).ok(),
+        }
+    }
+}
 
 impl Access {
     /// Gives `what` to `who` and stores it. The words that come back say what holds now.
@@ -18,14 +47,13 @@ impl Access {
     /// Returns a sentence for the person when the right cannot be given.
     pub fn grant(
         &mut self,
-        who: &Subject,
+        who: &Person,
         what: What,
         until: Option<Wall>,
         by: &str,
         state: &mut Pending,
     ) -> Result<(), String> {
-        if matches!((who, &what), (Subject::TelegramChat(_), What::Role(role)) if *role > Role::Operator)
-        {
+        if matches!(&what, What::Role(role) if who.is_group() && *role > Role::Operator) {
             return Err("everyone in a chat can be viewer or operator, never owner".into());
         }
         let is_denied_by_file = self.file.get(who).into_iter().flatten().any(|entry| {
@@ -55,7 +83,7 @@ impl Access {
 
     /// Takes `what` (or everything) from `who` and stores it. What the configuration gives is taken by a
     /// stored denial.
-    pub fn revoke(&mut self, who: &Subject, what: Option<&What>, by: &str, state: &mut Pending) {
+    pub fn revoke(&mut self, who: &Person, what: Option<&What>, by: &str, state: &mut Pending) {
         let entries = self.chat.entry(who.clone()).or_default();
         match what {
             None => entries.retain(|entry| entry.what == What::Blocked),
@@ -107,8 +135,8 @@ impl Access {
     }
 
     /// Everybody with rights, and these: from the configuration first.
-    pub fn list(&self, only: Option<&Subject>) -> Vec<(Subject, Vec<(Entry, bool)>)> {
-        let mut all: SmallMap<Subject, Vec<(Entry, bool)>> = SmallMap::new();
+    pub fn list(&self, only: Option<&Person>) -> Vec<(Person, Vec<(Entry, bool)>)> {
+        let mut all: SmallMap<Person, Vec<(Entry, bool)>> = SmallMap::new();
         for (map, is_file) in [(&self.file, true), (&self.chat, false)] {
             for (who, entries) in map {
                 let list = all.entry(who.clone()).or_default();
@@ -121,18 +149,19 @@ impl Access {
     }
 
     /// A group has become a supergroup: its rights hold under the new id as well.
-    pub fn add_alias(&mut self, old: i64, new: i64, state: &mut Pending) {
-        self.aliases.insert(new, old);
-        state.put_durable("alias", &old.to_string(), &new);
-        self.revision += 1;
+    pub fn add_alias(&mut self, old: &Place, new: &Place, state: &mut Pending) {
+        if let (Some(old), Some(new)) = (old.everyone(), new.everyone()) {
+            state.put_durable("alias", &old.short(), &Alias::of(&new));
+            self.aliases.insert(new, old);
+            self.revision += 1;
+        }
     }
 
-    /// The id under which a group is to be reached today.
-    pub fn current_chat(&self, chat: i64) -> i64 {
-        self.aliases
-            .iter()
-            .find(|(_, old)| **old == chat)
-            .map_or(chat, |(new, _)| *new)
+    /// The group as it is to be reached today.
+    pub fn current_chat(&self, chat: &Person) -> Person {
+        let mut aliases = self.aliases.iter();
+        let new = aliases.find(|(_, old)| *old == chat);
+        new.map_or(chat, |(new, _)| new).clone()
     }
 
     /// Somebody's rights have ended.
@@ -145,7 +174,7 @@ impl Access {
         self.revision
     }
 
-    fn store(&mut self, who: &Subject, state: &mut Pending) {
+    fn store(&mut self, who: &Person, state: &mut Pending) {
         self.revision += 1;
         let key = who.to_string();
         match self.chat.get(who) {

@@ -1,9 +1,9 @@
 use super::*;
-use crate::chat::Address;
+use crate::chat::telegram;
 use crate::config::GrantConfig;
 use crate::state::Pending;
 
-fn grant(who: Subject, role: Option<Role>, allow: &[&str], deny: &[&str]) -> GrantConfig {
+fn grant(who: Person, role: Option<Role>, allow: &[&str], deny: &[&str]) -> GrantConfig {
     GrantConfig {
         who,
         role,
@@ -14,42 +14,37 @@ fn grant(who: Subject, role: Option<Role>, allow: &[&str], deny: &[&str]) -> Gra
 }
 
 fn access() -> Access {
-    let mut expired = grant(Subject::Telegram(5), Some(Role::Operator), &[], &[]);
+    let mut expired = grant(telegram::user(5), Some(Role::Operator), &[], &[]);
     expired.until = Some(Wall(1000));
     Access::new(&AccessConfig {
-        owners: vec![Subject::Telegram(1)],
+        owners: vec![telegram::user(1)],
         grants: vec![
             grant(
-                Subject::Telegram(2),
+                telegram::user(2),
                 Some(Role::Operator),
                 &[],
                 &["power.reset:bravo"],
             ),
-            grant(Subject::Telegram(3), Some(Role::Viewer), &[], &[]),
+            grant(telegram::user(3), Some(Role::Viewer), &[], &[]),
             grant(
-                Subject::Telegram(4),
+                telegram::user(4),
                 None,
                 &["power.reset:al*"],
                 &["power.reset:alto"],
             ),
             expired,
-            grant(
-                Subject::TelegramChat(-9),
-                Some(Role::Owner),
-                &["audit:*"],
-                &[],
-            ),
-            grant(Subject::Local(1000), Some(Role::Viewer), &[], &[]),
+            grant(telegram::group(-9), Some(Role::Owner), &["audit:*"], &[]),
+            grant(sessions::local(1000), Some(Role::Viewer), &[], &[]),
         ],
     })
 }
 
-fn caller(who: Subject, chat: i64) -> Caller {
+fn caller(who: Person, chat: i64) -> Caller {
     let is_private = chat > 0;
     Caller {
         who,
         name: "N".into(),
-        address: Address::Telegram { chat, topic: None },
+        address: telegram::place(chat, None),
         is_private,
         is_owner: false,
     }
@@ -76,16 +71,16 @@ fn every_role_meets_every_entry_and_action() {
     let operate = spec(Role::Operator, None);
     let own = spec(Role::Owner, None);
     let reset = spec(Role::Operator, Some("power.reset"));
-    let user = |id| caller(Subject::Telegram(id), id);
-    let in_group = |id| caller(Subject::Telegram(id), -9);
-    let channel = caller(Subject::TelegramChat(-9), -9);
-    let channel_elsewhere = caller(Subject::TelegramChat(-9), -7);
-    let mut terminal = caller(Subject::Terminal, 99);
+    let user = |id| caller(telegram::user(id), id);
+    let in_group = |id| caller(telegram::user(id), -9);
+    let channel = caller(telegram::group(-9), -9);
+    let channel_elsewhere = caller(telegram::group(-9), -7);
+    let mut terminal = caller(sessions::terminal(), 99);
     terminal.is_owner = true;
     let mut posing = channel.clone();
     posing.is_owner = true;
-    let mut uid = caller(Subject::Local(1000), 1);
-    uid.address = Address::Local(1000);
+    let mut uid = caller(sessions::local(1000), 1);
+    uid.address = sessions::local(1000).place();
     // For each caller: anyone, viewer, operator, owner, reset alone, reset alpha, reset bravo, reset alto.
     for (rule, caller, want) in [
         ("owner_may_all", user(1), "11111111"),
@@ -106,7 +101,7 @@ fn every_role_meets_every_entry_and_action() {
         ("channel_is_never_owner", posing, "11000000"),
         (
             "stranger_in_a_group",
-            caller(Subject::Telegram(6), -8),
+            caller(telegram::user(6), -8),
             "00000000",
         ),
         ("transport_proves_owner", terminal, "11111111"),
@@ -139,7 +134,7 @@ fn grants_in_chat_survive_and_revoking_the_files_grant_is_a_denial() {
     let (view, operate) = (spec(Role::Viewer, None), spec(Role::Operator, None));
     let mut access = access();
     let mut state = Pending::new(0);
-    let (two, six) = (Subject::Telegram(2), Subject::Telegram(6));
+    let (two, six) = (telegram::user(2), telegram::user(6));
     access
         .grant(
             &six,
@@ -156,7 +151,7 @@ fn grants_in_chat_survive_and_revoking_the_files_grant_is_a_denial() {
     again.restore(&records);
     let may = |access: &Access, id, spec: &Spec, at| {
         access
-            .decide(Wall(at), &caller(Subject::Telegram(id), id), spec, None)
+            .decide(Wall(at), &caller(telegram::user(id), id), spec, None)
             .is_allowed()
     };
     assert!(may(&again, 6, &operate, 4999) && !may(&again, 6, &view, 5000));
@@ -173,7 +168,7 @@ fn grants_in_chat_survive_and_revoking_the_files_grant_is_a_denial() {
     let denied = What::Allow("power.reset:bravo".into());
     assert!(again.grant(&two, denied, None, "o", &mut state).is_err());
     let chat_owner = again.grant(
-        &Subject::TelegramChat(-9),
+        &telegram::group(-9),
         What::Role(Role::Owner),
         None,
         "o",
@@ -187,7 +182,7 @@ fn revoking_one_action_of_an_operator_denies_that_one() {
     let mut access = access();
     let mut state = Pending::new(0);
     let pattern = What::Allow("power.reset:alpha".into());
-    let two = caller(Subject::Telegram(2), 2);
+    let two = caller(telegram::user(2), 2);
     assert!(access.may(Wall(0), &two, "power.reset", "alpha", Role::Operator));
     access.revoke(&two.who, Some(&pattern), "o", &mut state);
     assert!(!access.may(Wall(0), &two, "power.reset", "ALPHA", Role::Operator));
@@ -202,7 +197,7 @@ fn revoking_one_action_of_an_operator_denies_that_one() {
 fn granting_one_thing_again_gives_back_nothing_else() {
     let mut access = access();
     let mut state = Pending::new(0);
-    let four = caller(Subject::Telegram(4), 4);
+    let four = caller(telegram::user(4), 4);
     access.revoke(&four.who, None, "o", &mut state);
     assert!(!access.may(Wall(0), &four, "power.reset", "alpha", Role::Operator));
     let other = What::Allow("docker.restart:web".into());
@@ -221,10 +216,12 @@ fn granting_one_thing_again_gives_back_nothing_else() {
 #[test]
 fn a_supergroup_keeps_the_rights_of_its_group() {
     let mut access = access();
-    access.add_alias(-9, -100, &mut Pending::new(0));
-    let speaker = caller(Subject::Telegram(6), -100);
+    let place = |chat| telegram::place(chat, None);
+    access.add_alias(&place(-9), &place(-100), &mut Pending::new(0));
+    let speaker = caller(telegram::user(6), -100);
     assert_eq!(access.role(Wall(0), &speaker), Some(Role::Operator));
-    assert_eq!(access.current_chat(-9), -100);
+    let today = access.current_chat(&telegram::group(-9));
+    assert_eq!(today, telegram::group(-100));
 }
 
 #[test]

@@ -3,10 +3,10 @@
 
 mod letter;
 
-use super::Address;
+use super::Place;
 use super::hub::ChatEnv;
 use super::outbox::ItemId;
-use super::transport::{Failure, Happening, Limits, Outgoing, Pace, Readiness, Transport};
+use super::transport::{Failure, Happening, Limits, Outgoing, Pace, Readiness, Service, Transport};
 use crate::alert::{AlertState, Report};
 use crate::config::{Config, MailConfig};
 use crate::ctx::Notice;
@@ -34,6 +34,38 @@ const BUSY_AT_MOST: Duration = Duration::from_secs(72 * 3600);
 const MAX_THREADS: usize = 500;
 /// The alert about mail itself.
 const ALERT: &str = "agent.mail:delivery";
+
+/// Its row.
+pub(super) const SERVICE: Service = Service {
+    name: "mail",
+    title: "mail",
+    make,
+    forms: &["mail:NAME@HOST"],
+    path: |text| is_mail(text).then(|| text.to_owned()),
+    is_audience: true,
+    gathers: true,
+    is_long: true,
+    is_fallback: true,
+    closed_for: (Duration::from_secs(3600), "every hour"),
+    ..Service::NONE
+};
+
+/// The mailbox of this address.
+pub fn place(address: &str) -> Place {
+    Place::new(SERVICE.name, address)
+}
+
+fn is_mail(text: &str) -> bool {
+    let Some((local, host)) = text.rsplit_once('@') else {
+        return false;
+    };
+    let is_plain = |part: &str| {
+        !part.is_empty()
+            && !part
+                .contains(|ch: char| ch.is_whitespace() || ch.is_control() || "<>,;\"".contains(ch))
+    };
+    is_plain(local) && is_plain(host)
+}
 
 /// The transport.
 pub(super) struct Mail {
@@ -73,7 +105,7 @@ struct Sending {
 }
 
 /// Makes the transport when `[mail]` is there.
-pub(super) fn make(config: &Config) -> Option<Box<dyn Transport>> {
+fn make(config: &Config) -> Option<Box<dyn Transport>> {
     Some(Box::new(Mail {
         server: config.mail.clone()?,
         under_way: None,
@@ -89,12 +121,8 @@ pub(super) fn make(config: &Config) -> Option<Box<dyn Transport>> {
 }
 
 impl Transport for Mail {
-    fn name(&self) -> &'static str {
-        "mail"
-    }
-
-    fn serves(&self, address: &Address) -> bool {
-        matches!(address, Address::Mail(_))
+    fn service(&self) -> &'static Service {
+        &SERVICE
     }
 
     fn limits(&self) -> Limits {
@@ -148,16 +176,13 @@ impl Transport for Mail {
     /// What was mailed cannot be changed; whatever an edit has to say is told by a message of its own.
     fn send(&mut self, env: &mut ChatEnv<'_>, message: Outgoing) -> Vec<Happening> {
         let item = message.item;
-        let Address::Mail(to) = &message.to else {
-            return Vec::new();
-        };
         if message.edit.is_some() {
             return vec![Happening::Sent {
                 item,
                 message: None,
             }];
         }
-        let to = to.clone();
+        let to = message.to.path().to_owned();
         let alerts = message.alerts();
         let parents = alerts
             .iter()

@@ -3,7 +3,7 @@
 //! enough the oldest answers are dropped, then digests, results, warnings and critical alerts, in this order.
 
 use super::item::{Item, Joined, Phase};
-use super::{Address, ItemId, Lane, MAX_ITEMS, Outbox};
+use super::{ItemId, Lane, MAX_ITEMS, Outbox, Place};
 use crate::small::SmallMap;
 use crate::state::Pending;
 use crate::text::{Style, Text};
@@ -36,7 +36,7 @@ impl Outbox {
     /// Makes every alert's waiting messages to one place one message; true when there were several.
     fn collapse(&mut self, now: Now, state: &mut Pending) -> bool {
         let before = self.items.len();
-        let mut groups: SmallMap<(Address, String), Vec<ItemId>> = SmallMap::new();
+        let mut groups: SmallMap<(Place, String), Vec<ItemId>> = SmallMap::new();
         for (id, item) in &self.items {
             if let (Some(alert), true) = (&item.record.alert, item.is_simple()) {
                 let key = (item.record.to.clone(), alert.clone());
@@ -69,7 +69,7 @@ impl Outbox {
 
     /// Joins whole messages of the same lane and place into fewer, longer ones.
     fn pack(&mut self, now: Now, state: &mut Pending) {
-        let mut runs: SmallMap<(Address, Lane), Vec<ItemId>> = SmallMap::new();
+        let mut runs: SmallMap<(Place, Lane), Vec<ItemId>> = SmallMap::new();
         for (id, item) in &self.items {
             let lane = item.record.lane;
             if item.is_simple() && !matches!(lane, Lane::Critical | Lane::Reply) {

@@ -3,7 +3,7 @@
 //! was accepted; both are written down together. A mail that has not left when the chat has the message is not sent.
 
 use super::item::{Item, Phase, Record};
-use super::{Address, ItemId, MAX_ITEMS, Outbox, without_topic};
+use super::{ItemId, MAX_ITEMS, Outbox, Place};
 use crate::alert::Severity;
 use crate::chat::outbox::Lane;
 use crate::chat::outbox::turn::Service;
@@ -21,7 +21,7 @@ const LONG_HOLD: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::chat) struct Fallback {
     pub(in crate::chat) after: Duration,
-    pub(in crate::chat) to: Vec<String>,
+    pub(in crate::chat) to: Vec<Place>,
 }
 
 /// How a message stands that waits for its chat.
@@ -98,7 +98,7 @@ impl Outbox {
             None => Waits::No,
             Some((Readiness::Down, _)) => Waits::ChatIsAway,
             Some(_) => {
-                let is_closed = self.closed.contains_key(&without_topic(to));
+                let is_closed = self.closed.contains_key(&to.chat());
                 let opens_at = self.paces.next(now, to, Lane::Critical);
                 if is_closed || opens_at > now + LONG_HOLD {
                     Waits::IsHeld
@@ -110,18 +110,18 @@ impl Outbox {
     }
 
     /// Makes the mail that stands for a message, or lets one stand for it too that says the same.
-    fn add_twin(&mut self, id: ItemId, to: &str, now: Now, state: &mut Pending) {
+    fn add_twin(&mut self, id: ItemId, to: &Place, now: Now, state: &mut Pending) {
         let Some(record) = self.items.get(&id).map(|item| &item.record) else {
             return;
         };
         let is_told_anyway = |record: &Record| {
             let topic = record.topic.as_ref();
-            topic.is_some_and(|topic| topic.mailed.iter().any(|mailed| mailed == to))
+            topic.is_some_and(|topic| topic.mailed.iter().any(|mailed| mailed == to.path()))
         };
         if is_told_anyway(record) || self.items.len() >= MAX_ITEMS {
             return;
         }
-        let to = Address::Mail(to.to_owned());
+        let to = to.clone();
         let is_same = |other: &Record| {
             !other.twins.is_empty()
                 && other.to == to
@@ -214,5 +214,5 @@ fn may_fall_back(item: &Item) -> bool {
         && record.told.is_none()
         && record.parts_done == 0
         && item.phase != Phase::Sending
-        && !matches!(record.to, Address::Mail(_))
+        && !record.to.service().is_fallback
 }

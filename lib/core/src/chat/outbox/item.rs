@@ -1,6 +1,6 @@
 //! One message on its way out: what is on disk of it, and where it stands.
 
-use super::{Address, Draft, EditOf, ItemId, Lane, Topic};
+use super::{Draft, EditOf, ItemId, Lane, Place, Topic};
 use crate::effect::Document;
 use crate::text::Text;
 use crate::time::{Mono, Now, Wall};
@@ -12,7 +12,7 @@ const TELLS_ITS_TIME: Duration = Duration::from_secs(10);
 /// What is on disk.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Record {
-    pub(super) to: Address,
+    pub(super) to: Place,
     pub(super) lane: Lane,
     pub(super) text: Text,
     /// What waited before it and is told with it. An edit changes the text, never this.

@@ -9,9 +9,9 @@ mod pace;
 mod turn;
 
 use super::access::Access;
-use super::buttons::{Buttons, Place};
+use super::buttons::{Buttons, Holder};
 use super::pages::pages;
-use super::{Address, Button, Subject};
+use super::{Button, Person, Place};
 use crate::alert::Severity;
 use crate::effect::Document;
 use crate::small::SmallMap;
@@ -48,7 +48,7 @@ pub enum Lane {
 #[derive(Clone, Debug)]
 pub struct Draft {
     /// To whom.
-    pub to: Address,
+    pub to: Place,
     /// Priority.
     pub lane: Lane,
     /// What.
@@ -114,9 +114,9 @@ pub struct Outbox {
     paces: Paces,
     pub(super) buttons: Buttons,
     /// Old id of a group → its id today.
-    moved: SmallMap<i64, i64>,
+    moved: SmallMap<Place, Place>,
     /// Chats that cannot be written to, and why.
-    closed: SmallMap<Address, String>,
+    closed: SmallMap<Place, String>,
     /// Since when a service that something waits for has been down.
     down_since: Option<Mono>,
     /// Items that somebody wants to know about: whether they were accepted, or given up.
@@ -135,7 +135,7 @@ pub struct Outbox {
 /// A message that has been delivered.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 struct Sent {
-    to: Address,
+    to: Place,
     message: i64,
     #[serde(default)]
     is_kept: bool,
@@ -149,11 +149,10 @@ impl Outbox {
     /// sent again with a mark.
     pub fn restore(&mut self, now: Now, records: &Records, state: &mut Pending) {
         self.buttons.restore(records);
-        for (old, new) in records.all::<i64>("alias") {
-            if let Ok(old) = old.parse() {
-                self.moved.insert(old, new);
-            }
-        }
+        let aliases = crate::chat::access::aliases(records).into_iter();
+        self.moved = aliases
+            .map(|(old, new)| (old.place(), new.place()))
+            .collect();
         for (key, record) in records.all::<Record>("outbox") {
             if let Ok(id) = key.parse() {
                 self.items.insert(id, Item::restored(record, now.mono));
@@ -183,7 +182,7 @@ impl Outbox {
         now: Now,
         state: &mut Pending,
         mut draft: Draft,
-        who: Option<&Subject>,
+        who: Option<&Person>,
     ) -> ItemId {
         self.is_changed = true;
         draft.to = self.today(draft.to);
@@ -251,8 +250,8 @@ impl Outbox {
     }
 
     /// The chat of an item, while it is not known to be closed.
-    pub(super) fn open_chat_of(&self, item: ItemId) -> Option<Address> {
-        let to = without_topic(&self.items.get(&item)?.record.to);
+    pub(super) fn open_chat_of(&self, item: ItemId) -> Option<Place> {
+        let to = self.items.get(&item)?.record.to.chat();
         (!self.closed.contains_key(&to)).then_some(to)
     }
 
@@ -273,8 +272,8 @@ impl Outbox {
         self.watched.remove(&id);
     }
 
-    pub(super) fn why_closed(&self, to: &Address) -> Option<String> {
-        self.closed.get(&without_topic(to)).cloned()
+    pub(super) fn why_closed(&self, to: &Place) -> Option<String> {
+        self.closed.get(&to.chat()).cloned()
     }
 
     fn note_outcome(&mut self, id: ItemId, is_accepted: bool) {
@@ -284,8 +283,8 @@ impl Outbox {
     }
 
     /// Somebody wrote from there, so it can be written to again.
-    pub(super) fn reopen(&mut self, address: &Address) {
-        if !self.closed.is_empty() && self.closed.remove(&without_topic(address)).is_some() {
+    pub(super) fn reopen(&mut self, address: &Place) {
+        if !self.closed.is_empty() && self.closed.remove(&address.chat()).is_some() {
             self.paces.release(address);
         }
     }
@@ -302,7 +301,7 @@ impl Outbox {
     }
 
     /// The transport is gone with what it had: that may have arrived.
-    pub(super) fn recall(&mut self, served: &dyn Fn(&Address) -> bool) {
+    pub(super) fn recall(&mut self, served: &dyn Fn(&Place) -> bool) {
         for item in self.items.values_mut() {
             if item.phase == Phase::Sending && served(&item.record.to) {
                 item.phase = Phase::Ready;
@@ -315,23 +314,23 @@ impl Outbox {
     pub(super) fn follow(
         &mut self,
         item: ItemId,
-        new: i64,
+        new: &Place,
         access: &mut Access,
         state: &mut Pending,
     ) {
         let to = self.items.get(&item).map(|item| item.record.to.clone());
-        if let Some(Address::Telegram { chat: old, .. }) = to {
-            access.add_alias(old, new, state);
-            self.rename_chat(old, new, state);
+        if let Some(old) = to.map(|to| to.chat()) {
+            access.add_alias(&old, new, state);
+            self.rename_chat(&old, new, state);
         }
     }
 
     /// A group has another id from now on.
-    pub(super) fn rename_chat(&mut self, old: i64, new: i64, state: &mut Pending) {
-        self.moved.insert(old, new);
+    pub(super) fn rename_chat(&mut self, old: &Place, new: &Place, state: &mut Pending) {
+        self.moved.insert(old.clone(), new.clone());
         self.buttons.rename_chat(old, new);
         for (id, item) in &mut self.items {
-            if rename(&mut item.record.to, old, new) {
+            if item.record.to.follow(old, new) {
                 state.put_durable("outbox", &id.to_string(), &item.record);
             }
         }
@@ -339,7 +338,7 @@ impl Outbox {
         let gone: Vec<ItemId> = self
             .sent
             .iter()
-            .filter(|(_, sent)| matches!(sent.to, Address::Telegram { chat, .. } if chat == old))
+            .filter(|(_, sent)| sent.to.is_same_chat(old))
             .map(|(id, _)| *id)
             .collect();
         for id in gone {
@@ -373,9 +372,9 @@ impl Outbox {
         self.zone.clone().unwrap_or(Zone::UTC)
     }
 
-    fn today(&self, mut address: Address) -> Address {
+    fn today(&self, mut address: Place) -> Place {
         for (old, new) in &self.moved {
-            rename(&mut address, *old, *new);
+            address.follow(old, new);
         }
         address
     }
@@ -385,9 +384,9 @@ impl Outbox {
         now: Now,
         state: &mut Pending,
         draft: &Draft,
-        who: Option<&Subject>,
+        who: Option<&Person>,
     ) -> Vec<Vec<(String, String)>> {
-        let place = Place {
+        let holder = Holder {
             address: &draft.to,
             who,
             is_kept: draft.lane != Lane::Reply,
@@ -395,7 +394,7 @@ impl Outbox {
         let mut rows = Vec::new();
         for row in &draft.buttons {
             let row = row.iter().map(|button| {
-                let code = self.buttons.register(now.mono, button, place, state);
+                let code = self.buttons.register(now.mono, button, holder, state);
                 (crate::text::clean(button.label.clone()), code)
             });
             rows.push(row.collect());
@@ -404,7 +403,7 @@ impl Outbox {
     }
 
     /// The waiting item that an edit can change in place.
-    fn waiting_for(&self, edit: EditOf, to: &Address) -> Option<ItemId> {
+    fn waiting_for(&self, edit: EditOf, to: &Place) -> Option<ItemId> {
         let may_change = |item: &Item| {
             item.record.to == *to && item.phase != Phase::Sending && item.record.parts_done == 0
         };
@@ -422,8 +421,8 @@ impl Outbox {
 
 fn into_file_when_long(draft: &mut Draft) {
     // A mail is as long as it has to be.
-    let is_mail = matches!(draft.to, Address::Mail(_));
-    if is_mail || draft.document.is_some() || draft.text.utf16_len() <= PAGE_UNITS {
+    let may_be_long = draft.to.service().is_long;
+    if may_be_long || draft.document.is_some() || draft.text.utf16_len() <= PAGE_UNITS {
         return;
     }
     let cut = pages(&draft.text, PAGE_UNITS);
@@ -439,27 +438,6 @@ fn into_file_when_long(draft: &mut Draft) {
     if let Some(mut first) = cut.into_iter().next() {
         first.push(Style::Italic, "\n… the whole text is in the file");
         draft.text = first;
-    }
-}
-
-/// The chat of an address, whatever the topic.
-fn without_topic(address: &Address) -> Address {
-    match address {
-        Address::Telegram { chat, .. } => Address::Telegram {
-            chat: *chat,
-            topic: None,
-        },
-        other => other.clone(),
-    }
-}
-
-fn rename(address: &mut Address, old: i64, new: i64) -> bool {
-    match address {
-        Address::Telegram { chat, .. } if *chat == old => {
-            *chat = new;
-            true
-        }
-        _ => false,
     }
 }
 

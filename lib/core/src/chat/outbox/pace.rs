@@ -1,7 +1,7 @@
 //! How fast messages leave: one chat after its gap, a group only so often in a minute, everything together
 //! with a smallest gap; and a chat that asked to wait is left alone, the others not.
 
-use super::{Address, Lane, without_topic};
+use super::{Lane, Place};
 use crate::chat::transport::Pace;
 use crate::small::SmallMap;
 use crate::time::Mono;
@@ -11,7 +11,7 @@ use std::time::Duration;
 /// The times of all chats.
 #[derive(Debug, Default)]
 pub(super) struct Paces {
-    chats: SmallMap<Address, Times>,
+    chats: SmallMap<Place, Times>,
     overall: Mono,
 }
 
@@ -36,8 +36,8 @@ const MAX_CHATS: usize = 500;
 
 impl Paces {
     /// When a message of this lane may leave; now or earlier means at once.
-    pub(super) fn next(&self, now: Mono, to: &Address, lane: Lane) -> Mono {
-        let Some(times) = self.chats.get(&without_topic(to)) else {
+    pub(super) fn next(&self, now: Mono, to: &Place, lane: Lane) -> Mono {
+        let Some(times) = self.chats.get(&to.chat()) else {
             return self.overall;
         };
         // A critical alert may leave right behind another message; whatever follows waits for both gaps.
@@ -61,11 +61,11 @@ impl Paces {
     }
 
     /// A message leaves now.
-    pub(super) fn note_sent(&mut self, now: Mono, to: &Address, pace: Pace) {
+    pub(super) fn note_sent(&mut self, now: Mono, to: &Place, pace: Pace) {
         self.trim(now);
         self.overall = now + pace.overall_gap;
-        let key = without_topic(to);
-        let is_group = matches!(key, Address::Telegram { chat, .. } if chat < 0);
+        let key = to.chat();
+        let is_group = key.is_group();
         let times = self.chats.entry(key).or_default();
         // One message may be ahead of its gap, but no second one.
         times.ahead = times.paid;
@@ -80,21 +80,21 @@ impl Paces {
     }
 
     /// The service has answered: the gap counts from here, so that a slow line does not press it together.
-    pub(super) fn note_answered(&mut self, now: Mono, to: &Address, pace: Pace) {
-        if let Some(times) = self.chats.get_mut(&without_topic(to)) {
+    pub(super) fn note_answered(&mut self, now: Mono, to: &Place, pace: Pace) {
+        if let Some(times) = self.chats.get_mut(&to.chat()) {
             times.paid = times.paid.max(now + pace.chat_gap);
         }
     }
 
     /// Nothing to this chat before `until`.
-    pub(super) fn hold(&mut self, to: &Address, until: Mono) {
-        let times = self.chats.entry(without_topic(to)).or_default();
+    pub(super) fn hold(&mut self, to: &Place, until: Mono) {
+        let times = self.chats.entry(to.chat()).or_default();
         times.not_before = times.not_before.max(until);
     }
 
     /// The chat may be written to again.
-    pub(super) fn release(&mut self, to: &Address) {
-        if let Some(times) = self.chats.get_mut(&without_topic(to)) {
+    pub(super) fn release(&mut self, to: &Place) {
+        if let Some(times) = self.chats.get_mut(&to.chat()) {
             times.not_before = Mono::ZERO;
         }
     }
@@ -113,6 +113,7 @@ impl Paces {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::telegram;
 
     const PACE: Pace = Pace {
         chat_gap: Duration::from_secs(1),
@@ -120,12 +121,12 @@ mod tests {
         overall_gap: Duration::from_millis(34),
     };
 
-    fn chat(chat: i64) -> Address {
-        Address::Telegram { chat, topic: None }
+    fn chat(chat: i64) -> Place {
+        telegram::place(chat, None)
     }
 
     /// Sends as fast as allowed; the number of messages that left in each of the first minutes.
-    fn run(to: &Address, lane: Lane, minutes: u64) -> Vec<usize> {
+    fn run(to: &Place, lane: Lane, minutes: u64) -> Vec<usize> {
         let mut paces = Paces::default();
         let mut counts = vec![0; minutes as usize];
         let mut now = Mono::ZERO;
@@ -175,10 +176,7 @@ mod tests {
         let mut paces = Paces::default();
         let later = Mono::new(Duration::from_secs(3600));
         paces.hold(&chat(-5), later);
-        let topic = Address::Telegram {
-            chat: -5,
-            topic: Some(7),
-        };
+        let topic = telegram::place(-5, Some(7));
         assert_eq!(paces.next(Mono::ZERO, &topic, Lane::Critical), later);
         assert_eq!(paces.next(Mono::ZERO, &chat(6), Lane::Reply), Mono::ZERO);
         paces.release(&topic);

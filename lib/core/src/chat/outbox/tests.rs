@@ -1,15 +1,15 @@
 use super::*;
+use crate::chat::telegram;
 use crate::chat::transport::{Failure, Limits, Outgoing, Pace, Readiness};
 use crate::time::Wall;
 
-const CHAT: Address = Address::Telegram {
-    chat: 5,
-    topic: None,
-};
-const GROUP: Address = Address::Telegram {
-    chat: -5,
-    topic: None,
-};
+fn person() -> Place {
+    telegram::place(5, None)
+}
+
+fn group() -> Place {
+    telegram::place(-5, None)
+}
 const LIMITS: Limits = Limits {
     text_units: 4096,
     caption_units: 1024,
@@ -63,7 +63,7 @@ impl Rig {
 
     fn take_next(&mut self) -> Option<Outgoing> {
         let readiness = self.readiness;
-        let service = |_: &Address| Some((readiness, LIMITS));
+        let service = |_: &Place| Some((readiness, LIMITS));
         self.outbox.take_next(self.now, &service, &mut self.state)
     }
 
@@ -118,7 +118,7 @@ impl Rig {
     }
 }
 
-fn draft(to: &Address, lane: Lane, text: &str) -> Draft {
+fn draft(to: &Place, lane: Lane, text: &str) -> Draft {
     Draft {
         to: to.clone(),
         lane,
@@ -135,14 +135,14 @@ fn draft(to: &Address, lane: Lane, text: &str) -> Draft {
 fn alert(lane: Lane, name: &str, text: &str) -> Draft {
     Draft {
         alert: Some(name.into()),
-        ..draft(&GROUP, lane, text)
+        ..draft(&group(), lane, text)
     }
 }
 
 #[test]
 fn an_item_waits_for_the_disk_but_not_for_long() {
     let mut rig = Rig::new();
-    rig.push(draft(&CHAT, Lane::Reply, "a"));
+    rig.push(draft(&person(), Lane::Reply, "a"));
     assert!(rig.take_next().is_none(), "not stored yet");
     rig.pass(STORE_PATIENCE);
     assert!(rig.take_next().is_some(), "the disk does not answer");
@@ -151,11 +151,11 @@ fn an_item_waits_for_the_disk_but_not_for_long() {
 #[test]
 fn urgent_lanes_go_first_and_one_alert_keeps_its_order() {
     let mut rig = Rig::new();
-    rig.push(draft(&GROUP, Lane::Digest, "digest"));
+    rig.push(draft(&group(), Lane::Digest, "digest"));
     rig.push(alert(Lane::Warning, "a", "a warns"));
     rig.push(alert(Lane::Critical, "a", "a is critical"));
     rig.push(alert(Lane::Critical, "b", "b is critical"));
-    rig.push(draft(&GROUP, Lane::Reply, "reply"));
+    rig.push(draft(&group(), Lane::Reply, "reply"));
     rig.run(Duration::from_secs(10));
     let want = [
         "b is critical",
@@ -194,7 +194,7 @@ fn a_message_that_is_gone_is_sent_anew() {
     let mut rig = Rig::new();
     rig.push(Draft {
         edit: Some(EditOf::Message(77)),
-        ..draft(&CHAT, Lane::Reply, "x")
+        ..draft(&person(), Lane::Reply, "x")
     });
     rig.store();
     let message = rig.take_next().expect("leaves");
@@ -212,7 +212,7 @@ fn a_message_that_leaves_late_says_when_it_was_written() {
     let mut rig = Rig::new();
     for (outage_s, want) in [(10, "over"), (11, "over\n(written 2026-11-20 20:00:10)")] {
         rig.readiness = Readiness::Down;
-        rig.push(draft(&CHAT, Lane::Critical, "over"));
+        rig.push(draft(&person(), Lane::Critical, "over"));
         rig.run(Duration::from_secs(outage_s));
         rig.readiness = Readiness::Ready;
         rig.outbox.touch();
@@ -226,7 +226,7 @@ fn a_clock_that_goes_back_hides_no_age() {
     for restarts in [false, true] {
         let mut rig = Rig::new();
         rig.readiness = Readiness::Down;
-        rig.push(draft(&CHAT, Lane::Critical, "over"));
+        rig.push(draft(&person(), Lane::Critical, "over"));
         rig.run(Duration::from_secs(305));
         rig.now.wall = Wall(rig.now.wall.0 - 300_000);
         if restarts {
@@ -243,8 +243,8 @@ fn a_clock_that_goes_back_hides_no_age() {
 #[test]
 fn what_may_have_arrived_is_marked_when_it_goes_again() {
     let mut rig = Rig::new();
-    rig.push(draft(&CHAT, Lane::Reply, "under way"));
-    rig.push(draft(&CHAT, Lane::Reply, "waiting"));
+    rig.push(draft(&person(), Lane::Reply, "under way"));
+    rig.push(draft(&person(), Lane::Reply, "waiting"));
     rig.store();
     rig.take_next().expect("leaves");
     rig.restart();
@@ -262,7 +262,7 @@ fn what_may_have_arrived_is_marked_when_it_goes_again() {
 #[test]
 fn a_text_never_taken_is_given_up_after_it_was_tried_plain() {
     let mut rig = Rig::new();
-    rig.push(draft(&CHAT, Lane::Warning, "x"));
+    rig.push(draft(&person(), Lane::Warning, "x"));
     rig.store();
     let rejected = || Failure::Rejected("Bad Request: odd".into());
     let first = rig.take_next().expect("leaves");
@@ -288,7 +288,7 @@ fn long_texts_are_pages_in_order_and_buttons_stand_under_the_last() {
     let text = "0123456789\n".repeat(600);
     rig.push(Draft {
         buttons: vec![vec![Button::open("ok", "/ok")]],
-        ..draft(&CHAT, Lane::Reply, &text)
+        ..draft(&person(), Lane::Reply, &text)
     });
     rig.run(Duration::from_secs(10));
     assert_eq!(rig.texts().concat(), text);
@@ -298,7 +298,7 @@ fn long_texts_are_pages_in_order_and_buttons_stand_under_the_last() {
         .map(|(_, message)| !message.buttons.is_empty())
         .collect();
     assert_eq!(has_buttons, [false, true]);
-    rig.push(draft(&CHAT, Lane::Reply, &text.repeat(10)));
+    rig.push(draft(&person(), Lane::Reply, &text.repeat(10)));
     rig.run(Duration::from_secs(10));
     let (_, last) = rig.sent.last().expect("sent");
     assert_eq!(

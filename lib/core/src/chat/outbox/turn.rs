@@ -1,8 +1,8 @@
 //! Whose turn it is: picks what leaves next, and takes what the transports say about it.
 
 use super::item::{Item, Phase};
-use super::{EditOf, ItemId, Lane, MAX_SENT, Outbox, STORE_PATIENCE, Sent, without_topic};
-use crate::chat::Address;
+use super::{EditOf, ItemId, Lane, MAX_SENT, Outbox, STORE_PATIENCE, Sent};
+use crate::chat::Place;
 use crate::chat::pages::pages;
 use crate::chat::transport::{Failure, Limits, Outgoing, Readiness};
 use crate::effect::earlier;
@@ -19,15 +19,13 @@ const MERGE_FROM: usize = 3;
 const MERGE_AT_MOST: usize = 20;
 /// Room that is left on a page for the remarks about time and repetition, in UTF-16 units.
 const REMARK_UNITS: usize = 128;
-/// A chat that refused us is tried again after this time.
-const CLOSED_FOR: Duration = Duration::from_secs(600);
 /// The same for a mail address, and for a message that is refused by itself.
 const REFUSED_FOR: Duration = Duration::from_secs(3600);
 /// Pages are never halved below this, in UTF-16 units.
 const SHORTEST_PAGE_UNITS: usize = 200;
 
 /// Asks for the state and limits of the transport that serves an address; `None` when nothing does.
-pub(in crate::chat) type Service<'a> = &'a dyn Fn(&Address) -> Option<(Readiness, Limits)>;
+pub(in crate::chat) type Service<'a> = &'a dyn Fn(&Place) -> Option<(Readiness, Limits)>;
 
 impl Outbox {
     /// The message that leaves now, if one may; call until there is none.
@@ -79,7 +77,7 @@ impl Outbox {
         if let Some(pace) = limits.pace {
             self.paces.note_answered(now.mono, &item.record.to, pace);
         }
-        self.closed.remove(&without_topic(&item.record.to));
+        self.closed.remove(&item.record.to.chat());
         item.record.parts_done += 1;
         item.record.first_message = item.record.first_message.or(message);
         item.maybe_arrived = false;
@@ -135,9 +133,7 @@ impl Outbox {
             Failure::Retry { .. } => {}
             Failure::Wait(span) => self.paces.hold(&to, now.mono + span),
             Failure::Moved(_) => {}
-            Failure::NoTopic => {
-                self.change(&group, state, |item| item.record.to = without_topic(&to))
-            }
+            Failure::NoTopic => self.change(&group, state, |item| item.record.to = to.chat()),
             Failure::NoMessage => self.change(&group, state, |item| {
                 item.record.edit = None;
                 item.maybe_arrived = true;
@@ -149,11 +145,8 @@ impl Outbox {
             }
             Failure::Closed(why) => {
                 log::warn!("chat: {to} cannot be written to: {why}");
-                self.closed.insert(without_topic(&to), why);
-                let span = match to {
-                    Address::Mail(_) => REFUSED_FOR,
-                    _ => CLOSED_FOR,
-                };
+                self.closed.insert(to.chat(), why);
+                let (span, _) = to.service().closed_for;
                 self.paces.hold(&to, now.mono + span);
                 if lane == Lane::Reply {
                     self.give_up(&group, state);
@@ -171,7 +164,7 @@ impl Outbox {
         false
     }
 
-    fn reject(&mut self, group: &[ItemId], to: &Address, why: &str, state: &mut Pending) -> bool {
+    fn reject(&mut self, group: &[ItemId], to: &Place, why: &str, state: &mut Pending) -> bool {
         log::error!("chat: {to} never takes a message, it is given up: {why}");
         self.give_up(group, state);
         true
@@ -258,7 +251,7 @@ impl Outbox {
     }
 
     /// When a chat takes a message of this lane; `None` when its transport does not.
-    fn opens_at(&self, to: &Address, lane: Lane, now: Mono, service: Service<'_>) -> Option<Mono> {
+    fn opens_at(&self, to: &Place, lane: Lane, now: Mono, service: Service<'_>) -> Option<Mono> {
         let (Readiness::Ready, limits) = service(to)? else {
             return None;
         };
@@ -501,7 +494,7 @@ impl Outbox {
     }
 
     /// The message that an edit changes, and what stays above it.
-    fn target(&self, edit: Option<EditOf>, to: &Address) -> Option<(i64, Option<&Text>)> {
+    fn target(&self, edit: Option<EditOf>, to: &Place) -> Option<(i64, Option<&Text>)> {
         match edit? {
             EditOf::Message(message) => Some((message, None)),
             EditOf::Item(id) => {
@@ -564,15 +557,10 @@ impl Outbox {
 }
 
 /// A chat, whatever the topic, without copying anything.
-type ChatKey<'a> = (u8, i64, &'a str);
+type ChatKey<'a> = (&'static str, &'a str);
 
-fn chat_key(address: &Address) -> ChatKey<'_> {
-    match address {
-        Address::Telegram { chat, .. } => (0, *chat, ""),
-        Address::Mail(address) => (1, 0, address),
-        Address::Local(uid) => (2, i64::from(*uid), ""),
-        Address::Terminal => (3, 0, ""),
-    }
+fn chat_key(place: &Place) -> ChatKey<'_> {
+    (place.transport(), place.chat_path())
 }
 
 type Claims<'a> = SmallMap<ChatKey<'a>, ItemId>;

@@ -2,16 +2,16 @@
 
 use super::*;
 use crate::chat::access::What;
-use crate::chat::buttons::Place;
+use crate::chat::buttons::Holder;
 use crate::chat::codes::Codes;
-use crate::chat::{Address, Names, Role};
+use crate::chat::{Names, Person, Place, Role, sessions, telegram};
 use crate::config::{Config, GrantConfig};
 use crate::effect::Effects;
 use crate::rng::Rng;
 use crate::state::Pending;
 use crate::time::{Mono, Now, Wall};
 use rackwarden_base::Tickets;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 const NOW: Wall = Wall(1_795_204_800_000);
 const CREW: i64 = -9;
@@ -20,73 +20,75 @@ const CHANNEL: i64 = -7;
 const NAMES: [&str; 4] = ["alpha", "alto", "bravo", "charlie"];
 
 /// A person as the rules see one: the highest role, and patterns with nothing but a `*` at the end.
-struct Person {
+struct Someone {
     rule: &'static str,
-    who: Subject,
+    who: Person,
     role: u8,
     allow: &'static [&'static str],
     deny: &'static [&'static str],
 }
 
-const PEOPLE: &[Person] = &[
-    person("owner", 1, 3, &[], &[]),
-    person("operator", 2, 2, &[], &["power.reset:bravo"]),
-    person("viewer", 3, 1, &[], &[]),
-    person(
-        "single_action",
-        4,
-        0,
-        &["power.reset:al*"],
-        &["power.reset:alto"],
-    ),
-    person("expired", 5, 0, &[], &[]),
-    person("stranger", 6, 0, &[], &[]),
-    person("former_owner", 7, 0, &[], &["*:*"]),
-    person("granted_in_chat", 8, 2, &[], &[]),
-    person("granted_in_chat_and_expired", 9, 0, &[], &[]),
-    person("blocked", 10, 0, &[], &["*:*"]),
-    person("let_in_again_for_less", 11, 1, &[], &[]),
-    person("denied_all_in_chat", 12, 2, &[], &["power.reset:*"]),
-    Person {
-        rule: "root",
-        who: Subject::Local(0),
-        role: 3,
-        allow: &[],
-        deny: &[],
-    },
-    Person {
-        rule: "another_user_of_the_machine",
-        who: Subject::Local(1000),
-        role: 1,
-        allow: &[],
-        deny: &[],
-    },
-    Person {
-        rule: "nobody_on_the_machine",
-        who: Subject::Local(1001),
-        role: 0,
-        allow: &[],
-        deny: &[],
-    },
-    Person {
-        rule: "terminal",
-        who: Subject::Terminal,
-        role: 3,
-        allow: &[],
-        deny: &[],
-    },
-];
+static PEOPLE: LazyLock<Vec<Someone>> = LazyLock::new(|| {
+    vec![
+        person("owner", 1, 3, &[], &[]),
+        person("operator", 2, 2, &[], &["power.reset:bravo"]),
+        person("viewer", 3, 1, &[], &[]),
+        person(
+            "single_action",
+            4,
+            0,
+            &["power.reset:al*"],
+            &["power.reset:alto"],
+        ),
+        person("expired", 5, 0, &[], &[]),
+        person("stranger", 6, 0, &[], &[]),
+        person("former_owner", 7, 0, &[], &["*:*"]),
+        person("granted_in_chat", 8, 2, &[], &[]),
+        person("granted_in_chat_and_expired", 9, 0, &[], &[]),
+        person("blocked", 10, 0, &[], &["*:*"]),
+        person("let_in_again_for_less", 11, 1, &[], &[]),
+        person("denied_all_in_chat", 12, 2, &[], &["power.reset:*"]),
+        Someone {
+            rule: "root",
+            who: sessions::local(0),
+            role: 3,
+            allow: &[],
+            deny: &[],
+        },
+        Someone {
+            rule: "another_user_of_the_machine",
+            who: sessions::local(1000),
+            role: 1,
+            allow: &[],
+            deny: &[],
+        },
+        Someone {
+            rule: "nobody_on_the_machine",
+            who: sessions::local(1001),
+            role: 0,
+            allow: &[],
+            deny: &[],
+        },
+        Someone {
+            rule: "terminal",
+            who: sessions::terminal(),
+            role: 3,
+            allow: &[],
+            deny: &[],
+        },
+    ]
+});
 
-const fn person(
+fn person(
     rule: &'static str,
     id: i64,
     role: u8,
     allow: &'static [&'static str],
     deny: &'static [&'static str],
-) -> Person {
-    Person {
+) -> Someone {
+    Someone {
         rule,
-        who: Subject::Telegram(id),
+        who: telegram::user(id),
         role,
         allow,
         deny,
@@ -169,7 +171,7 @@ fn entries() -> Vec<Entry> {
 }
 
 /// The rules in words of their own.
-fn may(person: &Person, place: Stand, spec: &Spec, target: Option<&str>) -> bool {
+fn may(person: &Someone, place: Stand, spec: &Spec, target: Option<&str>) -> bool {
     let (mut role, mut allow, mut deny) = (person.role, person.allow, person.deny.to_vec());
     let crew_role = 2;
     match place {
@@ -265,7 +267,7 @@ impl World {
             deny: deny.iter().map(|text| (*text).to_owned()).collect(),
             until: None,
         };
-        let user = Subject::Telegram;
+        let user = telegram::user;
         let operator = Some(Role::Operator);
         config.access.owners = vec![user(1), user(7)];
         config.access.grants = vec![
@@ -280,13 +282,13 @@ impl World {
             grant(user(11), operator, &["power.reset:*"], &[]),
             grant(user(12), operator, &[], &[]),
             grant(
-                Subject::TelegramChat(CREW),
+                telegram::group(CREW),
                 operator,
                 &[],
                 &["power.reset:charlie"],
             ),
-            grant(Subject::TelegramChat(CHANNEL), operator, &["*:*"], &[]),
-            grant(Subject::Local(1000), Some(Role::Viewer), &[], &[]),
+            grant(telegram::group(CHANNEL), operator, &["*:*"], &[]),
+            grant(sessions::local(1000), Some(Role::Viewer), &[], &[]),
         ];
         let config = Arc::new(config);
         let plugins = crate::plugins::PLUGINS.iter();
@@ -347,28 +349,28 @@ impl World {
         invocation
     }
 
-    fn button(&mut self, line: &str, bound: Bound, who: &Subject, address: &Address) -> String {
+    fn button(&mut self, line: &str, bound: Bound, who: &Person, address: &Place) -> String {
         let button = Button {
             label: String::new(),
             command: line.to_owned(),
             bound,
         };
-        let place = Place {
+        let holder = Holder {
             address,
             who: Some(who),
             is_kept: false,
         };
         let buttons = &mut self.chat.outbox.buttons;
-        let code = buttons.register(self.now.mono, &button, place, &mut self.state);
+        let code = buttons.register(self.now.mono, &button, holder, &mut self.state);
         buttons.bind(std::slice::from_ref(&code), 5);
         assert!(code.len() <= 64);
         code
     }
 
     /// Lets somebody bring a command in one way; true when it is run.
-    fn bring(&mut self, person: &Person, place: Stand, entry: Entry, line: &str) -> bool {
+    fn bring(&mut self, person: &Someone, place: Stand, entry: Entry, line: &str) -> bool {
         let caller = caller(person, place);
-        let session = (!matches!(person.who, Subject::Telegram(_))).then_some(SessionId(1));
+        let session = person.who.mailbox().is_none().then_some(SessionId(1));
         let text = |edited| IncomingKind::Text {
             text: line.to_owned(),
             edited,
@@ -390,13 +392,8 @@ impl World {
         let mut owner = caller.who.clone();
         let began = self.now;
         match entry {
-            Entry::Elsewhere(_) => {
-                place = Address::Telegram {
-                    chat: -555,
-                    topic: None,
-                }
-            }
-            Entry::Of1(_) => owner = Subject::Telegram(1),
+            Entry::Elsewhere(_) => place = telegram::place(-555, None),
+            Entry::Of1(_) => owner = telegram::user(1),
             Entry::OtherMessage(_) => message = 6,
             Entry::Old => age = Age::Known(Duration::from_secs(61)),
             Entry::Ageless => age = Age::Unknown,
@@ -440,41 +437,38 @@ impl World {
     }
 }
 
-fn caller(person: &Person, place: Stand) -> Caller {
-    let Subject::Telegram(user) = person.who else {
-        let address = crate::chat::sessions::address_of(&person.who);
+fn caller(person: &Someone, place: Stand) -> Caller {
+    if person.who.mailbox().is_none() {
         return Caller {
-            who: person.who.clone(),
-            address,
-            is_owner: matches!(person.who, Subject::Local(0) | Subject::Terminal),
-            ..Caller::in_private(0)
+            is_owner: person.who.is_owner(),
+            ..Caller::in_private(person.who.clone())
         };
-    };
+    }
     let chat = match place {
-        Stand::Private => return Caller::in_private(user),
+        Stand::Private => return Caller::in_private(person.who.clone()),
         Stand::Crew | Stand::CrewAnonymous | Stand::ChannelInCrew => CREW,
         Stand::Others | Stand::OthersAnonymous => OTHERS,
         Stand::ChannelPost => CHANNEL,
     };
     let who = match place {
-        Stand::CrewAnonymous | Stand::OthersAnonymous => Subject::TelegramChat(chat),
-        Stand::ChannelPost | Stand::ChannelInCrew => Subject::TelegramChat(CHANNEL),
+        Stand::CrewAnonymous | Stand::OthersAnonymous => telegram::group(chat),
+        Stand::ChannelPost | Stand::ChannelInCrew => telegram::group(CHANNEL),
         _ => person.who.clone(),
     };
     Caller {
         who,
-        address: Address::Telegram { chat, topic: None },
+        address: telegram::place(chat, None),
         is_private: false,
-        ..Caller::in_private(user)
+        ..Caller::in_private(person.who.clone())
     }
 }
 
 #[test]
 fn nobody_runs_what_they_may_not_by_any_way_in() {
     let (mut tried, mut run) = (0, 0);
-    for person in PEOPLE {
+    for person in PEOPLE.iter() {
         let mut world = World::new();
-        let is_remote = matches!(person.who, Subject::Telegram(_));
+        let is_remote = person.who.mailbox().is_some();
         for place in PLACES
             .into_iter()
             .take(if is_remote { PLACES.len() } else { 1 })
@@ -490,7 +484,7 @@ fn nobody_runs_what_they_may_not_by_any_way_in() {
                         Some(target) => format!("/{} {target}", spec.name),
                     };
                     for entry in entries() {
-                        let is_theirs = person.who == Subject::Telegram(1)
+                        let is_theirs = person.who == telegram::user(1)
                             && matches!(place, Stand::Private | Stand::Crew | Stand::Others);
                         let want = may(person, place, spec, target) && runs(entry, spec, is_theirs);
                         let got = world.bring(person, place, entry, &line);
@@ -511,9 +505,9 @@ fn a_million_guesses_press_nothing() {
     let mut codes = Vec::new();
     for number in 0..200 {
         let chat = if number % 2 == 0 { 1 } else { CREW };
-        let address = Address::Telegram { chat, topic: None };
+        let address = telegram::place(chat, None);
         let bound = BOUNDS[number % 4];
-        let code = world.button("/reset alpha", bound, &Subject::Telegram(1), &address);
+        let code = world.button("/reset alpha", bound, &telegram::user(1), &address);
         codes.push((code, bound));
     }
     let mut rng = Rng::new(52);
@@ -531,7 +525,7 @@ fn a_million_guesses_press_nothing() {
             2 => code.truncate(at),
             3 => code.push(letter),
             // A real one that belongs to the owner.
-            4 if *bound != Bound::Open && person.who != Subject::Telegram(1) => {}
+            4 if *bound != Bound::Open && person.who != telegram::user(1) => {}
             _ => code
                 .iter_mut()
                 .for_each(|byte| *byte = alphabet[rng.below(32) as usize]),

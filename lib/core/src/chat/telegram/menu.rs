@@ -1,9 +1,10 @@
 //! The command menus: each known person and chat sees what may be used there, nobody else sees more than
 //! `/start`, `/help` and `/id`. A menu is sent when it differs from the one that was sent last, one at a time.
 
+use super::{chat_of, user};
 use crate::chat::access::Access;
 use crate::chat::transport::Menu;
-use crate::chat::{Address, Caller, Subject};
+use crate::chat::{Caller, Place};
 use crate::small::SmallMap;
 use crate::state::{Pending, Records};
 use crate::time::Mono;
@@ -52,12 +53,15 @@ impl Menus {
     pub(super) fn plan(&mut self, access: &Access, menu: Menu<'_>) {
         self.wanted.clear();
         self.wanted
-            .insert(None, commands(menu, &Caller::in_private(0)));
+            .insert(None, commands(menu, &Caller::in_private(user(0))));
         for (who, _) in access.list(None).into_iter().take(MAX_MENUS) {
-            let (chat, caller) = match who {
-                Subject::Telegram(user) => (user, Caller::in_private(user)),
-                Subject::TelegramChat(chat) => (access.current_chat(chat), group(chat)),
-                _ => continue,
+            let today = access.current_chat(&who).place();
+            let Some((chat, _)) = chat_of(&today) else {
+                continue;
+            };
+            let caller = match who.is_group() {
+                true => somebody_in(who.place()),
+                false => Caller::in_private(who),
             };
             self.wanted.insert(Some(chat), commands(menu, &caller));
         }
@@ -143,11 +147,11 @@ fn commands(menu: Menu<'_>, caller: &Caller) -> Commands {
 }
 
 /// Somebody in the group who holds no right of their own.
-fn group(chat: i64) -> Caller {
+fn somebody_in(address: Place) -> Caller {
     Caller {
-        address: Address::Telegram { chat, topic: None },
+        address,
         is_private: false,
-        ..Caller::in_private(0)
+        ..Caller::in_private(user(0))
     }
 }
 
@@ -164,15 +168,15 @@ fn checksum(commands: &Commands) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{Role, Spec};
+    use crate::chat::{Role, Spec, telegram};
     use crate::config::{AccessConfig, GrantConfig};
     use crate::time::Wall;
 
     fn access(role: Option<Role>) -> Access {
         Access::new(&AccessConfig {
-            owners: vec![Subject::Telegram(1)],
+            owners: vec![telegram::user(1)],
             grants: role
-                .map(|role| GrantConfig::role(Subject::TelegramChat(-5), role))
+                .map(|role| GrantConfig::role(telegram::group(-5), role))
                 .into_iter()
                 .collect(),
         })

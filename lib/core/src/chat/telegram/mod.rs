@@ -12,11 +12,13 @@ mod replies;
 mod requests;
 mod updates;
 
-use super::Address;
 use super::access::Access;
 use super::hub::ChatEnv;
 use super::outbox::ItemId;
-use super::transport::{Happening, Limits, Menu, Outgoing, Pace, Readiness, Received, Transport};
+use super::place::{Person, Place};
+use super::transport::{
+    Happening, Limits, Menu, Outgoing, Pace, People, Readiness, Received, Service, Transport,
+};
 use crate::config::{Config, TelegramConfig};
 use crate::effect::{Effect, HttpRequest, Ticket, earlier};
 use crate::event::Reply;
@@ -39,6 +41,79 @@ pub(crate) fn call(
     body: &Value,
 ) -> HttpRequest {
     Api::new(&config.api_url, &config.token).post(ticket, method, body)
+}
+
+/// Its row.
+pub(super) const SERVICE: Service = Service {
+    name: "telegram",
+    title: "Telegram",
+    make,
+    forms: &["telegram:CHAT", "telegram:CHAT/TOPIC"],
+    path: |text| {
+        let (chat, topic) = read_path(text)?;
+        Some(path(chat, topic))
+    },
+    people: &[
+        People {
+            name: "telegram",
+            form: "telegram:USER",
+            id: |text| Some(number(text)?.to_string()).filter(|id| !id.starts_with('-')),
+            ..People::NONE
+        },
+        People {
+            name: GROUP,
+            form: "telegram-chat:CHAT",
+            id: |text| Some(number(text)?.to_string()),
+            is_group: true,
+            ..People::NONE
+        },
+    ],
+    topics: true,
+    is_group: |chat| chat.starts_with('-'),
+    is_audience: true,
+    edits: true,
+    gathers: true,
+    ..Service::NONE
+};
+
+const GROUP: &str = "telegram-chat";
+
+/// A chat, by its id; negative for groups.
+pub fn place(chat: i64, topic: Option<i64>) -> Place {
+    Place::new(SERVICE.name, path(chat, topic))
+}
+
+/// A person, by the id of the user.
+pub fn user(id: i64) -> Person {
+    Person::new(SERVICE.name, id.to_string())
+}
+
+/// Everyone who speaks in a chat.
+pub fn group(chat: i64) -> Person {
+    Person::new(GROUP, chat.to_string())
+}
+
+/// The chat and the topic of a place, when it is one of Telegram.
+pub fn chat_of(place: &Place) -> Option<(i64, Option<i64>)> {
+    read_path((place.transport() == SERVICE.name).then(|| place.path())?)
+}
+
+fn path(chat: i64, topic: Option<i64>) -> String {
+    match topic {
+        Some(topic) => format!("{chat}/{topic}"),
+        None => chat.to_string(),
+    }
+}
+
+fn read_path(text: &str) -> Option<(i64, Option<i64>)> {
+    match text.split_once('/') {
+        Some((chat, topic)) => Some((number(chat)?, Some(number(topic).filter(|id| *id > 0)?))),
+        None => Some((number(text)?, None)),
+    }
+}
+
+fn number(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|id| *id != 0)
 }
 
 /// The transport.
@@ -99,7 +174,7 @@ const UNREACHABLE_WAITS: [Duration; 4] = [
 ];
 
 /// Makes the transport when `[telegram]` is there.
-pub(super) fn make(config: &Config) -> Option<Box<dyn Transport>> {
+fn make(config: &Config) -> Option<Box<dyn Transport>> {
     let config = config.telegram.clone()?;
     Some(Box::new(Telegram {
         api: Api::new(&config.api_url, &config.token),
@@ -119,12 +194,8 @@ pub(super) fn make(config: &Config) -> Option<Box<dyn Transport>> {
 }
 
 impl Transport for Telegram {
-    fn name(&self) -> &'static str {
-        "telegram"
-    }
-
-    fn serves(&self, address: &Address) -> bool {
-        matches!(address, Address::Telegram { .. })
+    fn service(&self) -> &'static Service {
+        &SERVICE
     }
 
     fn limits(&self) -> Limits {
@@ -150,6 +221,13 @@ impl Transport for Telegram {
         } else {
             Readiness::Ready
         }
+    }
+
+    fn pairing_place(&self, code: &str) -> Option<String> {
+        Some(match self.bot_name() {
+            Some(bot) => format!("@{bot} in a private chat: https://t.me/{bot}?start={code}"),
+            None => "the bot in a private chat.".to_owned(),
+        })
     }
 
     fn bot_name(&self) -> Option<&str> {
@@ -378,7 +456,7 @@ impl Telegram {
         happenings.extend(self.poll.take(env, batch));
         for happening in &happenings {
             if let Happening::Incoming(incoming) = happening {
-                if let Address::Telegram { chat, .. } = incoming.caller.address {
+                if let Some((chat, _)) = chat_of(&incoming.caller.address) {
                     self.menus.retry(chat);
                 }
             }

@@ -200,7 +200,10 @@ impl Poll {
                     self.counters.taken += 1;
                     happenings.push(Happening::Incoming(incoming));
                 }
-                Update::Moved { old, new } => happenings.push(Happening::Moved { old, new }),
+                Update::Moved { old, new } => happenings.push(Happening::Moved {
+                    old: super::place(old, None),
+                    new: super::place(new, None),
+                }),
                 Update::Ignored(why) => {
                     self.counters.ignored += 1;
                     log::debug!("telegram: ignored an update: {why}");

@@ -110,7 +110,7 @@ impl Refusal {
             Refusal::Api {
                 moved_to: Some(new),
                 ..
-            } => Failure::Moved(*new),
+            } => Failure::Moved(super::place(*new, None)),
             Refusal::Api { code: 429, .. } => Failure::Wait(Duration::from_secs(5)),
             Refusal::Api {
                 code: 401 | 404, ..
@@ -197,7 +197,7 @@ mod tests {
                 "group_became_supergroup",
                 400,
                 r#"{"ok":false,"error_code":400,"description":"Bad Request: group chat was upgraded to a supergroup chat","parameters":{"migrate_to_chat_id":-1005}}"#,
-                Failure::Moved(-1005),
+                Failure::Moved(super::super::place(-1005, None)),
             ),
             (
                 "markup",

@@ -1,6 +1,5 @@
 //! Builds the calls of the Bot API. The token stands in the URL, which is a secret from here on.
 
-use crate::chat::Address;
 use crate::chat::transport::Outgoing;
 use crate::effect::{Document, HttpLane, HttpRequest, Ticket};
 use crate::secret::Secret;
@@ -56,7 +55,7 @@ impl Api {
 
     pub(super) fn send(&self, ticket: Ticket, message: &Outgoing, boundary: u64) -> HttpRequest {
         let mut fields = Map::new();
-        let Address::Telegram { chat, topic } = message.to else {
+        let Some((chat, topic)) = super::chat_of(&message.to) else {
             return self.get_me(ticket);
         };
         fields.insert("chat_id".into(), json!(chat));
@@ -247,10 +246,7 @@ mod tests {
     fn message() -> Outgoing {
         Outgoing {
             item: 1,
-            to: Address::Telegram {
-                chat: -5,
-                topic: Some(7),
-            },
+            to: crate::chat::telegram::place(-5, Some(7)),
             text: Text::new().bold("<x>"),
             buttons: vec![vec![("Ack".into(), "code1".into())]],
             document: None,
@@ -294,10 +290,7 @@ mod tests {
         assert_eq!(body(&request)["message_id"], 9);
         let mut plain = message();
         plain.is_plain = true;
-        plain.to = Address::Telegram {
-            chat: -5,
-            topic: Some(1),
-        };
+        plain.to = crate::chat::telegram::place(-5, Some(1));
         let request = body(&api().send(Ticket(1), &plain, 0));
         assert_eq!(request["text"], "<x>");
         assert!(request["parse_mode"].is_null() && request["message_thread_id"].is_null());

@@ -1,7 +1,7 @@
 //! Reads updates: who wrote or pressed what, and where. What is not for us (other bots, kinds that were not asked
 //! for) and what somebody else wrote (forwarded messages) is told apart, never guessed at.
 
-use crate::chat::{Address, Age, Caller, Incoming, IncomingKind, Subject};
+use crate::chat::{Age, Caller, Incoming, IncomingKind, Place};
 use serde_json::Value;
 
 /// The kinds of updates that are asked for.
@@ -106,7 +106,7 @@ fn press(query: &Value) -> Update {
     };
     let incoming = Incoming {
         caller: Caller {
-            who: Subject::Telegram(user),
+            who: super::user(user),
             name: name(from),
             address: address(message, chat),
             is_private: is_private(message),
@@ -125,14 +125,14 @@ fn press(query: &Value) -> Update {
 /// Who wrote. A channel or an anonymous administrator writes as a chat.
 fn caller(message: &Value, chat: i64) -> Option<Caller> {
     let (who, name) = match message["sender_chat"]["id"].as_i64() {
-        Some(sender) => (Subject::TelegramChat(sender), name(&message["sender_chat"])),
+        Some(sender) => (super::group(sender), name(&message["sender_chat"])),
         None => {
             let from = &message["from"];
             if from["is_bot"].as_bool() == Some(true) {
                 return None;
             }
             let user = from["id"].as_i64().filter(|id| *id > 0)?;
-            (Subject::Telegram(user), name(from))
+            (super::user(user), name(from))
         }
     };
     Some(Caller {
@@ -145,12 +145,12 @@ fn caller(message: &Value, chat: i64) -> Option<Caller> {
 }
 
 /// The thread number of an ordinary group is that of a reply, not of a topic.
-fn address(message: &Value, chat: i64) -> Address {
+fn address(message: &Value, chat: i64) -> Place {
     let is_topic = message["is_topic_message"].as_bool() == Some(true);
     let topic = message["message_thread_id"]
         .as_i64()
         .filter(|id| is_topic && *id > 0);
-    Address::Telegram { chat, topic }
+    super::place(chat, topic)
 }
 
 fn is_private(message: &Value) -> bool {

@@ -2,7 +2,7 @@
 
 use super::oracle::{THINGS, Tape, judge};
 use crate::{GROUP, OWNER};
-use rackwarden_core::chat::{Address, Answer, Invocation, Role, Spec};
+use rackwarden_core::chat::{Answer, Invocation, Role, Spec, telegram};
 use rackwarden_core::config::Config;
 use rackwarden_core::ctx::Ctx;
 use rackwarden_core::effect::{Effect, HttpLane, HttpRequest};
@@ -204,7 +204,7 @@ fn config() -> Config {
     let limits: Vec<(&str, f64)> = PDUS.iter().map(|name| (*name, 3000.0)).collect();
     let mut config = Sim::config(&limits);
     Sim::team(&mut config, "Team Alpha", THINGS[3].1, &["alpha", "bravo"]);
-    let chat = |chat| Address::Telegram { chat, topic: None };
+    let chat = |chat| telegram::place(chat, None);
     config.notify.to = vec![chat(GROUP), chat(OWNER)];
     config.notify.max_notifications = 100_000;
     config.power.interval = INTERVAL;
