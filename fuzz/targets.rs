@@ -509,7 +509,7 @@ pub fn telegram_update(data: &[u8]) {
                 result: Ok(()),
             },
             Effect::Http(call) => {
-                let url = call.url.expose().clone();
+                let url = call.url().expose().clone();
                 let body = match url.split('?').next().and_then(|path| path.rsplit('/').next()) {
                     Some("getMe") => br#"{"ok":true,"result":{"id":1,"is_bot":true,"first_name":"r","username":"rack_bot"}}"#.to_vec(),
                     Some("getUpdates") => {
@@ -526,7 +526,7 @@ pub fn telegram_update(data: &[u8]) {
                 let response = HttpResponse {
                     status: 200,
                     body,
-                    date_unix_seconds: None,
+                    ..HttpResponse::default()
                 };
                 Event::Done {
                     ticket: call.ticket,

@@ -2,7 +2,7 @@
 //! nothing to anybody, and leaves an agent that runs alone.
 
 use crate::failure::{Failure, Outcome, print};
-use crate::{load, local, run};
+use crate::{load, local};
 use rackwarden_core::chat::{Person, Place, telegram};
 use rackwarden_core::config::{Config, Host, Listen, PduConfig};
 use rackwarden_core::doctor::{self, Finding, Grade};
@@ -106,13 +106,13 @@ fn checks(config: &Arc<Config>, is_running: bool) -> Vec<(String, Check)> {
             );
         }
         Some(settings) => {
-            let (own, shared) = (settings.clone(), Arc::clone(config));
+            let own = settings.clone();
             let ask = move || {
-                let answer = call(&shared, doctor::who_is_the_bot(&own));
+                let answer = call(doctor::who_is_the_bot(&own));
                 let date = answer
                     .as_ref()
                     .ok()
-                    .and_then(|answer| answer.date_unix_seconds);
+                    .and_then(|answer| answer.date_unix_seconds());
                 let now = Clock::start().now().wall;
                 vec![doctor::token(&answer), doctor::clock(now, date)]
             };
@@ -121,10 +121,10 @@ fn checks(config: &Arc<Config>, is_running: bool) -> Vec<(String, Check)> {
                 let Some((chat, _)) = telegram::chat_of(&to) else {
                     continue;
                 };
-                let (own, shared) = (settings.clone(), Arc::clone(config));
+                let own = settings.clone();
                 let what = to.to_string();
                 let ask = move || {
-                    let answer = call(&shared, doctor::what_is_the_chat(&own, chat));
+                    let answer = call(doctor::what_is_the_chat(&own, chat));
                     vec![doctor::chat(&to, &answer)]
                 };
                 add(what, Box::new(ask));
@@ -244,9 +244,9 @@ fn audience(config: &Config) -> Vec<Place> {
 }
 
 /// One call on a thread of its own.
-fn call(config: &Config, request: HttpRequest) -> Result<HttpResponse, Fault> {
+fn call(request: HttpRequest) -> Result<HttpResponse, Fault> {
     let inbox = Inbox::new();
-    let client = HttpHandle::new(run::client_settings(config), inbox.clone());
+    let client = HttpHandle::new(inbox.clone());
     client.send(HttpRequest {
         timeout: CALL,
         ..request

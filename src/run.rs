@@ -14,7 +14,7 @@ use rackwarden_core::history::Archive;
 use rackwarden_core::http::auth::Auth;
 use rackwarden_core::io::clock::Clock;
 use rackwarden_core::io::environment::{self, reason};
-use rackwarden_core::io::http_client::{HttpHandle as ClientHandle, HttpSettings};
+use rackwarden_core::io::http_client::HttpHandle as ClientHandle;
 use rackwarden_core::io::http_server::{self, HttpHandle as ServerHandle, HttpServer};
 use rackwarden_core::io::inbox::Inbox;
 use rackwarden_core::io::local::{self, LocalSocket};
@@ -73,7 +73,6 @@ fn start(clock: Clock, config: Config, source: Source) -> Result<(), String> {
         .map_err(|err| cannot_listen(&config.http.listen, &err))?;
     let page = listeners.first().and_then(Listener::local_addr);
     let config = Arc::new(config);
-    let client = ClientHandle::new(client_settings(&config), inbox.clone());
     let manager = Manager::of_environment().map(Arc::new);
     let parts = Parts {
         config: Arc::clone(&config),
@@ -82,7 +81,7 @@ fn start(clock: Clock, config: Config, source: Source) -> Result<(), String> {
         records,
         past: environment::past(),
         store,
-        http: Some(client.clone()),
+        http: Some(ClientHandle::new(inbox.clone())),
         terminal: None,
         supervisor: manager.as_ref().map(Supervisor::new),
     };
@@ -116,7 +115,6 @@ fn start(clock: Clock, config: Config, source: Source) -> Result<(), String> {
         config: Arc::clone(&config),
         inbox: inbox.clone(),
         server: server_handle,
-        client,
         manager,
     };
     signals::spawn(move || inbox.send(Event::Stop), move || reload.run())
@@ -188,16 +186,6 @@ fn open_local(config: &Config) -> Result<Listener, String> {
     })
 }
 
-pub(crate) fn client_settings(config: &Config) -> HttpSettings {
-    config
-        .telegram
-        .as_ref()
-        .map_or_else(HttpSettings::default, |telegram| HttpSettings {
-            proxy: telegram.proxy.clone(),
-            ca_file: telegram.ca_file.clone(),
-        })
-}
-
 fn auth(config: &Config) -> Auth {
     Auth::new(config.http.token.clone(), &[&config.name])
 }
@@ -208,7 +196,6 @@ struct Reload {
     config: Arc<Config>,
     inbox: Inbox,
     server: Option<ServerHandle>,
-    client: ClientHandle,
     manager: Option<Arc<Manager>>,
 }
 
@@ -258,7 +245,6 @@ impl Reload {
         if let Some(server) = &self.server {
             server.reload(listeners, auth(&config));
         }
-        self.client.reload(client_settings(&config));
         self.config = Arc::new(config.clone());
         self.inbox.send(Event::Reload(Box::new(config)));
         Ok(())

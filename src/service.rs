@@ -5,7 +5,7 @@ use rackwarden_core::event::Event;
 use rackwarden_core::io::clock::Clock;
 use rackwarden_core::io::notify::{self, Manager};
 use rackwarden_core::io::published::Published;
-use rackwarden_core::pulse::Pulse;
+use rackwarden_core::liveness::Liveness;
 use rackwarden_core::snapshot::Snapshot;
 use rackwarden_core::time::Mono;
 use std::fmt::Write as _;
@@ -18,7 +18,7 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(30);
 /// Feeds the watchdog of the service manager, if there is one, as long as every essential loop moves.
 pub(crate) struct Supervisor {
     manager: Arc<Manager>,
-    pulse: Pulse,
+    liveness: Liveness,
     interval: Duration,
     fed: Mono,
     /// For how long the machine had slept then.
@@ -33,7 +33,7 @@ impl Supervisor {
     pub(crate) fn new(manager: &Arc<Manager>) -> Supervisor {
         Supervisor {
             manager: Arc::clone(manager),
-            pulse: Pulse::default(),
+            liveness: Liveness::default(),
             interval: notify::watchdog().unwrap_or(STATUS_INTERVAL),
             fed: Mono::ZERO,
             slept: Clock::slept(),
@@ -54,31 +54,31 @@ impl Supervisor {
 
     /// An event is about to be taken.
     pub(crate) fn note_event(&mut self, now: Mono, event: &Event) {
-        self.pulse.come_back(now, event);
+        self.liveness.come_back(now, event);
         self.is_reloading |= matches!(event, Event::Reload(_));
     }
 
     /// Effects are about to be handed out.
     pub(crate) fn note_effects(&mut self, now: Mono, effects: &Effects) {
         for effect in effects {
-            self.pulse.hand_out(now, effect);
+            self.liveness.hand_out(now, effect);
         }
     }
 
     /// The core has taken a turn. The watchdog is fed with turns that come anyway, as soon as a third of its patience
     /// is over.
     pub(crate) fn turn(&mut self, now: Mono, due: Option<Mono>, published: &Published) {
-        self.pulse.turn(now, due);
+        self.liveness.turn(now, due);
         let is_news = !self.is_ready || self.is_reloading;
         if !is_news && now.since(self.fed) < self.interval / 3 {
             return;
         }
         self.fed = now;
         let slept = Clock::slept();
-        self.pulse.skip(slept.saturating_sub(self.slept));
+        self.liveness.skip(slept.saturating_sub(self.slept));
         self.slept = slept;
         let mut lines = String::new();
-        let status = match self.pulse.stuck() {
+        let status = match self.liveness.stuck() {
             Some(name) => format!("{name} stands still"),
             None => {
                 lines.push_str("WATCHDOG=1\n");

@@ -7,7 +7,7 @@ use rackwarden_core::core::{Core, Past, Start};
 use rackwarden_core::effect::{Effect, Effects};
 use rackwarden_core::event::{Event, Reply};
 use rackwarden_core::io::clock::Clock;
-use rackwarden_core::io::http_client::{HttpHandle, HttpSettings};
+use rackwarden_core::io::http_client::HttpHandle;
 use rackwarden_core::io::inbox::Inbox;
 use rackwarden_core::secret::Secret;
 use rackwarden_core::sim::Weather;
@@ -31,7 +31,7 @@ struct Agent {
 impl Agent {
     fn start(config: Config, records: Records) -> Agent {
         let inbox = Inbox::new();
-        let http = HttpHandle::new(HttpSettings::default(), inbox.clone());
+        let http = HttpHandle::new(inbox.clone());
         let (events, calls) = (inbox.clone(), http.clone());
         let thread = std::thread::spawn(move || run(config, records, &events, &calls));
         Agent {

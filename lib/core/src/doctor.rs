@@ -323,7 +323,7 @@ mod tests {
         Ok(HttpResponse {
             status,
             body: body.as_bytes().to_vec(),
-            date_unix_seconds: None,
+            ..HttpResponse::default()
         })
     }
 
@@ -446,7 +446,7 @@ mod tests {
         let request = what_is_the_chat(&config, -100);
         assert!(
             request
-                .url
+                .url()
                 .expose()
                 .ends_with("/bot7:very-secret/getChatMember")
         );

@@ -2,6 +2,7 @@
 
 use crate::chat::SessionId;
 use crate::config::MailConfig;
+use crate::endpoint::{Base, Endpoint, Method};
 use crate::event::Reply;
 use crate::fault::Fault;
 use crate::history::{Op, Question};
@@ -13,6 +14,7 @@ use crate::stream::StreamOp;
 use crate::time::Mono;
 pub use rackwarden_base::Ticket;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,36 +104,75 @@ impl Effect {
 /// Effects of one turn, in order.
 pub type Effects = Vec<Effect>;
 
-/// Which lane of the HTTP worker serves a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HttpLane {
-    /// Waits long; one call at a time; cancelled at shutdown.
-    LongPoll,
-    /// Short calls (send, edit, …), in order.
-    Call,
-    /// The ping of `[heartbeat]`, which may hang without anything else waiting for it.
-    Heartbeat,
-}
-
-/// One HTTP call. The URL and the body may hold secrets, so neither is ever printed.
+/// One HTTP call. Its URL, headers and body may hold secrets, so none of them is ever printed.
 #[derive(Debug)]
 pub struct HttpRequest {
     /// To be named in the answer.
     pub ticket: Ticket,
-    /// Which worker lane makes it.
-    pub lane: HttpLane,
-    /// `GET` or `POST`.
-    pub method: &'static str,
-    /// The whole URL.
-    pub url: Secret<String>,
+    /// The service.
+    pub endpoint: Arc<Endpoint>,
+    /// What is done there.
+    pub method: Method,
+    /// Behind the URL of the endpoint, with the query.
+    pub path: Secret<String>,
     /// Headers, such as the content type.
-    pub headers: Vec<(&'static str, String)>,
-    /// The body; empty for none.
-    pub body: Secret<Vec<u8>>,
+    pub headers: Vec<(&'static str, Secret<String>)>,
+    /// The body.
+    pub body: Body,
     /// For the whole call, from DNS to the last byte.
     pub timeout: Duration,
     /// Larger answers are faults.
     pub max_response_bytes: usize,
+    /// The file that the body of an answer with status 2xx goes to, whole or not at all.
+    pub save_to: Option<PathBuf>,
+}
+
+/// What an HTTP call sends.
+#[derive(Debug)]
+pub enum Body {
+    /// These bytes; none at all when empty.
+    Bytes(Secret<Vec<u8>>),
+    /// The contents of a file.
+    File(PathBuf),
+}
+
+impl HttpRequest {
+    /// A call without headers and body that has 20 seconds, for an answer of at most 64 KiB.
+    pub fn new(
+        ticket: Ticket,
+        endpoint: Arc<Endpoint>,
+        method: Method,
+        path: impl Into<String>,
+    ) -> HttpRequest {
+        HttpRequest {
+            ticket,
+            endpoint,
+            method,
+            path: Secret::new(path.into()),
+            headers: Vec::new(),
+            body: Body::Bytes(Secret::default()),
+            timeout: Duration::from_secs(20),
+            max_response_bytes: 64 * 1024,
+            save_to: None,
+        }
+    }
+
+    /// The whole URL. That of a Unix socket names this machine.
+    pub fn url(&self) -> Secret<String> {
+        let base = match &self.endpoint.base {
+            Base::Url(url) => url.expose(),
+            Base::Unix(_) => "http://127.0.0.1",
+        };
+        Secret::new(format!("{base}{}", self.path.expose()))
+    }
+
+    /// The body, unless it is a file.
+    pub fn bytes(&self) -> &[u8] {
+        match &self.body {
+            Body::Bytes(bytes) => bytes.expose(),
+            Body::File(_) => &[],
+        }
+    }
 }
 
 /// One mail for one address. The server's settings hold a password, which prints as `***`.

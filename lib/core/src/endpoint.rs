@@ -15,6 +15,21 @@ pub struct Endpoint {
     pub trust: Trust,
     /// Proxy URL: `http://`, `socks5://` or `socks5h://`. A Unix socket is reached without one.
     pub proxy: Option<Secret>,
+    /// How its requests wait for each other.
+    pub lane: Lane,
+    /// The loop of the agent that stands still while this service's worker does, as people read it ("delivery"). None for
+    /// every other service: a guest that hangs is no reason to restart the agent.
+    pub essential: Option<&'static str>,
+}
+
+/// How the requests to one endpoint wait for each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// One after another; so many wait, and one more is answered with `Overload` at once.
+    Queue(usize),
+    /// A request waits long for its answer. A new one ends the one under way and takes a new connection; the end of the
+    /// agent ends it too.
+    LongPoll,
 }
 
 /// The address of an endpoint.
@@ -87,16 +102,16 @@ impl Endpoint {
             base: Base::Url(Secret::new(url.into())),
             trust: Trust::System,
             proxy: None,
+            lane: Lane::Queue(64),
+            essential: None,
         }
     }
 
     /// A service behind a Unix socket.
     pub fn unix(name: impl Into<String>, path: impl Into<PathBuf>) -> Endpoint {
         Endpoint {
-            name: name.into(),
             base: Base::Unix(path.into()),
-            trust: Trust::System,
-            proxy: None,
+            ..Endpoint::url(name, String::new())
         }
     }
 }

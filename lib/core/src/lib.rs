@@ -18,8 +18,8 @@ pub mod http;
 #[cfg(feature = "io")]
 pub mod io;
 pub mod journal;
+pub mod liveness;
 pub mod plugins;
-pub mod pulse;
 pub mod run;
 pub mod sim;
 pub mod snapshot;

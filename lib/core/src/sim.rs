@@ -23,7 +23,7 @@ pub mod telegram;
 use crate::chat::{self, Asked, SessionId};
 use crate::config::{Config, Host, TeamConfig};
 use crate::core::{Core, Past, Start};
-use crate::effect::{Effect, Effects, HttpLane, HttpRequest, LogFile, Ticket, earlier};
+use crate::effect::{Effect, Effects, HttpRequest, LogFile, Ticket, earlier};
 use crate::event::{Event, HttpResponse, Reply};
 use crate::fault::{Fault, FaultKind};
 use crate::history::{Archive, MemoryStorage as HistoryStorage};
@@ -531,7 +531,7 @@ impl Sim {
                     self.engine.submit(self.now.mono, requests);
                     self.pump_engine();
                 }
-                Effect::Http(request) if request.lane == HttpLane::Heartbeat => {
+                Effect::Http(request) if request.endpoint.name == "heartbeat" => {
                     self.heartbeats += 1;
                     let response = HttpResponse {
                         status: self.heartbeat_status,
@@ -587,9 +587,11 @@ impl Sim {
         self.service.call(
             now,
             request.ticket.0,
-            request.url.expose(),
-            kind.map(|(_, value)| &**value).next().unwrap_or_default(),
-            request.body.expose(),
+            request.url().expose(),
+            kind.map(|(_, value)| value.expose().as_str())
+                .next()
+                .unwrap_or_default(),
+            request.bytes(),
         );
         let mut lines = Vec::new();
         for Sight { message, .. } in self.service.take_fresh() {
@@ -611,7 +613,7 @@ impl Sim {
 
     fn answer_polls(&mut self) {
         let now = self.service_now();
-        let date = self.service_dates.then(|| now.wall.unix_seconds());
+        let date = self.service_dates.then_some(now.wall);
         for (ticket, reply) in self.service.take_replies(now) {
             let event = Event::Done {
                 ticket: Ticket(ticket),
@@ -644,16 +646,14 @@ impl Sim {
 }
 
 /// What the HTTP worker makes of a reply.
-fn result_of(
-    reply: telegram::Reply,
-    date_unix_seconds: Option<i64>,
-) -> Result<HttpResponse, Fault> {
+fn result_of(reply: telegram::Reply, date: Option<Wall>) -> Result<HttpResponse, Fault> {
     let (kind, detail) = match reply {
         telegram::Reply::Answer(status, body) if body.len() <= 1 << 20 => {
             return Ok(HttpResponse {
                 status,
+                headers: date.into_iter().map(date_header).collect(),
                 body,
-                date_unix_seconds,
+                saved_bytes: None,
             });
         }
         telegram::Reply::Answer(..) | telegram::Reply::Gzip(_) => {
@@ -663,6 +663,10 @@ fn result_of(
         telegram::Reply::Away => (FaultKind::Unreachable, "connection refused"),
     };
     Err(Fault::new(kind, detail))
+}
+
+fn date_header(date: Wall) -> (String, String) {
+    ("date".to_owned(), date.http_date())
 }
 
 struct Seconds(Duration);

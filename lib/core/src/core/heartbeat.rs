@@ -3,13 +3,14 @@
 //! becomes of the ping itself is logged and changes nothing else.
 
 use crate::config::HeartbeatConfig;
-use crate::effect::{Effect, Effects, HttpLane, HttpRequest, Ticket};
+use crate::effect::{Effect, Effects, HttpRequest, Ticket};
+use crate::endpoint::{Endpoint, Method};
 use crate::event::{Event, HttpResponse, Reply};
 use crate::fault::Fault;
-use crate::pulse::Pulse;
-use crate::secret::Secret;
+use crate::liveness::Liveness;
 use crate::time::Mono;
 use rackwarden_base::Tickets;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// For one ping.
@@ -22,7 +23,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10);
 /// The ping.
 pub(super) struct Heartbeat {
     config: HeartbeatConfig,
-    pulse: Pulse,
+    endpoint: Arc<Endpoint>,
+    liveness: Liveness,
     due: Mono,
     open: Option<Ticket>,
     /// Pings in a row that were not answered well.
@@ -33,7 +35,8 @@ impl Heartbeat {
     pub(super) fn new(config: &HeartbeatConfig, now: Mono) -> Heartbeat {
         Heartbeat {
             config: config.clone(),
-            pulse: Pulse::default(),
+            endpoint: endpoint(config),
+            liveness: Liveness::default(),
             due: now + FIRST_AFTER.min(config.every),
             open: None,
             failures: 0,
@@ -44,6 +47,7 @@ impl Heartbeat {
     pub(super) fn reload(&mut self, config: &HeartbeatConfig, now: Mono) {
         if self.config != *config {
             self.config = config.clone();
+            self.endpoint = endpoint(config);
             self.due = now;
         }
     }
@@ -54,7 +58,7 @@ impl Heartbeat {
 
     /// Sees what comes back; takes the answer to its own ping.
     pub(super) fn note_event(&mut self, now: Mono, event: &Event) {
-        self.pulse.come_back(now, event);
+        self.liveness.come_back(now, event);
         match event {
             Event::Done {
                 ticket,
@@ -70,9 +74,9 @@ impl Heartbeat {
     /// Sees what is handed out, and when the core wants its next turn.
     pub(super) fn note_turn(&mut self, now: Mono, effects: &Effects, due: Option<Mono>) {
         for effect in effects {
-            self.pulse.hand_out(now, effect);
+            self.liveness.hand_out(now, effect);
         }
-        self.pulse.turn(now, due);
+        self.liveness.turn(now, due);
     }
 
     /// Pings when it is time and `is_well`.
@@ -86,7 +90,7 @@ impl Heartbeat {
         if self.due > now {
             return;
         }
-        if !is_well || self.pulse.stuck().is_some() {
+        if !is_well || self.liveness.stuck().is_some() {
             self.due = now + LOOK_AGAIN.min(self.config.every);
             return;
         }
@@ -97,14 +101,8 @@ impl Heartbeat {
         let ticket = tickets.issue();
         self.open = Some(ticket);
         effects.push(Effect::Http(HttpRequest {
-            ticket,
-            lane: HttpLane::Heartbeat,
-            method: "GET",
-            url: self.config.url.clone(),
-            headers: Vec::new(),
-            body: Secret::default(),
             timeout: PATIENCE,
-            max_response_bytes: 64 * 1024,
+            ..HttpRequest::new(ticket, Arc::clone(&self.endpoint), Method::Get, "")
         }));
     }
 
@@ -128,4 +126,9 @@ impl Heartbeat {
         // The watcher on the other side waits for the next one already.
         self.due = self.due.min(now + LOOK_AGAIN);
     }
+}
+
+/// Nothing of the agent depends on it.
+fn endpoint(config: &HeartbeatConfig) -> Arc<Endpoint> {
+    Arc::new(Endpoint::url("heartbeat", config.url.expose()))
 }

@@ -40,7 +40,7 @@ pub(crate) fn call(
     method: &str,
     body: &Value,
 ) -> HttpRequest {
-    Api::new(&config.api_url, &config.token).post(ticket, method, body)
+    Api::new(config).post(ticket, method, body)
 }
 
 /// Its row.
@@ -177,7 +177,7 @@ const UNREACHABLE_WAITS: [Duration; 4] = [
 fn make(config: &Config) -> Option<Box<dyn Transport>> {
     let config = config.telegram.clone()?;
     Some(Box::new(Telegram {
-        api: Api::new(&config.api_url, &config.token),
+        api: Api::new(&config),
         config,
         bot: None,
         poll: Poll::default(),
@@ -249,7 +249,7 @@ impl Transport for Telegram {
         if *config == self.config {
             return;
         }
-        self.api = Api::new(&config.api_url, &config.token);
+        self.api = Api::new(config);
         self.config = config.clone();
         self.bot = None;
         self.calls
@@ -295,7 +295,7 @@ impl Transport for Telegram {
         let date = result
             .as_ref()
             .ok()
-            .and_then(|response| response.date_unix_seconds);
+            .and_then(|response| response.date_unix_seconds());
         let answer = replies::read(result);
         if let (Some(date), Ok(_)) = (date, &answer) {
             self.service_time = Some((date, env.now.mono));

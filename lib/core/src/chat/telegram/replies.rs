@@ -179,7 +179,7 @@ mod tests {
         read(Ok(HttpResponse {
             status,
             body: body.as_bytes().to_vec(),
-            date_unix_seconds: None,
+            ..HttpResponse::default()
         }))
     }
 

@@ -1,9 +1,12 @@
 //! Builds the calls of the Bot API. The token stands in the URL, which is a secret from here on.
 
 use crate::chat::transport::Outgoing;
-use crate::effect::{Document, HttpLane, HttpRequest, Ticket};
+use crate::config::TelegramConfig;
+use crate::effect::{Body, Document, HttpRequest, Ticket};
+use crate::endpoint::{Endpoint, Lane, Method, Trust};
 use crate::secret::Secret;
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Telegram: the timeout of getUpdates is at most 50 s.
@@ -17,15 +20,30 @@ const MAX_RESPONSE: usize = 1 << 20;
 /// Telegram: the text of an answer to a press is at most 200 characters.
 const MAX_TOAST: usize = 200;
 
-/// Where the calls of one bot go.
+/// Where the calls of one bot go. Its long poll has a worker of its own, so that nothing waits for it.
 pub(super) struct Api {
-    base: Secret,
+    calls: Arc<Endpoint>,
+    poll: Arc<Endpoint>,
 }
 
 impl Api {
-    pub(super) fn new(api_url: &str, token: &Secret) -> Api {
+    pub(super) fn new(config: &TelegramConfig) -> Api {
+        let url = format!("{}/bot{}", config.api_url, config.token.expose());
+        let calls = Endpoint {
+            trust: config.ca_file.clone().map_or(Trust::System, Trust::Ca),
+            proxy: config.proxy.clone(),
+            essential: Some("delivery"),
+            ..Endpoint::url("telegram", url)
+        };
+        let poll = Endpoint {
+            name: "telegram-poll".to_owned(),
+            lane: Lane::LongPoll,
+            essential: Some("the poll for messages"),
+            ..calls.clone()
+        };
         Api {
-            base: Secret::new(format!("{api_url}/bot{}", token.expose())),
+            calls: Arc::new(calls),
+            poll: Arc::new(poll),
         }
     }
 
@@ -47,7 +65,7 @@ impl Api {
             body["offset"] = json!(offset);
         }
         HttpRequest {
-            lane: HttpLane::LongPoll,
+            endpoint: Arc::clone(&self.poll),
             timeout: POLL_TIMEOUT,
             ..self.post(ticket, "getUpdates", &body)
         }
@@ -128,15 +146,13 @@ impl Api {
     }
 
     pub(super) fn post(&self, ticket: Ticket, method: &str, body: &Value) -> HttpRequest {
+        let (endpoint, path) = (Arc::clone(&self.calls), format!("/{method}"));
         HttpRequest {
-            ticket,
-            lane: HttpLane::Call,
-            method: "POST",
-            url: Secret::new(format!("{}/{method}", self.base.expose())),
-            headers: vec![("content-type", "application/json".to_owned())],
-            body: Secret::new(body.to_string().into_bytes()),
+            headers: vec![("content-type", Secret::new("application/json".to_owned()))],
+            body: Body::Bytes(Secret::new(body.to_string().into_bytes())),
             timeout: CALL_TIMEOUT,
             max_response_bytes: MAX_RESPONSE,
+            ..HttpRequest::new(ticket, endpoint, Method::Post, path)
         }
     }
 
@@ -153,12 +169,10 @@ impl Api {
             false => ("sendDocument", "document"),
         };
         let (boundary, body) = multipart(fields, what, document, boundary);
+        let kind = format!("multipart/form-data; boundary={boundary}");
         HttpRequest {
-            headers: vec![(
-                "content-type",
-                format!("multipart/form-data; boundary={boundary}"),
-            )],
-            body: Secret::new(body),
+            headers: vec![("content-type", Secret::new(kind))],
+            body: Body::Bytes(Secret::new(body)),
             timeout: UPLOAD_TIMEOUT,
             ..self.post(ticket, method, &Value::Null)
         }
@@ -240,7 +254,12 @@ mod tests {
     use crate::text::Text;
 
     fn api() -> Api {
-        Api::new("https://api.example", &Secret::new("123:abc".to_owned()))
+        Api::new(&TelegramConfig {
+            token: Secret::new("123:abc".to_owned()),
+            api_url: "https://api.example".to_owned(),
+            proxy: None,
+            ca_file: None,
+        })
     }
 
     fn message() -> Outgoing {
@@ -262,14 +281,14 @@ mod tests {
     }
 
     fn body(request: &HttpRequest) -> Value {
-        serde_json::from_slice(request.body.expose()).expect("JSON")
+        serde_json::from_slice(request.bytes()).expect("JSON")
     }
 
     #[test]
     fn a_message_says_where_what_and_how() {
         let request = api().send(Ticket(1), &message(), 0);
         assert_eq!(
-            request.url.expose(),
+            request.url().expose(),
             "https://api.example/bot123:abc/sendMessage"
         );
         assert!(!format!("{request:?}").contains("abc"));
@@ -286,7 +305,7 @@ mod tests {
         let mut edit = message();
         edit.edit = Some(9);
         let request = api().send(Ticket(1), &edit, 0);
-        assert!(request.url.expose().ends_with("/editMessageText"));
+        assert!(request.url().expose().ends_with("/editMessageText"));
         assert_eq!(body(&request)["message_id"], 9);
         let mut plain = message();
         plain.is_plain = true;
@@ -306,10 +325,11 @@ mod tests {
             is_picture: false,
         });
         let request = api().send(Ticket(1), &with_file, 0);
-        let text = String::from_utf8(request.body.expose().clone()).expect("text");
+        let text = String::from_utf8(request.bytes().to_vec()).expect("text");
         assert!(
             request.headers[0]
                 .1
+                .expose()
                 .ends_with("boundary=rackwarden-0000000000000000x")
         );
         assert!(text.contains("name=\"caption\"\r\n\r\n<b>&lt;x&gt;</b>\r\n"));
@@ -340,8 +360,8 @@ mod tests {
         ] {
             message.is_plain = is_plain;
             let request = api().send(Ticket(1), &message, 0);
-            let body = String::from_utf8_lossy(request.body.expose()).into_owned();
-            assert!(request.url.expose().ends_with(method));
+            let body = String::from_utf8_lossy(request.bytes()).into_owned();
+            assert!(request.url().expose().ends_with(method));
             assert!(body.contains(field), "{body}");
         }
     }

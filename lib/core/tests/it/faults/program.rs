@@ -5,11 +5,11 @@ use crate::{GROUP, OWNER};
 use rackwarden_core::chat::{Answer, Invocation, Role, Spec, telegram};
 use rackwarden_core::config::Config;
 use rackwarden_core::ctx::Ctx;
-use rackwarden_core::effect::{Effect, HttpLane, HttpRequest};
+use rackwarden_core::effect::{Effect, HttpRequest};
+use rackwarden_core::endpoint::{Endpoint, Method};
 use rackwarden_core::journal::Broken;
 use rackwarden_core::plugins::Plugin;
 use rackwarden_core::rng::Rng;
-use rackwarden_core::secret::Secret;
 use rackwarden_core::sim::telegram::Closed;
 use rackwarden_core::sim::{Sim, Weather};
 use rackwarden_core::time::{Mono, Now};
@@ -183,15 +183,11 @@ impl Plugin for Pulse {
 
     fn run(&mut self, ctx: &mut Ctx<'_>, invocation: &Invocation) {
         let number = invocation.arg(0).unwrap_or_default();
+        let world = Arc::new(Endpoint::url("world", "http://world.sim"));
+        let path = format!("/pulse/{number}");
         ctx.effects.push(Effect::Http(HttpRequest {
-            ticket: ctx.tickets.issue(),
-            lane: HttpLane::Call,
-            method: "POST",
-            url: Secret::new(format!("http://world.sim/pulse/{number}")),
-            headers: Vec::new(),
-            body: Secret::new(Vec::new()),
             timeout: Duration::from_secs(5),
-            max_response_bytes: 1000,
+            ..HttpRequest::new(ctx.tickets.issue(), world, Method::Post, path)
         }));
         ctx.answer(
             &invocation.reply_to,

@@ -1,7 +1,7 @@
 //! TLS, and connections through proxies.
 
 use super::*;
-use crate::endpoint::{Base, Trust};
+use crate::endpoint::Trust;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
@@ -222,10 +222,9 @@ fn a_proxy_is_passed_before_tls() {
         let address = listener.local_addr().unwrap();
         let between = peer(listener, pass);
         let endpoint = Endpoint {
-            name: "peer".to_owned(),
-            base: Base::Url(Secret::new(format!("tls://localhost:{port}"))),
             trust,
             proxy: Some(Secret::new(format!("{scheme}://u:p@{address}"))),
+            ..Endpoint::url("peer", format!("tls://localhost:{port}"))
         };
         let client = Client::new();
         client.open(1, raw(Arc::new(endpoint)));

@@ -1,22 +1,24 @@
 //! Whether the loops that must not stand still do move. The shell shows what it hands out and what comes back; as long
 //! as nothing is overdue, the service manager's watchdog may be fed. A loop that has nothing to do moves. Mail is not looked
-//! at: a name look-up of its takes as long as the system's resolver likes, and a restart would not help.
+//! at: a name look-up of its takes as long as the system's resolver likes, and a restart would not help. Of HTTP calls those
+//! count whose endpoint says that a loop depends on it.
 
-use crate::effect::{Effect, HttpLane, Ticket};
+use crate::effect::{Effect, Ticket};
 use crate::event::Event;
+use crate::small::SmallMap;
 use crate::time::Mono;
 use std::time::Duration;
 
 /// A worker answers by its deadline; this much later it is stuck, however busy the machine is.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// The loops: sampling, delivery, listening, and the schedule of the core itself.
+/// The loops: sampling, those of essential endpoints, and the schedule of the core itself.
 #[derive(Default)]
-pub struct Pulse {
+pub struct Liveness {
     sampling: Loop,
-    delivery: Loop,
-    listening: Loop,
-    calls: Vec<(Ticket, HttpLane)>,
+    /// By their names.
+    calling: SmallMap<&'static str, Loop>,
+    calls: Vec<(Ticket, &'static str)>,
     /// When the core last had nothing left that was due.
     idle_at: Mono,
     now: Mono,
@@ -53,7 +55,7 @@ impl Loop {
     }
 }
 
-impl Pulse {
+impl Liveness {
     /// An effect is handed to its worker.
     pub fn hand_out(&mut self, now: Mono, effect: &Effect) {
         match effect {
@@ -62,10 +64,12 @@ impl Pulse {
                 let within = last.map_or(Duration::ZERO, |at| at.since(now));
                 self.sampling.hand_out(now, requests.len(), within);
             }
-            // Nothing depends on the ping.
-            Effect::Http(request) if request.lane != HttpLane::Heartbeat => {
-                self.calls.push((request.ticket, request.lane));
-                self.of(request.lane).hand_out(now, 1, request.timeout);
+            Effect::Http(request) => {
+                if let Some(name) = request.endpoint.essential {
+                    self.calls.push((request.ticket, name));
+                    let own = self.calling.entry(name).or_default();
+                    own.hand_out(now, 1, request.timeout);
+                }
             }
             _ => {}
         }
@@ -78,8 +82,8 @@ impl Pulse {
             Event::Done { ticket, .. } => {
                 let at = self.calls.iter().position(|(open, _)| open == ticket);
                 if let Some(at) = at {
-                    let (_, lane) = self.calls.swap_remove(at);
-                    self.of(lane).come_back(now, 1);
+                    let (_, name) = self.calls.swap_remove(at);
+                    self.calling.entry(name).or_default().come_back(now, 1);
                 }
             }
             _ => {}
@@ -96,7 +100,8 @@ impl Pulse {
 
     /// The machine slept for so long: nobody was late.
     pub fn skip(&mut self, slept: Duration) {
-        for own in [&mut self.sampling, &mut self.delivery, &mut self.listening] {
+        self.sampling.until += slept;
+        for own in self.calling.values_mut() {
             own.until += slept;
         }
         self.idle_at += slept;
@@ -105,23 +110,13 @@ impl Pulse {
     /// Which loop stands still, at the last turn.
     pub fn stuck(&self) -> Option<&'static str> {
         if self.sampling.is_stuck(self.now) {
-            Some("sampling")
-        } else if self.delivery.is_stuck(self.now) {
-            Some("delivery")
-        } else if self.listening.is_stuck(self.now) {
-            Some("the poll for messages")
-        } else if self.now.since(self.idle_at) > GRACE {
-            Some("the schedule")
-        } else {
-            None
+            return Some("sampling");
         }
-    }
-
-    fn of(&mut self, lane: HttpLane) -> &mut Loop {
-        match lane {
-            HttpLane::Call | HttpLane::Heartbeat => &mut self.delivery,
-            HttpLane::LongPoll => &mut self.listening,
+        let mut calling = self.calling.iter();
+        if let Some((name, _)) = calling.find(|(_, own)| own.is_stuck(self.now)) {
+            return Some(name);
         }
+        (self.now.since(self.idle_at) > GRACE).then_some("the schedule")
     }
 }
 
@@ -129,24 +124,26 @@ impl Pulse {
 mod tests {
     use super::*;
     use crate::effect::HttpRequest;
+    use crate::endpoint::{Endpoint, Method};
     use crate::event::Reply;
     use crate::fault::{Fault, FaultKind};
-    use crate::secret::Secret;
+    use std::sync::Arc;
+
+    const DELIVERY: Option<&str> = Some("delivery");
+    const POLL: Option<&str> = Some("the poll for messages");
 
     fn at(seconds: u64) -> Mono {
         Mono::new(Duration::from_secs(seconds))
     }
 
-    fn call(ticket: u64, lane: HttpLane, seconds: u64) -> Effect {
+    fn call(ticket: u64, essential: Option<&'static str>, seconds: u64) -> Effect {
+        let endpoint = Endpoint {
+            essential,
+            ..Endpoint::url("chat", "")
+        };
         Effect::Http(HttpRequest {
-            ticket: Ticket(ticket),
-            lane,
-            method: "POST",
-            url: Secret::new(String::new()),
-            headers: Vec::new(),
-            body: Secret::new(Vec::new()),
             timeout: Duration::from_secs(seconds),
-            max_response_bytes: 0,
+            ..HttpRequest::new(Ticket(ticket), Arc::new(endpoint), Method::Post, "")
         })
     }
 
@@ -157,73 +154,77 @@ mod tests {
         }
     }
 
-    fn stuck(pulse: &mut Pulse, seconds: u64) -> Option<&'static str> {
-        pulse.turn(at(seconds), None);
-        pulse.stuck()
+    fn stuck(liveness: &mut Liveness, seconds: u64) -> Option<&'static str> {
+        liveness.turn(at(seconds), None);
+        liveness.stuck()
     }
 
     #[test]
     fn a_loop_with_nothing_to_do_moves() {
-        assert_eq!(stuck(&mut Pulse::default(), 1_000_000), None);
+        assert_eq!(stuck(&mut Liveness::default(), 1_000_000), None);
     }
 
     #[test]
     fn a_call_that_never_comes_back_is_noticed_after_its_deadline() {
-        for (lane, name) in [
-            (HttpLane::Call, "delivery"),
-            (HttpLane::LongPoll, "the poll for messages"),
-        ] {
-            let mut pulse = Pulse::default();
-            pulse.hand_out(at(0), &call(1, lane, 60));
-            assert_eq!(stuck(&mut pulse, 70), None);
-            assert_eq!(stuck(&mut pulse, 71), Some(name));
-            pulse.come_back(at(72), &answer(1));
-            assert_eq!(stuck(&mut pulse, 1000), None);
+        for name in [DELIVERY, POLL] {
+            let mut liveness = Liveness::default();
+            liveness.hand_out(at(0), &call(1, name, 60));
+            assert_eq!(stuck(&mut liveness, 70), None);
+            assert_eq!(stuck(&mut liveness, 71), name);
+            liveness.come_back(at(72), &answer(1));
+            assert_eq!(stuck(&mut liveness, 1000), None);
         }
+    }
+
+    #[test]
+    fn a_service_of_a_guest_that_hangs_is_no_reason_to_restart_the_agent() {
+        let mut liveness = Liveness::default();
+        liveness.hand_out(at(0), &call(1, None, 30));
+        assert_eq!(stuck(&mut liveness, 1000), None);
     }
 
     #[test]
     fn row_33_nobody_is_late_after_a_sleep() {
-        let mut pulse = Pulse::default();
-        pulse.hand_out(at(0), &call(1, HttpLane::LongPoll, 60));
-        pulse.turn(at(0), Some(at(2)));
-        pulse.skip(Duration::from_secs(10_000));
-        pulse.turn(at(10_050), Some(at(10_049)));
-        assert_eq!(pulse.stuck(), Some("the schedule"), "it had 50 s");
-        assert_eq!(stuck(&mut pulse, 10_070), None);
-        assert_eq!(stuck(&mut pulse, 10_071), Some("the poll for messages"));
+        let mut liveness = Liveness::default();
+        liveness.hand_out(at(0), &call(1, POLL, 60));
+        liveness.turn(at(0), Some(at(2)));
+        liveness.skip(Duration::from_secs(10_000));
+        liveness.turn(at(10_050), Some(at(10_049)));
+        assert_eq!(liveness.stuck(), Some("the schedule"), "it had 50 s");
+        assert_eq!(stuck(&mut liveness, 10_070), None);
+        assert_eq!(stuck(&mut liveness, 10_071), Some("the poll for messages"));
     }
 
     #[test]
     fn calls_that_wait_for_each_other_have_a_deadline_each() {
-        let mut pulse = Pulse::default();
-        pulse.hand_out(at(0), &call(1, HttpLane::Call, 30));
-        pulse.hand_out(at(0), &call(2, HttpLane::Call, 30));
-        pulse.come_back(at(30), &answer(1));
-        assert_eq!(stuck(&mut pulse, 60), None);
-        assert_eq!(stuck(&mut pulse, 71), Some("delivery"));
+        let mut liveness = Liveness::default();
+        liveness.hand_out(at(0), &call(1, DELIVERY, 30));
+        liveness.hand_out(at(0), &call(2, DELIVERY, 30));
+        liveness.come_back(at(30), &answer(1));
+        assert_eq!(stuck(&mut liveness, 60), None);
+        assert_eq!(stuck(&mut liveness, 71), Some("delivery"));
     }
 
     #[test]
     fn a_poll_that_moves_does_not_hide_a_delivery_that_does_not() {
-        let mut pulse = Pulse::default();
-        pulse.hand_out(at(0), &call(1, HttpLane::Call, 30));
+        let mut liveness = Liveness::default();
+        liveness.hand_out(at(0), &call(1, DELIVERY, 30));
         for round in 0..4 {
-            pulse.hand_out(at(round * 20), &call(9, HttpLane::LongPoll, 50));
-            pulse.come_back(at(round * 20 + 19), &answer(9));
+            liveness.hand_out(at(round * 20), &call(9, POLL, 50));
+            liveness.come_back(at(round * 20 + 19), &answer(9));
         }
-        assert_eq!(stuck(&mut pulse, 80), Some("delivery"));
+        assert_eq!(stuck(&mut liveness, 80), Some("delivery"));
     }
 
     #[test]
     fn a_core_that_is_always_behind_turns_in_vain() {
-        let mut pulse = Pulse::default();
-        pulse.turn(at(0), Some(at(2)));
+        let mut liveness = Liveness::default();
+        liveness.turn(at(0), Some(at(2)));
         for second in 1..=10 {
-            pulse.turn(at(second), Some(at(0)));
+            liveness.turn(at(second), Some(at(0)));
         }
-        assert_eq!(pulse.stuck(), None);
-        pulse.turn(at(11), Some(at(0)));
-        assert_eq!(pulse.stuck(), Some("the schedule"));
+        assert_eq!(liveness.stuck(), None);
+        liveness.turn(at(11), Some(at(0)));
+        assert_eq!(liveness.stuck(), Some("the schedule"));
     }
 }
