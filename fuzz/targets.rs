@@ -12,6 +12,8 @@ pub mod devices;
 pub mod history;
 #[path = "host.rs"]
 pub mod host;
+#[path = "streams.rs"]
+pub mod streams;
 #[path = "usm.rs"]
 pub mod usm;
 
@@ -58,6 +60,11 @@ pub const TARGETS: &[Target] = &[
     ("configuration", configuration, configuration_seeds),
     ("command", command, command_seeds),
     ("http_head", http_head, http_head_seeds),
+    (
+        "http_stream",
+        streams::http_stream,
+        streams::http_stream_seeds,
+    ),
     ("recording", recording, recording_seeds),
     ("journal", journal, journal_seeds),
     ("audit_log", audit_log, audit_log_seeds),

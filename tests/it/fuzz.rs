@@ -130,6 +130,11 @@ fn http_heads_never_panic() {
 }
 
 #[test]
+fn responses_of_streams_never_panic_and_may_be_torn() {
+    drive("http_stream");
+}
+
+#[test]
 fn recordings_never_panic() {
     drive("recording");
 }

@@ -9,6 +9,7 @@ mod descriptors;
 mod device;
 mod discover;
 mod doctor;
+mod engine;
 mod fuzz;
 mod host;
 mod http_abuse;

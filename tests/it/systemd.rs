@@ -111,7 +111,7 @@ impl Drop for Machine {
 }
 
 /// One step of the recipe for containers. What is missing ends the test with its name.
-fn peer(arguments: &[&str]) {
+pub(crate) fn peer(arguments: &[&str]) {
     let output = Command::new(repository("tests/peers/dockerd"))
         .args(arguments)
         .stdout(Stdio::null())

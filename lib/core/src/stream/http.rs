@@ -301,7 +301,7 @@ impl Decoder {
             return Err(malformed("a chunk without a length"));
         }
         match httparse::parse_chunk_size(rest) {
-            Ok(httparse::Status::Complete((length, size))) => {
+            Ok(httparse::Status::Complete((length, size))) if length <= MAX_CHUNK_LINE => {
                 self.start += length;
                 Ok(Some(size))
             }
