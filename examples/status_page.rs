@@ -4,10 +4,10 @@
 use rackwarden_core::config::Listen;
 use rackwarden_core::http::Auth;
 use rackwarden_core::http::sample::{self, Sample};
-use rackwarden_core::io::clock::Clock;
-use rackwarden_core::io::http_server::{HttpServer, bind};
-use rackwarden_core::io::net::Net;
-use rackwarden_core::io::published::Published;
+use rackwarden_io::clock::Clock;
+use rackwarden_io::http_server::{HttpServer, bind};
+use rackwarden_io::net::Net;
+use rackwarden_io::published::Published;
 use std::sync::Arc;
 use std::time::Duration;
 

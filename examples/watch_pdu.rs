@@ -2,12 +2,12 @@
 //!
 //! Without arguments it starts a simulated one on loopback and reads it three times.
 
-use rackwarden_core::io::clock::Clock;
-use rackwarden_core::io::session::Session;
-use rackwarden_core::io::simulator;
 use rackwarden_core::pdu::identify::Options;
 use rackwarden_core::pdu::simulated::Agent;
 use rackwarden_core::snmp::{Credentials, SnmpTarget};
+use rackwarden_io::clock::Clock;
+use rackwarden_io::session::Session;
+use rackwarden_io::simulator;
 use std::net::SocketAddr;
 use std::time::Duration;
 

@@ -3,8 +3,8 @@
 use crate::args::AuditOptions;
 use crate::failure::{Failure, Outcome, print};
 use crate::load;
-use rackwarden_core::io::environment::reason;
-use rackwarden_core::io::store;
+use rackwarden_io::environment::reason;
+use rackwarden_io::store;
 use std::path::{Path, PathBuf};
 
 /// Where the system's service has its state.

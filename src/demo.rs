@@ -12,15 +12,15 @@ use rackwarden_core::config::{
 use rackwarden_core::core::Past;
 use rackwarden_core::event::Event;
 use rackwarden_core::http::auth::Auth;
-use rackwarden_core::io::clock::Clock;
-use rackwarden_core::io::environment::reason;
-use rackwarden_core::io::http_server::HttpServer;
-use rackwarden_core::io::inbox::Inbox;
-use rackwarden_core::io::stream::Listener;
 use rackwarden_core::pdu::simulated::Agent as Device;
 use rackwarden_core::snmp::Credentials;
 use rackwarden_core::state::Records;
 use rackwarden_core::time::Zone;
+use rackwarden_io::clock::Clock;
+use rackwarden_io::environment::reason;
+use rackwarden_io::http_server::HttpServer;
+use rackwarden_io::inbox::Inbox;
+use rackwarden_io::stream::Listener;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -137,12 +137,8 @@ fn start_devices(clock: Clock) -> Result<Vec<SocketAddr>, String> {
         .iter()
         .map(|&(name, _, base_w, swing_w)| device(name, base_w, swing_w))
         .collect();
-    rackwarden_core::io::simulator::spawn(
-        clock,
-        SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        devices,
-    )
-    .map_err(|err| format!("cannot start the simulated PDUs: {err}"))
+    rackwarden_io::simulator::spawn(clock, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), devices)
+        .map_err(|err| format!("cannot start the simulated PDUs: {err}"))
 }
 
 fn device(name: &str, base_w: f64, swing_w: f64) -> Device {

@@ -1,6 +1,6 @@
 //! How a subcommand ends: one line on standard error and an exit code, never a panic.
 
-use rackwarden_core::io::environment::reason;
+use rackwarden_io::environment::reason;
 use std::fmt;
 use std::io::Write;
 

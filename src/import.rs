@@ -7,7 +7,7 @@ mod yaml;
 use crate::args::{ImportOptions, ImportSource};
 use crate::failure::{Failure, Outcome, print, report};
 use rackwarden_base::reader::quoted;
-use rackwarden_core::io::environment::reason;
+use rackwarden_io::environment::reason;
 use std::fmt::Write;
 use std::path::Path;
 

@@ -8,7 +8,7 @@ pub(crate) const NAME: &str = "launch";
 
 /// Becomes the program, or says why not.
 pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    let (why, code) = rackwarden_core::io::run::launch(arguments);
+    let (why, code) = rackwarden_io::run::launch(arguments);
     eprintln!("{why}");
     ExitCode::from(code)
 }

@@ -2,7 +2,7 @@
 
 use crate::failure::{Failure, report};
 use rackwarden_core::config::{Config, parse};
-use rackwarden_core::io::environment::{environment, reason};
+use rackwarden_io::environment::{environment, reason};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};

@@ -2,8 +2,8 @@
 
 use crate::failure::Failure;
 use crate::load;
-use rackwarden_core::io::environment::{environment, reason};
-use rackwarden_core::io::local::FILE_NAME;
+use rackwarden_io::environment::{environment, reason};
+use rackwarden_io::local::FILE_NAME;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};

@@ -3,12 +3,12 @@
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use rackwarden_core::config::{Config, LogConfig, parse};
-use rackwarden_core::io::clock::Clock;
-use rackwarden_core::io::environment::reason;
-use rackwarden_core::io::store::RotatingFile;
 use rackwarden_core::snmp::Credentials;
 use rackwarden_core::text;
 use rackwarden_core::time::{Mono, Now};
+use rackwarden_io::clock::Clock;
+use rackwarden_io::environment::reason;
+use rackwarden_io::store::RotatingFile;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -212,9 +212,21 @@ impl Filter {
     }
 }
 
-fn is_below(target: &str, prefix: &str) -> bool {
+/// A target within the library, whichever of its crates that is in.
+fn part(target: &str) -> &str {
     target
-        .strip_prefix(prefix)
+        .strip_prefix("rackwarden_core::")
+        .or_else(|| target.strip_prefix("rackwarden_"))
+        .unwrap_or(target)
+}
+
+/// `rackwarden_core` is the whole library, and `rackwarden_core::io` its part `io`, which has a crate of its own.
+fn is_below(target: &str, prefix: &str) -> bool {
+    if prefix == "rackwarden_core" {
+        return target.starts_with("rackwarden_");
+    }
+    part(target)
+        .strip_prefix(part(prefix))
         .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
@@ -324,10 +336,7 @@ impl Inner {
     }
 
     fn write(&mut self, now: Now, level: Level, target: &str, message: &str) {
-        let target = target
-            .strip_prefix("rackwarden_core::")
-            .or_else(|| target.strip_prefix("rackwarden::"))
-            .unwrap_or(target);
+        let target = target.strip_prefix("rackwarden::").unwrap_or(part(target));
         if let Some(file) = &mut self.file {
             let line = format!("{} {level:<5} [{target}] {message}", now.wall.rfc3339());
             if file.write_line(&line).is_ok() {
@@ -439,8 +448,10 @@ mod tests {
 
     #[test]
     fn the_longest_target_decides_and_http_libraries_stay_quiet() {
-        let (level, targets) =
-            parse::levels("info,rackwarden_core::power=trace,ureq_proto=trace").unwrap();
+        let (level, targets) = parse::levels(
+            "info,rackwarden_core::power=trace,rackwarden_core::io=debug,ureq_proto=trace",
+        )
+        .unwrap();
         let filter = Filter { level, targets };
         for (target, level, want) in [
             ("rackwarden", Level::Info, true),
@@ -448,6 +459,9 @@ mod tests {
             ("rackwarden_core::power", Level::Trace, true),
             ("rackwarden_core::power::poll", Level::Trace, true),
             ("rackwarden_core::powerful", Level::Trace, false),
+            ("rackwarden_io::host", Level::Debug, true),
+            ("rackwarden_io::host", Level::Trace, false),
+            ("rackwarden_pdu", Level::Debug, false),
             ("ureq_proto", Level::Trace, false),
             ("ureq_proto", Level::Debug, true),
             ("rustls::client", Level::Info, false),

@@ -33,7 +33,7 @@ mod user;
 
 use args::Command;
 use failure::{Outcome, print, report};
-use rackwarden_core::io::clock::Clock;
+use rackwarden_io::clock::Clock;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

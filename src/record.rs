@@ -1,11 +1,11 @@
 //! `probe --record`: writes what a device answers to a file that can be shared.
 
 use crate::failure::{Failure, Outcome, report};
-use rackwarden_core::io::environment::reason;
-use rackwarden_core::io::session::Session;
 use rackwarden_core::pdu::Identified;
 use rackwarden_core::pdu::record::{Recorder, Recording};
 use rackwarden_core::snmp::Credentials;
+use rackwarden_io::environment::reason;
+use rackwarden_io::session::Session;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write, stderr};
 use std::path::Path;

@@ -12,19 +12,17 @@ use rackwarden_core::config::{Config, Listen};
 use rackwarden_core::event::Event;
 use rackwarden_core::history::Archive;
 use rackwarden_core::http::auth::Auth;
-use rackwarden_core::io::clock::Clock;
-use rackwarden_core::io::environment::{self, reason};
-use rackwarden_core::io::http_client::HttpHandle as ClientHandle;
-use rackwarden_core::io::http_server::{self, HttpHandle as ServerHandle, HttpServer};
-use rackwarden_core::io::inbox::Inbox;
-use rackwarden_core::io::local::{self, LocalSocket};
-use rackwarden_core::io::notify::Manager;
-use rackwarden_core::io::store::{
-    self, FileStorage, HistoryFiles, LogFiles, StateDir, StoreHandle,
-};
-use rackwarden_core::io::stream::Listener;
 use rackwarden_core::journal::Journal;
 use rackwarden_core::state::Records;
+use rackwarden_io::clock::Clock;
+use rackwarden_io::environment::{self, reason};
+use rackwarden_io::http_client::HttpHandle as ClientHandle;
+use rackwarden_io::http_server::{self, HttpHandle as ServerHandle, HttpServer};
+use rackwarden_io::inbox::Inbox;
+use rackwarden_io::local::{self, LocalSocket};
+use rackwarden_io::notify::Manager;
+use rackwarden_io::store::{self, FileStorage, HistoryFiles, LogFiles, StateDir, StoreHandle};
+use rackwarden_io::stream::Listener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

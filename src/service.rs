@@ -2,12 +2,12 @@
 
 use rackwarden_core::effect::{Effects, earlier};
 use rackwarden_core::event::Event;
-use rackwarden_core::io::clock::Clock;
-use rackwarden_core::io::notify::{self, Manager};
-use rackwarden_core::io::published::Published;
 use rackwarden_core::liveness::Liveness;
 use rackwarden_core::snapshot::Snapshot;
 use rackwarden_core::time::Mono;
+use rackwarden_io::clock::Clock;
+use rackwarden_io::notify::{self, Manager};
+use rackwarden_io::published::Published;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 //! first, is obeyed at once; what comes sooner is the same wish (`timeout` and some supervisors send it to the process
 //! and to its group).
 
-use rackwarden_core::io::environment::reason;
+use rackwarden_io::environment::reason;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;

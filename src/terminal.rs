@@ -3,7 +3,7 @@
 use rackwarden_core::chat::{Asked, SessionId, sessions};
 use rackwarden_core::effect::SessionReply;
 use rackwarden_core::event::Event;
-use rackwarden_core::io::inbox::Inbox;
+use rackwarden_io::inbox::Inbox;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;

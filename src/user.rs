@@ -2,8 +2,8 @@
 //! line can be read by everybody on the machine.
 
 use crate::failure::Failure;
-use rackwarden_core::io::environment::environment;
 use rackwarden_core::snmp::usm::{Auth, Level, MAX_USER, MIN_PASSWORD, Password, Privacy, Usm};
+use rackwarden_io::environment::environment;
 use std::path::Path;
 use std::sync::Arc;
 

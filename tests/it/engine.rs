@@ -6,12 +6,12 @@ use rackwarden_core::effect::Ticket;
 use rackwarden_core::endpoint::{Endpoint, Method};
 use rackwarden_core::event::{Event, Reply};
 use rackwarden_core::fault::Fault;
-use rackwarden_core::io::inbox::Inbox;
-use rackwarden_core::io::streams::StreamHandle;
 use rackwarden_core::secret::Secret;
 use rackwarden_core::stream::{
     HttpBody, HttpStart, StreamAction, StreamEnd, StreamEvent, StreamKind, StreamOp, StreamOpen,
 };
+use rackwarden_io::inbox::Inbox;
+use rackwarden_io::streams::StreamHandle;
 use std::process::Command;
 use std::sync::Arc;
 

@@ -2,8 +2,8 @@
 
 use crate::support::{Agent, Process, Scratch, free_tcp_port, http_get, wait_for};
 use rackwarden_core::host::{CpuTimes, HostSample};
-use rackwarden_core::io::clock::Clock;
-use rackwarden_core::io::host::{Place, Sampler};
+use rackwarden_io::clock::Clock;
+use rackwarden_io::host::{Place, Sampler};
 use std::process::Command;
 use std::time::{Duration, Instant};
 

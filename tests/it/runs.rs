@@ -3,10 +3,10 @@
 use rackwarden_core::effect::Ticket;
 use rackwarden_core::event::{Event, Reply};
 use rackwarden_core::fault::{Fault, FaultKind};
-use rackwarden_core::io::inbox::Inbox;
-use rackwarden_core::io::run::RunHandle;
 use rackwarden_core::run::{Exit, Killed, RunAction, RunEnd, RunEvent, RunLimits, RunOp, RunStart};
 use rackwarden_core::secret::Secret;
+use rackwarden_io::inbox::Inbox;
+use rackwarden_io::run::RunHandle;
 use rustix::process::{Pid, Signal};
 use std::io::{BufRead, BufReader};
 use std::path::Path;

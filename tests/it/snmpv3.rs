@@ -4,9 +4,9 @@
 use crate::snmpd::{Snmpd, press};
 use crate::support::{Agent, Outcome, Scratch, outcome, rackwarden, wait_for};
 use rackwarden_core::fault::Fault;
-use rackwarden_core::io::session::Session;
 use rackwarden_core::snmp::usm::{Auth, Password, Privacy};
 use rackwarden_core::snmp::{Credentials, Oid, SnmpAnswer, SnmpAsk, SnmpTarget, Usm};
+use rackwarden_io::session::Session;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;

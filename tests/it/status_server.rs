@@ -3,10 +3,10 @@
 use rackwarden_core::config::Listen;
 use rackwarden_core::http::Auth;
 use rackwarden_core::http::sample::{self, Sample};
-use rackwarden_core::io::clock::Clock;
-use rackwarden_core::io::http_server::{HttpHandle, HttpServer, bind};
-use rackwarden_core::io::net::{Net, Waker};
-use rackwarden_core::io::published::Published;
+use rackwarden_io::clock::Clock;
+use rackwarden_io::http_server::{HttpHandle, HttpServer, bind};
+use rackwarden_io::net::{Net, Waker};
+use rackwarden_io::published::Published;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;

@@ -6,9 +6,9 @@
 use rackwarden_core::effect::Ticket;
 use rackwarden_core::event::{Event, Reply};
 use rackwarden_core::host::Look;
-use rackwarden_core::io::clock::Clock;
-use rackwarden_core::io::host::{HostHandle, Place, Sampler};
-use rackwarden_core::io::inbox::Inbox;
+use rackwarden_io::clock::Clock;
+use rackwarden_io::host::{HostHandle, Place, Sampler};
+use rackwarden_io::inbox::Inbox;
 use rustix::time::{ClockId, clock_gettime};
 use std::fs::File;
 use std::hint::black_box;

@@ -1,9 +1,9 @@
 //! What the measurements of SNMP have in common: the service on sockets of its own, and what the threads of this process cost.
 
-use rackwarden_core::io::clock::Clock;
-use rackwarden_core::io::inbox::Inbox;
-use rackwarden_core::io::net::Net;
-use rackwarden_core::io::snmp::{SnmpHandle, SnmpService};
+use rackwarden_io::clock::Clock;
+use rackwarden_io::inbox::Inbox;
+use rackwarden_io::net::Net;
+use rackwarden_io::snmp::{SnmpHandle, SnmpService};
 use rackwarden_core::snmp::Oid;
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
 //! The thinking part of rackwarden.
-#![doc = "Decisions are pure: an event and a time go in, effects come out. Sockets, files and clocks are in [`io`] alone."]
+#![doc = "Decisions are pure: an event and a time go in, effects come out. Sockets, files and clocks are in `rackwarden-io` alone."]
 
 pub mod alert;
 pub mod chart;
@@ -15,8 +15,6 @@ pub mod history;
 pub mod host;
 pub mod house;
 pub mod http;
-#[cfg(feature = "io")]
-pub mod io;
 pub mod journal;
 pub mod liveness;
 pub mod plugins;

@@ -6,8 +6,8 @@
 
 use rackwarden_core::effect::Ticket;
 use rackwarden_core::event::Event;
-use rackwarden_core::io::clock::Clock;
-use rackwarden_core::io::simulator;
+use rackwarden_io::clock::Clock;
+use rackwarden_io::simulator;
 use rackwarden_core::pdu::simulated::Agent;
 use rackwarden_core::snmp::usm::{Auth, Password, Privacy, Usm};
 use rackwarden_core::snmp::{Credentials, SnmpAnswer, SnmpAsk, SnmpRequest, SnmpTarget};

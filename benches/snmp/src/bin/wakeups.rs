@@ -3,7 +3,7 @@
 //!
 //! `cargo run --release --manifest-path benches/snmp/Cargo.toml --bin wakeups`
 
-use rackwarden_core::io::net::{Interest, Net, Ready, Registry, Service};
+use rackwarden_io::net::{Interest, Net, Ready, Registry, Service};
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 

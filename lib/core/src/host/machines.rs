@@ -3,7 +3,7 @@
 //! A line is a path, a tab and what stands there, with `\n`, `\t`, `\0` and `\\`; or `-> ` and the target of a link.
 //! Values are made up, paths and names are as these boards and drivers have them.
 
-use super::sensors::Files;
+use super::Files;
 use std::collections::BTreeMap;
 
 macro_rules! machine {

@@ -14,6 +14,8 @@ mod view;
 pub use view::{Bytes, HostView, Rates};
 
 use crate::time::{Mono, Wall};
+#[cfg(test)]
+use sensors::Files;
 use std::sync::Arc;
 use std::time::Duration;
 
