@@ -1,11 +1,12 @@
 //! The core: owns all state, takes one event at a time, and answers with effects. It never waits, never
 //! reads a clock, and cannot fail; what goes wrong outside arrives as a `Fault` inside an event.
 
+mod clock;
 mod heartbeat;
-mod life;
-mod rehearsal;
 mod replies;
+mod restart_reason;
 mod storage;
+mod test_alert;
 mod turn;
 
 use crate::alert::AlertBook;
@@ -26,15 +27,16 @@ use crate::small::SmallMap;
 use crate::snapshot::{Health, Snapshot};
 use crate::snmp::SnmpReply;
 use crate::state::{Pending, Records};
-use crate::time::{Mono, Now, RELEASED, Wall};
+use crate::time::{Mono, Now, RELEASED};
+use clock::ahead_ms;
 use heartbeat::Heartbeat;
-use life::Life;
-pub use life::Past;
 use rackwarden_base::Tickets;
-use rehearsal::Rehearsal;
 use replies::Replies;
+pub use restart_reason::Past;
+use restart_reason::RestartReason;
 use std::sync::Arc;
 use std::time::Duration;
+use test_alert::TestAlert;
 
 /// Owners of tickets: the core itself, the chat, and from here on the plugins in their order.
 const OWNER_CORE: u8 = 0;
@@ -59,9 +61,9 @@ pub struct Core {
     pending: Pending,
     rng: Rng,
     next_ticket: u64,
-    life: Life,
+    restart_reason: RestartReason,
     heartbeat: Option<Heartbeat>,
-    rehearsals: Vec<Rehearsal>,
+    test_alerts: Vec<TestAlert>,
     audit: AuditTail,
     history: History,
     notices: Vec<Notice>,
@@ -138,7 +140,8 @@ impl Core {
         notifier.restore(&records);
         let mut pending = Pending::new(records.seq);
         let zone = &config.notify.timezone;
-        let (life, restarted) = Life::begin(now, &records, &past, zone, &mut pending);
+        let (restart_reason, restarted) =
+            RestartReason::begin(now, &records, &past, zone, &mut pending);
         let mut core = Core {
             started: now,
             plugin_names: plugins[..plugins.len() - HOUSE.len()]
@@ -153,9 +156,9 @@ impl Core {
             pending,
             rng: Rng::new(Codes::new(!seed).next_u128() as u64),
             next_ticket: 0,
-            life,
+            restart_reason,
             heartbeat: None,
-            rehearsals: Vec::new(),
+            test_alerts: Vec::new(),
             audit: AuditTail::restore(&records),
             history: History::new(now, keeps_history && config.history.on_disk),
             notices: Vec::new(),
@@ -221,16 +224,7 @@ impl Core {
             }
             Event::HourLoaded(bytes) => self.history.handle_hour(now, &bytes),
             Event::Stored { seq, result } => self.handle_stored(now, seq, result, effects),
-            Event::Appended(result) => {
-                match &result {
-                    Ok(()) => log::warn!(
-                        "log files can be written again; the lines that waited are in them"
-                    ),
-                    Err(fault) => log::error!("a log file cannot be written: {fault}"),
-                }
-                self.log_fault = result.err();
-                self.revision += 1;
-            }
+            Event::Appended(result) => self.handle_appended(result),
             Event::Asked(asked) => self.handle_asked(now, asked, effects),
             Event::Reload(config) => self.reload(now, Arc::new(*config), effects),
             Event::Stop => self.stop(now, effects),
@@ -245,39 +239,13 @@ impl Core {
         }
     }
 
-    /// A board without a battery begins in 1970. When its clock is set, the times of what happened until then are
-    /// brought to the new scale by the monotonic clock. Lines of log files stay as they were written.
-    fn watch_clock(&mut self, now: Now) {
-        let ahead = ahead_ms(now);
-        let Some(before) = self.unset_clock.replace(ahead) else {
-            return;
-        };
-        if now.wall < RELEASED {
-            return;
-        }
-        self.unset_clock = None;
-        let by_ms = ahead - before;
-        log::warn!(
-            "the clock has been set; times before this were counted from {}",
-            Wall(before).rfc3339()
-        );
-        self.started.wall.correct(by_ms);
-        self.book.correct_times(by_ms);
-        self.notifier.correct_times(by_ms, &mut self.pending);
-        self.chat.outbox().correct_times(by_ms, &mut self.pending);
-        for plugin in &mut self.plugins {
-            plugin.correct_times(by_ms);
-        }
-        self.revision += 1;
-    }
-
     /// When the core wants to be called again without any event.
     pub fn poll_timeout(&self) -> Option<Mono> {
         let mut next = earlier(self.chat.poll_timeout(), self.notifier.poll_timeout());
         next = earlier(next, self.book.poll_timeout());
         next = earlier(next, self.replies.poll_timeout());
         next = earlier(next, self.history.poll_timeout());
-        next = earlier(next, self.rehearsal_timeout());
+        next = earlier(next, self.test_alert_timeout());
         next = earlier(next, self.heartbeat.as_ref().map(Heartbeat::poll_timeout));
         for plugin in &self.plugins {
             next = earlier(next, plugin.poll_timeout());
@@ -383,44 +351,12 @@ impl Core {
         }
     }
 
-    fn handle_stored(
-        &mut self,
-        now: Now,
-        seq: u64,
-        result: Result<(), Fault>,
-        effects: &mut Effects,
-    ) {
-        match result {
-            Ok(()) => {
-                if self.storage_fault.take().is_some() {
-                    let count = seq.saturating_sub(self.journal_records);
-                    log::warn!(
-                        "state: storage works again; {count} changes that waited were written as one"
-                    );
-                    self.revision += 1;
-                }
-                self.journal_records = seq;
-                self.report_storage(now, None);
-                self.with_chat(now, effects, |chat, env| chat.handle_stored(env, seq));
-            }
-            Err(fault) => {
-                if self.storage_fault.is_none() {
-                    log::error!("state: cannot write: {fault}; the agent goes on in memory");
-                }
-                self.report_storage(now, Some(&fault));
-                self.chat.handle_unstored();
-                self.storage_fault = Some(fault);
-                self.revision += 1;
-            }
-        }
-    }
-
     fn handle_asked(&mut self, now: Now, asked: Asked, effects: &mut Effects) {
         if let Some(held) = &mut self.held {
             held.push(asked);
             return;
         }
-        let Some(asked) = self.rehearse(now, asked) else {
+        let Some(asked) = self.take_test_alert(now, asked) else {
             return;
         };
         let invocations = self.with_chat(now, effects, |chat, env| chat.handle_asked(env, asked));
@@ -573,7 +509,7 @@ impl Core {
         self.with_chat(now, effects, |chat, env| chat.stop(env));
         let ops = self.history.stop(now).into_iter();
         effects.extend(ops.map(Effect::History));
-        self.life.end(now, &mut self.pending);
+        self.restart_reason.end(now, &mut self.pending);
         self.is_stopped = true;
     }
 
@@ -615,11 +551,4 @@ fn host_view<'a>(
     let own = own.as_ref().filter(|(at, _)| is_fresh(*at));
     let watched = snapshot.host.as_deref().filter(taken);
     watched.or(own.map(|(_, view)| view))
-}
-
-fn ahead_ms(now: Now) -> i64 {
-    let since_start = now.mono.since_start().as_millis();
-    now.wall
-        .0
-        .saturating_sub(i64::try_from(since_start).unwrap_or(i64::MAX))
 }

@@ -6,10 +6,10 @@ use crate::effect::{Document, Ticket};
 use crate::fault::Fault;
 use crate::history::{Curve, Outcome};
 use crate::host::{HostSample, Processes};
+pub use crate::payload::HttpResponse;
 use crate::run::RunEvent;
 use crate::snmp::SnmpReply;
 use crate::stream::StreamEvent;
-use crate::time::Wall;
 use std::net::SocketAddr;
 
 /// Something that happened outside.
@@ -85,32 +85,5 @@ impl From<Outcome> for Event {
                 reply: Reply::History(result),
             },
         }
-    }
-}
-
-/// An HTTP answer, whatever its status.
-#[derive(Clone, Debug, Default)]
-pub struct HttpResponse {
-    /// HTTP status code.
-    pub status: u16,
-    /// Names in small letters and values, as far as they are text and no more than 16 KiB.
-    pub headers: Vec<(String, String)>,
-    /// The body, at most as long as the request allowed. Empty when it went to a file.
-    pub body: Vec<u8>,
-    /// The length of the file that the body went to.
-    pub saved_bytes: Option<u64>,
-}
-
-impl HttpResponse {
-    /// A header by its name in small letters.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(own, _)| own == name);
-        found.map(|(_, value)| value.as_str())
-    }
-
-    /// The server's `Date` in seconds since the epoch, if it sent one.
-    pub fn date_unix_seconds(&self) -> Option<i64> {
-        let date = Wall::parse_http_date(self.header("date")?)?;
-        Some(date.unix_seconds())
     }
 }

@@ -17,6 +17,7 @@ pub mod house;
 pub mod http;
 pub mod journal;
 pub mod liveness;
+pub mod payload;
 pub mod plugins;
 pub mod run;
 pub mod sim;

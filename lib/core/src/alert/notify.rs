@@ -9,7 +9,7 @@ mod later;
 mod leave;
 mod message;
 mod policy;
-mod rehearse;
+mod test_alert;
 mod told;
 
 use super::{AlertBook, Change, ChangeKind, Severity, book, inhibit};
@@ -21,9 +21,9 @@ use crate::state::{Pending, Records};
 use crate::time::{Mono, Now, Wall};
 pub(crate) use message::clock;
 use message::{Message, Status};
-pub use rehearse::Rehearsed;
 use std::sync::Arc;
 use std::time::Duration;
+pub use test_alert::TestSent;
 use told::{Cause, Held, Note, Queued, Told};
 
 /// The first message of a group waits so long for others of the same moment.

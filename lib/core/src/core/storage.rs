@@ -27,6 +27,51 @@ impl Core {
         self.history.handle_archived(result);
     }
 
+    /// The journal was written, or could not be.
+    pub(super) fn handle_stored(
+        &mut self,
+        now: Now,
+        seq: u64,
+        result: Result<(), Fault>,
+        effects: &mut Effects,
+    ) {
+        match result {
+            Ok(()) => {
+                if self.storage_fault.take().is_some() {
+                    let count = seq.saturating_sub(self.journal_records);
+                    log::warn!(
+                        "state: storage works again; {count} changes that waited were written as one"
+                    );
+                    self.revision += 1;
+                }
+                self.journal_records = seq;
+                self.report_storage(now, None);
+                self.with_chat(now, effects, |chat, env| chat.handle_stored(env, seq));
+            }
+            Err(fault) => {
+                if self.storage_fault.is_none() {
+                    log::error!("state: cannot write: {fault}; the agent goes on in memory");
+                }
+                self.report_storage(now, Some(&fault));
+                self.chat.handle_unstored();
+                self.storage_fault = Some(fault);
+                self.revision += 1;
+            }
+        }
+    }
+
+    /// Lines of log files were written, or could not be.
+    pub(super) fn handle_appended(&mut self, result: Result<(), Fault>) {
+        match &result {
+            Ok(()) => {
+                log::warn!("log files can be written again; the lines that waited are in them");
+            }
+            Err(fault) => log::error!("a log file cannot be written: {fault}"),
+        }
+        self.log_fault = result.err();
+        self.revision += 1;
+    }
+
     /// Says that the state cannot be written, or that it can again. Once each.
     pub(super) fn report_storage(&mut self, now: Now, fault: Option<&Fault>) {
         let is_firing = self.book.get(NAME).is_some();

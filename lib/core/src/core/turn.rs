@@ -106,7 +106,7 @@ impl Core {
 
     /// Hands the notices on, takes the turn's changes as one record, and lets go what may leave.
     pub(super) fn end_turn(&mut self, now: Now, effects: &mut Effects) {
-        self.settle_rehearsals(now);
+        self.settle_test_alerts(now);
         let mut first_cycle_done = false;
         while !self.notices.is_empty() {
             for notice in std::mem::take(&mut self.notices) {
@@ -147,7 +147,7 @@ impl Core {
             }
         }
         self.with_chat(now, effects, |chat, env| chat.flush(env));
-        self.life.sign(now, &mut self.pending);
+        self.restart_reason.sign(now, &mut self.pending);
         let turn = self.pending.take();
         self.replies.hold(now.mono, turn.as_ref(), effects);
         let stored = if self.is_stopped {

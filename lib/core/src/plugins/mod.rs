@@ -50,7 +50,7 @@ pub trait Plugin: Send {
     /// Takes a batch of answers to its own SNMP requests.
     fn handle_snmp(&mut self, _ctx: &mut Ctx<'_>, _replies: Vec<SnmpReply>) {}
 
-    /// The names of its rules as they are configured, for `rehearse` and `rule`.
+    /// The names of its rules as they are configured, for `test_alert` and `rule`.
     fn rules(&self, _config: &Config) -> Vec<String> {
         Vec::new()
     }
@@ -62,7 +62,7 @@ pub trait Plugin: Send {
 
     /// Judges a made-up value by one of its rules and reports what the rule would. All else that follows from it is
     /// thrown away, and its own state stays as it is. False when it has no such rule.
-    fn rehearse(&mut self, _ctx: &mut Ctx<'_>, _rule: &str, _value: f64) -> bool {
+    fn test_alert(&mut self, _ctx: &mut Ctx<'_>, _rule: &str, _value: f64) -> bool {
         false
     }
 

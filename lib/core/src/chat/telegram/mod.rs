@@ -4,10 +4,10 @@
 //! connection that is alive but deaf is replaced. What an answer means is in `replies`, what an update means in
 //! `updates`; calls are built in `requests`.
 
-mod deaf;
 mod menu;
 mod numbers;
 mod poll;
+mod poll_watchdog;
 mod replies;
 mod requests;
 mod updates;
@@ -25,9 +25,9 @@ use crate::event::Reply;
 use crate::small::SmallMap;
 use crate::state::Records;
 use crate::time::{Human, Mono};
-use deaf::Hearing;
 use menu::Menus;
 use poll::{Batch, Poll};
+use poll_watchdog::PollWatchdog;
 use replies::Refusal;
 use requests::Api;
 use serde_json::Value;
@@ -124,7 +124,7 @@ pub(super) struct Telegram {
     poll: Poll,
     calls: SmallMap<Ticket, Call>,
     menus: Menus,
-    hearing: Hearing,
+    poll_watchdog: PollWatchdog,
     /// The service's clock, in seconds since the epoch, at this moment.
     service_time: Option<(i64, Mono)>,
     /// Nothing is sent before.
@@ -183,7 +183,7 @@ fn make(config: &Config) -> Option<Box<dyn Transport>> {
         poll: Poll::default(),
         calls: SmallMap::new(),
         menus: Menus::default(),
-        hearing: Hearing::default(),
+        poll_watchdog: PollWatchdog::default(),
         service_time: None,
         send_again_at: None,
         send_failures: 0,
@@ -339,7 +339,7 @@ impl Transport for Telegram {
             .may_show_menus()
             .then(|| self.menus.poll_timeout())
             .flatten();
-        let looks = self.bot.as_ref().and(self.hearing.poll_timeout());
+        let looks = self.bot.as_ref().and(self.poll_watchdog.poll_timeout());
         let polls = earlier(self.poll.wakes_at(), looks);
         earlier(earlier(polls, self.send_again_at), menus)
     }
@@ -357,7 +357,7 @@ impl Transport for Telegram {
             }
         }
         if self.bot.is_some() {
-            self.watch_hearing(env);
+            self.watch_poll(env);
         }
         let due = self.may_show_menus().then(|| self.menus.due(now)).flatten();
         if let Some((chat, commands)) = due {
@@ -417,7 +417,7 @@ impl Telegram {
         log::info!("telegram: connected as @{}", bot.name);
         self.poll.belongs_to(bot.id);
         self.bot = Some(bot);
-        self.hearing.begin(env.now.mono);
+        self.poll_watchdog.begin(env.now.mono);
         let happenings = self.recovered(env.now.mono);
         self.poll_again(env);
         happenings
@@ -462,7 +462,7 @@ impl Telegram {
             }
         }
         if !updates.is_empty() {
-            self.hearing.heard(now);
+            self.poll_watchdog.heard(now);
         }
         if self.poll.may_go_on() {
             self.poll_again(env);

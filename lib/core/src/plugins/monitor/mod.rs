@@ -4,8 +4,8 @@
 mod commands;
 mod history;
 mod judge;
-mod rehearse;
 mod sampler;
+mod test_alert;
 mod top;
 mod usage;
 mod watch;
@@ -205,15 +205,15 @@ impl super::Plugin for Monitor {
     }
 
     fn rules(&self, config: &Config) -> Vec<String> {
-        rehearse::names(config, &self.watches)
+        test_alert::names(config, &self.watches)
     }
 
     fn rule(&self, config: &Config, name: &str) -> Option<(Rule, &'static str)> {
-        rehearse::rule(config, &self.watches, name)
+        test_alert::rule(config, &self.watches, name)
     }
 
-    fn rehearse(&mut self, ctx: &mut Ctx<'_>, rule: &str, value: f64) -> bool {
-        rehearse::rehearse(ctx, &self.watches, rule, value)
+    fn test_alert(&mut self, ctx: &mut Ctx<'_>, rule: &str, value: f64) -> bool {
+        test_alert::judge(ctx, &self.watches, rule, value)
     }
 
     fn start(&mut self, ctx: &mut Ctx<'_>, _records: &Records) {

@@ -15,11 +15,11 @@ mod outlets;
 mod patience;
 mod poll;
 mod publish;
-mod rehearse;
 mod reset;
 mod schedule;
 mod select;
 mod sums;
+mod test_alert;
 #[cfg(test)]
 mod testing;
 mod trend;
@@ -459,15 +459,15 @@ impl super::Plugin for Power {
     }
 
     fn rules(&self, config: &Config) -> Vec<String> {
-        rehearse::names(config, &self.devices)
+        test_alert::names(config, &self.devices)
     }
 
     fn rule(&self, config: &Config, name: &str) -> Option<(Rule, &'static str)> {
-        rehearse::rule(config, &self.devices, name)
+        test_alert::rule(config, &self.devices, name)
     }
 
-    fn rehearse(&mut self, ctx: &mut Ctx<'_>, rule: &str, value: f64) -> bool {
-        rehearse::rehearse(ctx, &self.devices, rule, value)
+    fn test_alert(&mut self, ctx: &mut Ctx<'_>, rule: &str, value: f64) -> bool {
+        test_alert::judge(ctx, &self.devices, rule, value)
     }
 
     fn start(&mut self, ctx: &mut Ctx<'_>, records: &Records) {

@@ -26,7 +26,7 @@ pub struct Past {
 
 /// The record `agent/life`.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub(super) struct Life {
+pub(super) struct RestartReason {
     version: String,
     #[serde(default)]
     boot: String,
@@ -44,7 +44,7 @@ pub(super) struct Life {
     saved: Mono,
 }
 
-impl Life {
+impl RestartReason {
     /// Begins a new life, and says what is to be told of the end of the last one.
     pub(super) fn begin(
         now: Now,
@@ -52,18 +52,20 @@ impl Life {
         past: &Past,
         zone: &Zone,
         state: &mut Pending,
-    ) -> (Life, Option<String>) {
-        let mut life = Life {
+    ) -> (RestartReason, Option<String>) {
+        let mut life = RestartReason {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             boot: past.boot.clone(),
             alive: now.wall,
-            ..Life::default()
+            ..RestartReason::default()
         };
-        let text = records.get::<Life>("agent", "life").and_then(|last| {
-            (life.told_since, life.told) = (last.told_since, last.told);
-            let text = sentence(&last, &life, now.wall, past, zone)?;
-            life.tell(now.wall, text)
-        });
+        let text = records
+            .get::<RestartReason>("agent", "life")
+            .and_then(|last| {
+                (life.told_since, life.told) = (last.told_since, last.told);
+                let text = sentence(&last, &life, now.wall, past, zone)?;
+                life.tell(now.wall, text)
+            });
         state.require_durable();
         life.save(now, state);
         (life, text)
@@ -105,7 +107,13 @@ impl Life {
     }
 }
 
-fn sentence(last: &Life, life: &Life, now: Wall, past: &Past, zone: &Zone) -> Option<String> {
+fn sentence(
+    last: &RestartReason,
+    life: &RestartReason,
+    now: Wall,
+    past: &Past,
+    zone: &Zone,
+) -> Option<String> {
     // A word from before the last sign of life is about another run.
     let ended = past.ended.as_ref().filter(|(_, at)| *at >= last.alive);
     let (word, at) = ended.map_or(("", last.alive), |(word, at)| (word, *at));
@@ -134,7 +142,7 @@ fn sentence(last: &Life, life: &Life, now: Wall, past: &Past, zone: &Zone) -> Op
 }
 
 /// The reason; `None` for a clean stop that nothing else explains.
-fn why(last: &Life, life: &Life, word: &str) -> Option<String> {
+fn why(last: &RestartReason, life: &RestartReason, word: &str) -> Option<String> {
     let is_other_boot = !last.boot.is_empty() && !life.boot.is_empty() && last.boot != life.boot;
     let mut words = word.split_whitespace();
     let (result, status) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
@@ -178,20 +186,20 @@ mod tests {
     }
 
     /// What is told at a start `away` seconds after the last sign of life.
-    fn told(last: &Life, past: &Past, away: u64) -> Option<String> {
+    fn told(last: &RestartReason, past: &Past, away: u64) -> Option<String> {
         let mut state = Pending::new(0);
         state.put("agent", "life", last);
         let mut records = Records::default();
         records.apply(&state.take().expect("a record"));
-        Life::begin(at(away), &records, past, &Zone::UTC, &mut state).1
+        RestartReason::begin(at(away), &records, past, &Zone::UTC, &mut state).1
     }
 
-    fn life() -> Life {
-        Life {
+    fn life() -> RestartReason {
+        RestartReason {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             boot: "one".to_owned(),
             alive: DIED,
-            ..Life::default()
+            ..RestartReason::default()
         }
     }
 
@@ -199,12 +207,12 @@ mod tests {
     fn the_reason_is_as_exact_as_what_is_known() {
         let (ran, stopped) = (
             life(),
-            Life {
+            RestartReason {
                 is_over: true,
                 ..life()
             },
         );
-        let old = Life {
+        let old = RestartReason {
             version: "0.0.9".to_owned(),
             ..stopped.clone()
         };
@@ -274,11 +282,11 @@ mod tests {
 
     #[test]
     fn a_run_whose_clock_was_not_set_ended_nobody_knows_when() {
-        let ran = Life {
+        let ran = RestartReason {
             alive: Wall(10_000),
             ..life()
         };
-        let stopped = Life {
+        let stopped = RestartReason {
             is_over: true,
             ..ran.clone()
         };
@@ -291,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_stop_that_somebody_wanted_is_told_when_it_was_long() {
-        let stopped = Life {
+        let stopped = RestartReason {
             is_over: true,
             ..life()
         };
@@ -325,7 +333,7 @@ mod tests {
         let mut told = Vec::new();
         for round in 0..30 {
             let mut state = Pending::new(records.seq);
-            let (_, text) = Life::begin(
+            let (_, text) = RestartReason::begin(
                 at(round * 200),
                 &records,
                 &past("", ""),

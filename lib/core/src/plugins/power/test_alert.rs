@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Judges `value` by the rule of this name; what it reports stands in the notices. False when there is no such rule.
-pub(super) fn rehearse(ctx: &mut Ctx<'_>, devices: &[Device], name: &str, value: f64) -> bool {
+pub(super) fn judge(ctx: &mut Ctx<'_>, devices: &[Device], name: &str, value: f64) -> bool {
     let config = Arc::clone(ctx.config);
     for (subject, level, limit) in limits(&config, devices) {
         if subject.alert(&config, level) != name {

@@ -9,7 +9,7 @@ use crate::ctx::Ctx;
 use std::time::Duration;
 
 /// Judges `value` by the rule of this name; what it reports stands in the notices. False when there is no such rule.
-pub(super) fn rehearse(ctx: &mut Ctx<'_>, watches: &Watches, name: &str, value: f64) -> bool {
+pub(super) fn judge(ctx: &mut Ctx<'_>, watches: &Watches, name: &str, value: f64) -> bool {
     let Some((kind, thing, mut threshold)) = named(ctx.config, watches, name) else {
         return false;
     };

@@ -16,18 +16,18 @@ const SOON: Duration = Duration::from_secs(30);
 /// A poll that is younger than this may still bring what waits; and so long it has after it was counted.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// What is known about the hearing.
+/// Whether polls bring what waits.
 #[derive(Debug, Default)]
-pub(super) struct Hearing {
+pub(super) struct PollWatchdog {
     /// When to look.
     look_at: Option<Mono>,
     /// The poll that should have brought something, and until when it may.
     suspect: Option<(Ticket, Mono)>,
     /// Polls in a row that heard nothing although something waited.
-    deaf: u32,
+    missed: u32,
 }
 
-impl Hearing {
+impl PollWatchdog {
     pub(super) fn poll_timeout(&self) -> Option<Mono> {
         self.suspect.map(|(_, until)| until).or(self.look_at)
     }
@@ -39,7 +39,7 @@ impl Hearing {
 
     /// A poll brought something.
     pub(super) fn heard(&mut self, now: Mono) {
-        self.deaf = 0;
+        self.missed = 0;
         self.suspect = None;
         self.look_at = Some(now + QUIET);
     }
@@ -47,22 +47,22 @@ impl Hearing {
 
 impl Telegram {
     /// Looks, or acts on what was seen.
-    pub(super) fn watch_hearing(&mut self, env: &mut ChatEnv<'_>) {
+    pub(super) fn watch_poll(&mut self, env: &mut ChatEnv<'_>) {
         let now = env.now.mono;
-        if let Some((poll, until)) = self.hearing.suspect {
+        if let Some((poll, until)) = self.poll_watchdog.suspect {
             if until <= now {
-                self.hearing.suspect = None;
+                self.poll_watchdog.suspect = None;
                 if self.calls.remove(&poll).is_some() {
-                    self.replace_deaf_poll(env);
+                    self.replace_poll(env);
                 }
             }
             return;
         }
-        if self.hearing.look_at.is_none_or(|at| at > now) {
+        if self.poll_watchdog.look_at.is_none_or(|at| at > now) {
             return;
         }
         let is_listening = self.poll_under_way(now).is_some();
-        self.hearing.look_at = Some(now + if is_listening { QUIET } else { SOON });
+        self.poll_watchdog.look_at = Some(now + if is_listening { QUIET } else { SOON });
         if is_listening {
             let ticket = env.tickets.issue();
             self.calls.insert(ticket, Call::Look);
@@ -77,24 +77,24 @@ impl Telegram {
         self.poll.counters().pending = pending;
         if pending > 0 {
             let poll = self.poll_under_way(now);
-            self.hearing.suspect = poll.map(|poll| (poll, now + GRACE));
-        } else if std::mem::take(&mut self.hearing.deaf) > 0 {
+            self.poll_watchdog.suspect = poll.map(|poll| (poll, now + GRACE));
+        } else if std::mem::take(&mut self.poll_watchdog.missed) > 0 {
             self.receiving.end("receiving", now);
         }
     }
 
     /// The next poll ends the one under way and takes a new connection. When that did not help, it also names no
     /// number, in case the service counts anew.
-    fn replace_deaf_poll(&mut self, env: &mut ChatEnv<'_>) {
-        self.hearing.deaf += 1;
-        self.hearing.begin(env.now.mono);
+    fn replace_poll(&mut self, env: &mut ChatEnv<'_>) {
+        self.poll_watchdog.missed += 1;
+        self.poll_watchdog.begin(env.now.mono);
         let counters = self.poll.counters();
         counters.replaced += 1;
         log::info!(
             "telegram: {} updates wait, but the poll under way brings none; polling over a new connection",
             counters.pending
         );
-        if self.hearing.deaf > 1 {
+        if self.poll_watchdog.missed > 1 {
             self.poll.ask_anew();
             let problem = "updates wait at the service, but no poll brings them".to_owned();
             self.receiving.note(env.now.mono, problem);

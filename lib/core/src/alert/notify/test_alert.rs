@@ -11,7 +11,7 @@ use crate::text::{Style, Text};
 
 /// What became of a test at once.
 #[derive(Debug)]
-pub struct Rehearsed {
+pub struct TestSent {
     /// To whom the message is on its way.
     pub to: Vec<(Place, ItemId)>,
     /// Why the alert itself would not be told now.
@@ -20,7 +20,7 @@ pub struct Rehearsed {
 
 impl Notifier {
     /// Sends the message of a made-up report.
-    pub fn rehearse(&mut self, env: &mut NotifyEnv<'_>, report: &Report) -> Rehearsed {
+    pub fn test_alert(&mut self, env: &mut NotifyEnv<'_>, report: &Report) -> TestSent {
         self.look_up(env, None);
         let (name, severity) = (&report.name, report.severity);
         let held_because = self.obstacle(env, name, severity);
@@ -54,7 +54,7 @@ impl Notifier {
                 to.push((address.clone(), item));
             }
         }
-        Rehearsed {
+        TestSent {
             to,
             held_because: held_because.map(super::told::Cause::words),
         }

@@ -2,7 +2,7 @@
 //! outbox to each transport, and whoever asked hears what each of them said. Nothing else changes.
 
 use super::{Core, OWNER_PLUGINS};
-use crate::alert::notify::Rehearsed;
+use crate::alert::notify::TestSent;
 use crate::alert::{AlertState, Report};
 use crate::chat::outbox::ItemId;
 use crate::chat::{Answer, Asked, Place, ReplyTo, Role, Spec};
@@ -31,7 +31,7 @@ const SPEC: Spec = Spec {
 };
 
 /// A test that waits for the transports.
-pub(super) struct Rehearsal {
+pub(super) struct TestAlert {
     to: ReplyTo,
     began: Mono,
     waits: Vec<(ItemId, Place)>,
@@ -41,7 +41,7 @@ pub(super) struct Rehearsal {
 
 impl Core {
     /// Takes the line if it is a test; gives it back otherwise.
-    pub(super) fn rehearse(&mut self, now: Now, asked: Asked) -> Option<Asked> {
+    pub(super) fn take_test_alert(&mut self, now: Now, asked: Asked) -> Option<Asked> {
         let line = asked.line.trim().trim_start_matches('/');
         let Some(arguments) = line.strip_prefix(SPEC.name) else {
             return Some(asked);
@@ -63,7 +63,7 @@ impl Core {
             crate::chat::access::Decision::Allowed { .. } => self.begin(now, value, name.trim()),
         };
         let words = match &outcome {
-            Ok(rehearsed) => format!("sent to {} places", rehearsed.to.len()),
+            Ok(sent) => format!("sent to {} places", sent.to.len()),
             Err(why) => why.clone(),
         };
         self.notices.push(Notice::Audit {
@@ -72,7 +72,7 @@ impl Core {
             outcome: words,
         });
         match outcome {
-            Ok(rehearsed) => self.wait_for(now, to, rehearsed),
+            Ok(sent) => self.wait_for(now, to, sent),
             Err(why) => self.notices.push(Notice::Answer {
                 to,
                 answer: Answer::text(format!("not sent: {why}")),
@@ -81,16 +81,16 @@ impl Core {
         None
     }
 
-    fn begin(&mut self, now: Now, value: &str, name: &str) -> Result<Rehearsed, String> {
+    fn begin(&mut self, now: Now, value: &str, name: &str) -> Result<TestSent, String> {
         let value = number(value).ok_or("the value is not a number; write --value 3500")?;
         let report = self.judge(now, name, value)?;
-        let rehearsed = self.with_notifier(now, |notifier, env| notifier.rehearse(env, &report));
-        if rehearsed.to.is_empty() {
+        let sent = self.with_notifier(now, |notifier, env| notifier.test_alert(env, &report));
+        if sent.to.is_empty() {
             return Err(
                 "nobody would be told; add chats or mail addresses to [notify] to".to_owned(),
             );
         }
-        Ok(rehearsed)
+        Ok(sent)
     }
 
     /// What the rule says about the value.
@@ -111,7 +111,7 @@ impl Core {
                 notices: &mut notices,
                 rng: &mut self.rng,
             };
-            is_known |= plugin.rehearse(&mut ctx, name, value);
+            is_known |= plugin.test_alert(&mut ctx, name, value);
         }
         let fires = notices.into_iter().find_map(|notice| match notice {
             Notice::Report(report) if report.state == AlertState::Firing => Some(report),
@@ -129,10 +129,10 @@ impl Core {
         })
     }
 
-    fn wait_for(&mut self, now: Now, to: ReplyTo, rehearsed: Rehearsed) {
-        let places: Vec<String> = rehearsed.to.iter().map(|(to, _)| to.to_string()).collect();
+    fn wait_for(&mut self, now: Now, to: ReplyTo, sent: TestSent) {
+        let places: Vec<String> = sent.to.iter().map(|(to, _)| to.to_string()).collect();
         let mut text = format!("sent as a test to {}", places.join(", "));
-        if let Some(why) = rehearsed.held_because {
+        if let Some(why) = sent.held_because {
             text.push_str(&format!("\nthe alert itself would be held back now: {why}"));
         }
         self.notices.push(Notice::Answer {
@@ -142,12 +142,11 @@ impl Core {
                 ..Answer::text(text)
             },
         });
-        let waits: Vec<(ItemId, Place)> =
-            rehearsed.to.into_iter().map(|(to, id)| (id, to)).collect();
+        let waits: Vec<(ItemId, Place)> = sent.to.into_iter().map(|(to, id)| (id, to)).collect();
         for (id, _) in &waits {
             self.chat.outbox().watch(*id);
         }
-        self.rehearsals.push(Rehearsal {
+        self.test_alerts.push(TestAlert {
             to,
             began: now.mono,
             waits,
@@ -157,13 +156,13 @@ impl Core {
     }
 
     /// When the first test is given up.
-    pub(super) fn rehearsal_timeout(&self) -> Option<Mono> {
-        self.rehearsals.first().map(|test| test.began + PATIENCE)
+    pub(super) fn test_alert_timeout(&self) -> Option<Mono> {
+        self.test_alerts.first().map(|test| test.began + PATIENCE)
     }
 
     /// Answers the tests that every transport has said something to, or that have waited for long enough.
-    pub(super) fn settle_rehearsals(&mut self, now: Now) {
-        for mut test in std::mem::take(&mut self.rehearsals) {
+    pub(super) fn settle_test_alerts(&mut self, now: Now) {
+        for mut test in std::mem::take(&mut self.test_alerts) {
             let is_over = test.began + PATIENCE <= now.mono;
             let chat = &mut self.chat;
             let (lines, is_refused) = (&mut test.lines, &mut test.is_refused);
@@ -186,7 +185,7 @@ impl Core {
                 false
             });
             if !test.waits.is_empty() {
-                self.rehearsals.push(test);
+                self.test_alerts.push(test);
                 continue;
             }
             let word = match test.is_refused {
