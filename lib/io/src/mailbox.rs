@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// One part to be sent.
 #[derive(Debug)]
@@ -127,7 +127,8 @@ impl Mailbox {
 
     /// So much of it has been sent, and makes room.
     pub(super) fn note_sent(&self, bytes: usize) {
-        self.lock().queued_bytes -= bytes;
+        let mut pending = self.lock();
+        pending.queued_bytes = pending.queued_bytes.saturating_sub(bytes);
     }
 
     /// Nothing can be sent any longer.
@@ -151,6 +152,14 @@ pub(super) struct Wishes {
     pub(super) is_overflowed: bool,
     pub(super) is_ended: bool,
     pub(super) is_closing: bool,
+}
+
+/// A year from now is as good as never, and the clock can count so far.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// The moment so long after another one.
+pub(super) fn after(start: Instant, delay: Duration) -> Instant {
+    start + delay.min(NEVER)
 }
 
 /// Waits until one of them is ready or the time has passed.

@@ -61,12 +61,17 @@ pub fn launch(mut arguments: impl Iterator<Item = OsString>) -> (String, u8) {
     if agent.map(|pid| u64::from(pid.get().unsigned_abs())) != parent {
         return ("the agent has ended".to_owned(), NOT_STARTED);
     }
-    for (resource, value) in limits {
-        if let Some(value) = value {
-            limit(resource, value);
+    let given = limits
+        .into_iter()
+        .filter_map(|(resource, value)| Some((resource, value?)));
+    for (resource, value) in given.chain([(Resource::Core, 0)]) {
+        if let Err(err) = limit(resource, value) {
+            // A program without its limits is not what was asked for.
+            let why = reason(&err.into());
+            return (format!("cannot limit {resource:?}: {why}"), NOT_STARTED);
         }
     }
-    limit(Resource::Core, 0);
+    // These two are kindness; the unit forbids the second.
     let _ = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE);
     let _ = rustix::process::nice(NICE);
     let err = Command::new(&program).args(arguments).exec();
@@ -79,7 +84,7 @@ pub fn launch(mut arguments: impl Iterator<Item = OsString>) -> (String, u8) {
 }
 
 /// A limit can be lowered, not raised.
-fn limit(resource: Resource, value: u64) {
+fn limit(resource: Resource, value: u64) -> rustix::io::Result<()> {
     let most = rustix::process::getrlimit(resource).maximum;
     let hard = match resource {
         Resource::Cpu => value.saturating_add(CPU_GRACE_SECONDS),
@@ -90,5 +95,5 @@ fn limit(resource: Resource, value: u64) {
         current: Some(within(value)),
         maximum: Some(within(hard)),
     };
-    let _ = rustix::process::setrlimit(resource, limits);
+    rustix::process::setrlimit(resource, limits)
 }

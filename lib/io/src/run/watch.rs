@@ -2,7 +2,7 @@
 
 use super::child::{self, Child, Pipe};
 use super::memory;
-use crate::mailbox::{Mailbox, wait_for};
+use crate::mailbox::{Mailbox, after, wait_for};
 use rackwarden_base::fault::{Fault, FaultKind};
 use rackwarden_core::run::{Killed, RunEnd, RunEvent, RunStart};
 use rustix::event::{PollFd, PollFlags};
@@ -21,6 +21,8 @@ const LAST_WAIT: Duration = Duration::from_millis(300);
 const KILL_WAIT: Duration = Duration::from_secs(5);
 /// The rest of the output of a killed run is delivered within this time, if there is credit for it.
 const KILLED_REST: Duration = Duration::from_secs(2);
+/// Nobody needs longer chunks, and a buffer is made for them.
+const MAX_CHUNK_BYTES: usize = 1 << 20;
 /// Chunks before the other pipe has its turn.
 const READ_TURN: usize = 8;
 
@@ -82,7 +84,7 @@ impl<'a, D: FnMut(RunEvent)> Watch<'a, D> {
             ended: None,
             has_swept: false,
             looks_at_memory: now + MEMORY_INTERVAL,
-            buffer: vec![0; start.max_chunk_bytes.max(1)].into(),
+            buffer: vec![0; start.max_chunk_bytes.clamp(1, MAX_CHUNK_BYTES)].into(),
         })
     }
 
@@ -226,7 +228,7 @@ impl<'a, D: FnMut(RunEvent)> Watch<'a, D> {
         // Without credit the rest waits, but not for ever.
         let rest_until = match self.killed {
             Some(_) => ended + KILLED_REST,
-            None => self.started + self.start.limits.time + KILLED_REST,
+            None => after(self.started, self.start.limits.time) + KILLED_REST,
         };
         let until = match self.credit {
             0 => rest_until.max(ended + LEFT_OPEN),
@@ -250,7 +252,7 @@ impl<'a, D: FnMut(RunEvent)> Watch<'a, D> {
         if self.ended.is_some() {
             return Ok(now + EXIT_INTERVAL);
         }
-        let mut due = self.started + limits.time;
+        let mut due = after(self.started, limits.time);
         if due <= now {
             self.kill(Killed::Time, now);
         }
@@ -264,7 +266,7 @@ impl<'a, D: FnMut(RunEvent)> Watch<'a, D> {
             due = due.min(self.looks_at_memory);
         }
         if let Some((_, at)) = self.killed {
-            due = at + limits.grace;
+            due = after(at, limits.grace);
             if due <= now && self.finished_off.is_none() {
                 self.finished_off = Some(now);
                 self.child.signal(Signal::KILL);

@@ -6,7 +6,7 @@ use super::session::{Bytes, Session};
 use super::socket::Socket;
 use super::{proxy, websocket};
 use crate::environment::reason;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, after};
 use crate::names::Names;
 use rackwarden_base::fault::{Fault, FaultKind};
 use rackwarden_core::endpoint::{Base, Endpoint};
@@ -50,7 +50,7 @@ pub(super) fn open(
     mailbox: &Arc<Mailbox>,
     names: &Names,
 ) -> Result<Opened, Fault> {
-    let until = Instant::now() + open.open_timeout;
+    let until = after(Instant::now(), open.open_timeout);
     let (link, host, prefix) = match &open.endpoint.base {
         Base::Unix(path) => {
             let socket = Socket::unix(path, until, mailbox).map_err(|err| unreachable(&err))?;
@@ -133,6 +133,7 @@ pub(super) fn reach(
     Err(unreachable(&last))
 }
 
+/// The only step that `Close` does not interrupt; it ends with the deadline of opening.
 pub(super) fn look_up(
     place: &Place,
     until: Instant,

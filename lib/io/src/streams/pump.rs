@@ -3,7 +3,7 @@
 
 use super::open::Opened;
 use super::session::{Received, Session};
-use crate::mailbox::{Mailbox, Wishes, wait_for};
+use crate::mailbox::{Mailbox, Wishes, after, wait_for};
 use rackwarden_base::fault::{Fault, FaultKind};
 use rackwarden_core::stream::{CLOSE_GRACE, StreamEnd, StreamEvent, StreamKind, StreamOpen};
 use rustix::event::{PollFd, PollFlags};
@@ -232,11 +232,12 @@ impl<D: FnMut(StreamEvent)> Pump<'_, D> {
                 .socket()
                 .heard()
                 .max(self.listening_since);
-            if since + idle <= now {
+            let until = after(since, idle);
+            if until <= now {
                 return timeout("the peer is silent");
             }
-            at(since + idle);
-            let half = since + idle / 2;
+            at(until);
+            let half = after(since, idle / 2);
             if self.may_ping && self.pinged.is_none_or(|pinged| pinged < since) {
                 if half <= now {
                     self.pinged = Some(now);
