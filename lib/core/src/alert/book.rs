@@ -9,8 +9,7 @@ mod past;
 pub use entry::{Ack, AlertEntry, Change, ChangeKind, Mute, Unit};
 pub use past::PastAlert;
 
-use super::{AlertState, Notifier, Report, ReportKind, Severity, inhibit, numbers};
-use crate::config::Config;
+use super::{AlertState, Causes, Notifier, Report, ReportKind, Severity, inhibit, numbers};
 use crate::effect::earlier;
 use crate::small::{SmallMap, SmallSet};
 use crate::snapshot::AlertView;
@@ -53,6 +52,8 @@ pub struct AlertBook {
     /// Since when lines about alerts are counted, and how many there were.
     logged: (Mono, u32),
     past: past::PastAlerts,
+    /// How many alerts each of these would hide.
+    hiding: SmallMap<String, usize>,
 }
 
 impl AlertBook {
@@ -98,10 +99,15 @@ impl AlertBook {
     pub fn report(&mut self, now: Now, report: Report, state: &mut Pending) -> Option<Change> {
         match report.kind {
             ReportKind::Event => Some(change(&report, ChangeKind::Event, None)),
+            ReportKind::Causes => {
+                self.explain(&report.name, report.causes);
+                None
+            }
             ReportKind::Removed => {
                 let entry = self.remove(&report.name, state)?;
                 Some(Change {
                     severity: entry.severity,
+                    causes: entry.causes,
                     ..change(&report, ChangeKind::Removed, entry.fired)
                 })
             }
@@ -133,6 +139,7 @@ impl AlertBook {
             // Who was told of a critical alert is told of its end, whatever the last value alone would be.
             return Some(Change {
                 severity: entry.severity,
+                causes: entry.causes,
                 ..change(&report, ChangeKind::Resolved, Some(fired))
             });
         }
@@ -216,6 +223,7 @@ impl AlertBook {
                 rule: None,
                 reason: "",
                 samples: VecDeque::new(),
+                causes: None,
                 is_dirty: false,
             });
         if entry.state != report.state {
@@ -240,7 +248,40 @@ impl AlertBook {
             entry.reason = report.reason;
         }
         entry.remember(report.at, report.value);
+        self.explain(&report.name, report.causes);
         self.revision += 1;
+    }
+
+    /// Notes what explains an alert.
+    fn explain(&mut self, name: &str, causes: Option<Arc<Causes>>) {
+        let Some(entry) = self.entries.get_mut(name) else {
+            return;
+        };
+        let is_same = match (&entry.causes, &causes) {
+            (Some(before), Some(after)) => Arc::ptr_eq(before, after),
+            (before, after) => before.is_none() && after.is_none(),
+        };
+        if !is_same {
+            let before = std::mem::replace(&mut entry.causes, causes.clone());
+            self.count_hiding(causes.as_deref(), 1);
+            self.count_hiding(before.as_deref(), -1);
+            self.revision += 1;
+        }
+    }
+
+    fn count_hiding(&mut self, causes: Option<&Causes>, by: isize) {
+        for name in causes.iter().flat_map(|causes| causes.hidden_by.names()) {
+            let count = self.hiding.get(&name).copied().unwrap_or(0);
+            match count.saturating_add_signed(by) {
+                0 => self.hiding.remove(&name),
+                count => self.hiding.insert(name, count),
+            };
+        }
+    }
+
+    /// True when alerts wait for the end of this one.
+    pub(super) fn hides(&self, name: &str) -> bool {
+        self.hiding.contains_key(name)
     }
 
     /// A newer value in the same state.
@@ -266,6 +307,7 @@ impl AlertBook {
 
     fn remove(&mut self, name: &str, state: &mut Pending) -> Option<AlertEntry> {
         let entry = self.entries.remove(name)?;
+        self.count_hiding(entry.causes.as_deref(), -1);
         self.numbers.remove(&entry.number);
         self.revision += 1;
         if entry.fired.is_some() {
@@ -375,11 +417,11 @@ impl AlertBook {
     }
 
     /// Every alert for readers: what fires first, the worst of it on top.
-    pub fn views(&self, config: &Config, notifier: &Notifier) -> Vec<AlertView> {
+    pub fn views(&self, notifier: &Notifier) -> Vec<AlertView> {
         let mut views: Vec<AlertView> = self
             .entries
             .values()
-            .map(|entry| self.view(config, notifier, entry))
+            .map(|entry| self.view(notifier, entry))
             .collect();
         crate::small::sort_by_key(&mut views, |view| {
             (
@@ -391,7 +433,7 @@ impl AlertBook {
         views
     }
 
-    fn view(&self, config: &Config, notifier: &Notifier, entry: &AlertEntry) -> AlertView {
+    fn view(&self, notifier: &Notifier, entry: &AlertEntry) -> AlertView {
         AlertView {
             number: entry.number,
             name: Arc::clone(&entry.name),
@@ -405,7 +447,7 @@ impl AlertBook {
             muted_until: self.muted(&entry.name).map(|(_, mute)| mute.until),
             acknowledged_by: entry.ack.as_ref().map(|ack| ack.by.clone()),
             is_flapping: notifier.is_flapping(&entry.name),
-            inhibited_by: inhibit::because(self, config, entry),
+            inhibited_by: inhibit::because(self, entry),
         }
     }
 
@@ -488,6 +530,7 @@ impl AlertBook {
                 summary: String::new(),
                 at: now.wall,
                 fired: None,
+                causes: None,
             },
         };
         self.queued.push(change);

@@ -10,6 +10,7 @@ pub(crate) mod numbers;
 pub mod rule;
 
 pub use book::{Ack, AlertBook, AlertEntry, Change, ChangeKind, Mute};
+pub use inhibit::{Alerts, Causes};
 pub use notify::{Notifier, NotifyEnv};
 pub use rule::{Rule, RuleState, Sample, Transition};
 
@@ -73,7 +74,8 @@ impl AlertState {
 /// What a plugin tells the book about one alert. Sent on transitions and, for what fires, whenever the value changes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
-    /// Full name: `<plugin>.<rule>:<thing>`, for instance `power.limit:alpha`. The identity over restarts and reloads.
+    /// Full name: `<plugin>.<rule>:<thing>`, for instance `power.limit:alpha`. The identity over restarts and reloads; the settings of
+    /// the plugin say who hears of it.
     pub name: Arc<str>,
     /// The thing alone, as it stands in messages: `Team Alpha (alpha)`.
     pub subject: String,
@@ -98,6 +100,8 @@ pub struct Report {
     pub rule: Option<Rule>,
     /// Why the state is what it is, from `Transition::reason`; for the log and `/why`.
     pub reason: &'static str,
+    /// The alerts that explain it.
+    pub causes: Option<Arc<Causes>>,
 }
 
 impl Report {
@@ -121,6 +125,17 @@ impl Report {
             kind: ReportKind::State,
             rule: None,
             reason,
+            causes: None,
+        }
+    }
+
+    /// What explains an alert that the book has kept over a restart: causes are not on disk, so each plugin reports
+    /// them again when it starts.
+    pub fn of_causes(now: Now, name: &str, causes: Arc<Causes>) -> Report {
+        Report {
+            kind: ReportKind::Causes,
+            causes: Some(causes),
+            ..Report::of_agent(now, name, "", (AlertState::Unknown, String::new(), ""))
         }
     }
 }
@@ -138,4 +153,6 @@ pub enum ReportKind {
     Event,
     /// The rule is gone from the configuration; the alert ends with these words.
     Removed,
+    /// What explains the alert, and nothing else.
+    Causes,
 }

@@ -12,7 +12,7 @@ mod policy;
 mod test_alert;
 mod told;
 
-use super::{AlertBook, Change, ChangeKind, Severity, book, inhibit};
+use super::{AlertBook, Causes, Change, ChangeKind, Severity, book, inhibit};
 use crate::chat::outbox::{Draft, ItemId, Outbox};
 use crate::config::Config;
 use crate::small::{SmallMap, SmallSet};
@@ -21,6 +21,7 @@ use crate::state::{Pending, Records};
 use crate::time::{Mono, Now, Wall};
 pub(crate) use message::clock;
 use message::{Message, Status};
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 pub use test_alert::TestSent;
@@ -91,8 +92,8 @@ pub struct Notifier {
     /// When messages about ends left lately.
     recent_ends: Vec<i64>,
     wake: Option<i64>,
-    /// When the quiet hours end that this turn lies in: those of `[notify]`, and those of the monitor's alerts.
-    quiet: (Option<Wall>, Option<Wall>),
+    /// When the quiet hours end that this turn lies in, by the address of the settings that were asked last.
+    quiet: Cell<Option<(usize, Option<Wall>)>>,
     changed_told: SmallSet<Arc<str>>,
     changed_messages: SmallSet<u64>,
 }
@@ -134,6 +135,10 @@ impl Notifier {
     /// Takes a change of the book in.
     pub fn handle_change(&mut self, env: &mut NotifyEnv<'_>, change: &Change) {
         let is_first = self.look_up(env, Some(&*change.name));
+        if change.causes.is_some() && env.book.get(&change.name).is_none() {
+            let told = self.told.entry(Arc::clone(&change.name)).or_default();
+            told.causes.clone_from(&change.causes);
+        }
         self.count_change(env, change);
         match change.kind {
             // The first look at the book has found it already.
@@ -150,7 +155,7 @@ impl Notifier {
             ChangeKind::MuteEnded => self.end_mute(env, &change.name),
         }
         let is_over = matches!(change.kind, ChangeKind::Resolved | ChangeKind::Removed);
-        if is_over && inhibit::is_source(&change.name) {
+        if is_over && env.book.hides(&change.name) {
             self.end_inhibition(env);
         }
         self.save(env);
@@ -228,19 +233,34 @@ impl Notifier {
     }
 
     /// When the quiet hours end that this alert is in.
-    fn quiet_until(&self, name: &str) -> Option<Wall> {
-        match name.starts_with("monitor.") {
-            true => self.quiet.1,
-            false => self.quiet.0,
+    fn quiet_until(&self, env: &NotifyEnv<'_>, name: &str) -> Option<Wall> {
+        let config = env.config.notify_of(name);
+        let key = std::ptr::from_ref(config).addr();
+        if let Some((_, until)) = self.quiet.get().filter(|(known, _)| *known == key) {
+            return until;
         }
+        let until = policy::quiet_until(config, env.now.wall);
+        self.quiet.set(Some((key, until)));
+        until
+    }
+
+    /// The alerts that explain one.
+    fn causes(&self, env: &NotifyEnv<'_>, name: &str) -> Option<Arc<Causes>> {
+        match env.book.get(name) {
+            Some(entry) => entry.causes.clone(),
+            None => self.told.get(name)?.causes.clone(),
+        }
+    }
+
+    /// True while another alert explains this one.
+    fn is_inhibited(&self, env: &NotifyEnv<'_>, name: &str) -> bool {
+        let causes = self.causes(env, name);
+        inhibit::inhibitor(env.book, name, causes.as_deref()).is_some()
     }
 
     /// What a turn begins with. True for the first one.
     fn look_up(&mut self, env: &mut NotifyEnv<'_>, about: Option<&str>) -> bool {
-        let quiet_until = |config| policy::quiet_until(config, env.now.wall);
-        let general = quiet_until(&env.config.notify);
-        let own = env.config.monitor.notify.as_deref();
-        self.quiet = (general, own.map_or(general, quiet_until));
+        self.quiet.set(None);
         let is_first = self.shift.is_none();
         if is_first {
             self.adopt(env, about);
@@ -418,10 +438,10 @@ impl Notifier {
             Some(_) => return Some(Cause::Mute),
             None => {}
         }
-        if inhibit::inhibitor(env.book, name).is_some() {
+        if self.is_inhibited(env, name) {
             return Some(Cause::Inhibited);
         }
-        if severity < Severity::Critical && self.quiet_until(name).is_some() {
+        if severity < Severity::Critical && self.quiet_until(env, name).is_some() {
             return Some(Cause::Quiet);
         }
         let at = self.steady(env.now);
@@ -458,7 +478,7 @@ impl Notifier {
                 Some(if due > at { due } else { at + SETTLE })
             }
             Cause::Quiet => {
-                let until = self.quiet_until(name)?;
+                let until = self.quiet_until(env, name)?;
                 Some(at + (until.0 - env.now.wall.0).clamp(0, LOOK_AGAIN))
             }
             Cause::Budget => self

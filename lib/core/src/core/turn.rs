@@ -181,7 +181,7 @@ impl Core {
         snapshot.alerts = if self.published_alerts == revision {
             Arc::clone(&self.snapshot.alerts)
         } else {
-            Arc::new(self.book.views(&self.config, &self.notifier))
+            Arc::new(self.book.views(&self.notifier))
         };
         self.published_alerts = revision;
         snapshot.last_hour = self.history.last_hour(now);

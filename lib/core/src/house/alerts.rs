@@ -315,8 +315,7 @@ fn list(book: &AlertBook, notifier: &Notifier, config: &Config, now: Now) -> Tex
         count => format!("{count} alerts fire:"),
     };
     // Limits of what does not answer say nothing that its own alert does not say.
-    let is_idle =
-        |entry: &&AlertEntry| !entry.is_open() && inhibit::because(book, config, entry).is_some();
+    let is_idle = |entry: &&AlertEntry| !entry.is_open() && inhibit::because(book, entry).is_some();
     let idle = entries.iter().filter(|entry| is_idle(entry)).count();
     if idle > MAX_IDLE {
         entries.retain(|entry| !is_idle(entry));
@@ -362,7 +361,7 @@ fn line(book: &AlertBook, config: &Config, now: Now, entry: &AlertEntry) -> Stri
     if let Some(ack) = &entry.ack {
         out.push_str(&format!(", seen by {}", ack.by));
     }
-    if let Some(source) = inhibit::because(book, config, entry) {
+    if let Some(source) = inhibit::because(book, entry) {
         out.push_str(&format!(", inhibited by {source}"));
     }
     if let Some((name, mute)) = book.muted(&entry.name) {
@@ -558,7 +557,7 @@ fn what_holds(
     }
     if let Some(source) = book
         .get(name)
-        .and_then(|entry| inhibit::because(book, config, entry))
+        .and_then(|entry| inhibit::because(book, entry))
         .and_then(|source| book.get(&source))
     {
         let (name, what) = (&source.name, &source.summary);

@@ -108,6 +108,7 @@ fn report(name: &str, severity: Severity, state: AlertState) -> Report {
         kind: ReportKind::State,
         rule: None,
         reason: "",
+        causes: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What stands in the book: alerts, acknowledgements, mutes, and the changes that it tells of.
 
 use super::MAX_SAMPLES;
-use crate::alert::{AlertState, Report, Rule, Severity};
+use crate::alert::{AlertState, Causes, Report, Rule, Severity};
 use crate::time::{Mono, Now, Wall};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -49,6 +49,9 @@ pub struct AlertEntry {
     /// The last values with their times, oldest first, since the start.
     #[serde(skip)]
     pub samples: VecDeque<(Wall, Option<f64>)>,
+    /// The alerts that explain it, once its plugin has reported since the start.
+    #[serde(skip)]
+    pub causes: Option<Arc<Causes>>,
     #[serde(skip)]
     pub(super) is_dirty: bool,
 }
@@ -98,6 +101,8 @@ pub struct Change {
     pub at: Wall,
     /// When it had fired.
     pub fired: Option<Wall>,
+    /// The alerts that explain it.
+    pub causes: Option<Arc<Causes>>,
 }
 
 /// What happened to an alert.
@@ -149,6 +154,7 @@ impl AlertEntry {
             summary,
             at,
             fired: self.fired,
+            causes: self.causes.clone(),
         }
     }
 }
@@ -179,6 +185,7 @@ pub(in crate::alert) fn change(report: &Report, kind: ChangeKind, fired: Option<
         summary: report.summary.clone(),
         at: report.at,
         fired,
+        causes: report.causes.clone(),
     }
 }
 

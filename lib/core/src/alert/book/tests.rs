@@ -23,6 +23,7 @@ fn report(seconds: u64, name: &str, severity: Severity, state: AlertState) -> Re
         kind: ReportKind::State,
         rule: None,
         reason: "above the limit",
+        causes: None,
     }
 }
 

@@ -8,6 +8,7 @@ use crate::chat::Place;
 use crate::chat::outbox::{Draft, Lane};
 use crate::small::SmallMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 const MUTE_ENDED: &str = "the mute of all alerts has ended";
 
@@ -22,7 +23,7 @@ impl Notifier {
             .map(|(name, _)| Arc::clone(name))
             .collect();
         let at = self.steady(env.now);
-        let mut alone = None;
+        let mut groups = inhibit::Groups::default();
         let mut summaries: SmallMap<(Cause, Vec<Place>), Vec<Line>> = SmallMap::new();
         for name in held {
             let Some(held) = self.told.get(&name).and_then(|told| told.held.clone()) else {
@@ -32,8 +33,8 @@ impl Notifier {
                 if held.not_before > at {
                     continue;
                 }
-                let alone = alone.get_or_insert_with(|| inhibit::alone(env.book, env.config));
-                if alone.contains(&name) {
+                let causes = self.causes(env, &name);
+                if causes.is_some_and(|causes| !groups.bear_out(env.book, &causes)) {
                     env.book.set_stands_alone(&name, env.state);
                 }
             }
@@ -126,20 +127,27 @@ impl Notifier {
     /// An alert is over that explained others: they are told if they go on for a while, in which what can be reached again
     /// answers.
     pub(super) fn end_inhibition(&mut self, env: &NotifyEnv<'_>) {
-        let due = self.steady(env.now) + SETTLE + span_millis(env.config.power.interval);
-        let mut is_any = false;
-        for (name, told) in &mut self.told {
-            let Some(held) = &mut told.held else {
-                continue;
-            };
-            is_any = true;
-            if held.cause == Cause::Inhibited && inhibit::inhibitor(env.book, name).is_none() {
-                held.not_before = due;
-                self.changed_told.insert(Arc::clone(name));
-            }
-        }
-        if is_any {
+        let at = self.steady(env.now) + SETTLE;
+        let held = self.told.iter().filter(|(_, told)| told.held.is_some());
+        let freed = held.map(|(name, told)| {
+            let is_hidden = told.held.as_ref().map(|held| held.cause) == Some(Cause::Inhibited);
+            let causes = self.causes(env, name).filter(|_| is_hidden);
+            let is_free = inhibit::inhibitor(env.book, name, causes.as_deref()).is_none();
+            let settle = causes.map_or(Duration::ZERO, |causes| causes.settle);
+            (
+                Arc::clone(name),
+                is_hidden && is_free,
+                at + span_millis(settle),
+            )
+        });
+        let freed: Vec<(Arc<str>, bool, i64)> = freed.collect();
+        for (name, is_free, due) in freed {
             self.wake_at(due);
+            let held = self.told.get_mut(&name).and_then(|told| told.held.as_mut());
+            if let Some(held) = held.filter(|_| is_free) {
+                held.not_before = due;
+                self.changed_told.insert(name);
+            }
         }
     }
 
@@ -189,7 +197,7 @@ impl Notifier {
     fn conclude_mute_of_all(&self, env: &mut NotifyEnv<'_>) {
         let held = || self.told.values().filter_map(|told| told.held.as_ref());
         let has_summary = held().any(|held| held.cause == Cause::MuteAll);
-        if has_summary || self.quiet_until(book::ALL).is_some() {
+        if has_summary || self.quiet_until(env, book::ALL).is_some() {
             return;
         }
         let meanwhile = match held().next() {

@@ -156,7 +156,7 @@ impl Notifier {
 
     fn send(&mut self, env: &mut NotifyEnv<'_>, audience: &[Place], mut message: Message) {
         let is_end = message.title == Title::Ended;
-        let is_quiet = |line: &Line| self.quiet_until(&line.name).is_some();
+        let is_quiet = |line: &Line| self.quiet_until(env, &line.name).is_some();
         let is_quiet = message.lines.first().is_some_and(is_quiet);
         let silent = message.severity == Severity::Info || (is_end && is_quiet);
         for to in audience {

@@ -2,9 +2,9 @@
 //! marked as a test. The alert itself, its budget and its messages are left alone.
 
 use super::message::{Message, Title};
-use super::told::{Note, Queued};
+use super::told::{Cause, Note, Queued};
 use super::{Notifier, NotifyEnv, policy};
-use crate::alert::{ChangeKind, Report, book};
+use crate::alert::{ChangeKind, Report, book, inhibit};
 use crate::chat::Place;
 use crate::chat::outbox::{Draft, ItemId};
 use crate::text::{Style, Text};
@@ -23,7 +23,13 @@ impl Notifier {
     pub fn test_alert(&mut self, env: &mut NotifyEnv<'_>, report: &Report) -> TestSent {
         self.look_up(env, None);
         let (name, severity) = (&report.name, report.severity);
-        let held_because = self.obstacle(env, name, severity);
+        let held_because = match self.obstacle(env, name, severity) {
+            Some(cause @ (Cause::Mute | Cause::MuteAll)) => Some(cause),
+            other => {
+                let inhibitor = inhibit::inhibitor(env.book, name, report.causes.as_deref());
+                inhibitor.map(|_| Cause::Inhibited).or(other)
+            }
+        };
         let change = book::change(report, ChangeKind::Fired, Some(report.at));
         let line = Queued::of(&change, Note::Firing).line(name);
         let mut to = Vec::new();
@@ -56,7 +62,7 @@ impl Notifier {
         }
         TestSent {
             to,
-            held_because: held_because.map(super::told::Cause::words),
+            held_because: held_because.map(Cause::words),
         }
     }
 }

@@ -6,13 +6,14 @@ mod lives;
 
 use super::*;
 use crate::alert::AlertState;
-use crate::alert::{Report, ReportKind};
+use crate::alert::{Alerts, Causes, Report, ReportKind};
 use crate::chat::outbox::EditOf;
 use crate::chat::sessions;
 use crate::config::RouteConfig;
 use crate::effect::earlier;
 use crate::time::Zone;
 
+const UPLINK: &str = "monitor.uplink:host";
 /// A minute before ten in the evening, UTC.
 const EVENING: i64 = 1_795_211_940_000;
 
@@ -116,6 +117,12 @@ impl World {
             kind,
             rule: None,
             reason: "",
+            causes: (name == "power.unreachable:bravo").then(|| {
+                Arc::new(Causes {
+                    hidden_by: Alerts::one("monitor.uplink", "host"),
+                    ..Causes::default()
+                })
+            }),
         };
         if let Some(change) = self.book.report(self.now, report, &mut self.state) {
             self.with(|notifier, env| notifier.handle_change(env, &change));
@@ -575,10 +582,10 @@ fn a_board_that_starts_anew_in_1970_still_reminds_and_tells_what_was_hidden() {
         config.notify.repeat.warning = Some(Duration::from_secs(1800));
     });
     world.fire("power.limit:alpha");
-    world.warn(inhibit::UPLINK);
+    world.warn(UPLINK);
     world.warn("power.unreachable:bravo");
     world.secs(600);
-    world.end(inhibit::UPLINK);
+    world.end(UPLINK);
     world.secs(1);
     world.posted.lines.clear();
     world.restart(Duration::ZERO);

@@ -3,10 +3,11 @@
 use super::flap::{Flap, Restlessness};
 use super::message::{Line, Status};
 use super::{SETTLE, policy, span_millis};
-use crate::alert::{Change, Severity};
+use crate::alert::{Causes, Change, Severity};
 use crate::config::NotifyConfig;
 use crate::time::Wall;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Kinds of news.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -198,6 +199,9 @@ pub(super) struct Told {
     /// It changes all the time.
     #[serde(default)]
     pub(super) flap: Option<Flap>,
+    /// The alerts that explain it, when the book does not have it any longer.
+    #[serde(skip)]
+    pub(super) causes: Option<Arc<Causes>>,
 }
 
 impl Told {

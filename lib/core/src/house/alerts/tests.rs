@@ -33,6 +33,7 @@ fn burning(state: &mut Pending) -> AlertBook {
             kind,
             rule: Some(Rule::above(3000.0, 2910.0)),
             reason: "above the limit",
+            causes: None,
         };
         book.report(at(seconds), report, state);
     }

@@ -247,6 +247,7 @@ impl Watch {
             },
             rule: is_measured.then_some(self.threshold.rule),
             reason: transition.map_or("", |transition| transition.reason),
+            causes: None,
         }
     }
 

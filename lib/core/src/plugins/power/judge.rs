@@ -5,11 +5,12 @@ use super::Power;
 use super::device::{Before, Figures};
 use super::excess::{Episode, Level, Subject, Watch, Watts, pdu_name, pdu_words};
 use super::limits::{judge_limit, log_line};
-use crate::alert::{AlertState, Report, ReportKind, Rule, Sample, Severity};
+use crate::alert::{AlertState, Causes, Report, ReportKind, Rule, Sample, Severity};
 use crate::config::Config;
 use crate::ctx::Ctx;
 use crate::snapshot::PduState;
 use crate::time::{Human, Now, RELEASED, Wall};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// So far a device's clock may be ahead.
@@ -260,15 +261,9 @@ impl Power {
                 silent = before.map_or(silent, |before| before.max(silent));
             }
             let summary = format!("answers again after {}", Human(silent));
-            report_unreachable(
-                ctx,
-                index,
-                AlertState::Ok,
-                summary,
-                silent,
-                at.wall,
-                "it answers",
-            );
+            let state = (AlertState::Ok, "it answers");
+            let causes = self.networks.causes(ctx.config, index);
+            report_unreachable(ctx, index, state, summary, silent, at.wall, causes);
         }
     }
 
@@ -298,15 +293,9 @@ impl Power {
             if let Some(why) = more_than_silence(detail) {
                 summary += &format!(" ({why})");
             }
-            report_unreachable(
-                ctx,
-                index,
-                AlertState::Firing,
-                summary,
-                silent,
-                now.wall,
-                "no answer",
-            );
+            let state = (AlertState::Firing, "no answer");
+            let causes = self.networks.causes(ctx.config, index);
+            report_unreachable(ctx, index, state, summary, silent, now.wall, causes);
         }
         if has_changed {
             self.revision += 1;
@@ -415,11 +404,11 @@ pub(super) fn silence(config: &Config) -> Rule {
 pub(super) fn report_unreachable(
     ctx: &mut Ctx<'_>,
     index: u32,
-    state: AlertState,
+    (state, reason): (AlertState, &'static str),
     summary: String,
     silent: Duration,
     at: Wall,
-    reason: &'static str,
+    causes: Option<Arc<Causes>>,
 ) {
     let name = format!("power.unreachable:{}", pdu_name(ctx.config, index));
     let subject = pdu_words(ctx.config, index);
@@ -437,6 +426,7 @@ pub(super) fn report_unreachable(
         kind: ReportKind::State,
         rule: Some(rule),
         reason,
+        causes,
     });
 }
 
@@ -464,5 +454,6 @@ fn event(
         kind: ReportKind::Event,
         rule: None,
         reason: "seen in a reading",
+        causes: None,
     });
 }

@@ -1,5 +1,6 @@
 //! Judges samples by limits: the rule, the excess with its lines in the log, the report to the book of alerts.
 
+use super::causes;
 use super::excess::{Episode, Excess, Level, SavedExcess, Subject, Watch, Watts};
 use crate::alert::{AlertState, Report, ReportKind, RuleState, Sample, Severity};
 use crate::config::Config;
@@ -111,8 +112,14 @@ pub(super) fn judge_limit(
         summary += " (the device's own limit)";
     }
     let excess_peak = watch.excess.as_ref().map(|excess| excess.peak_w);
+    let name = subject.alert(&config, level);
+    let causes = (watch.state.state == AlertState::Unknown).then(|| {
+        let entry = ctx.alerts.get(&name).filter(|_| transition.is_none());
+        let known = entry.and_then(|entry| entry.causes.clone());
+        known.unwrap_or_else(|| causes::of_limit(&config, subject))
+    });
     ctx.report(Report {
-        name: subject.alert(&config, level).into(),
+        name: name.into(),
         subject: subject.words(&config, level),
         severity: level.severity(),
         state: watch.state.state,
@@ -127,6 +134,7 @@ pub(super) fn judge_limit(
         },
         rule: Some(rule),
         reason: transition.map_or("", |transition| transition.reason),
+        causes,
     });
 }
 
@@ -251,6 +259,7 @@ pub(super) fn report_removed(ctx: &mut Ctx<'_>, name: String, subject: String, s
         kind: ReportKind::Removed,
         rule: None,
         reason: "removed from the configuration",
+        causes: None,
     });
 }
 

@@ -2,6 +2,7 @@
 //! brings it, keeps peaks and excesses, and answers the commands about them. What the devices' objects mean is
 //! not known here (`pdu`), nor how alerts reach people (`alert`).
 
+mod causes;
 mod commands;
 mod device;
 mod energy;
@@ -27,7 +28,7 @@ mod trend;
 pub use exceedings::CsvJob;
 pub use excess::Episode;
 
-use crate::alert::Rule;
+use crate::alert::{Report, Rule};
 use crate::chat::{Invocation, ReplyTo, Spec, command};
 use crate::config::Config;
 use crate::ctx::{Ctx, Notice};
@@ -70,6 +71,7 @@ pub struct Power {
     identifying: usize,
     queued: VecDeque<u32>,
     in_flight: poll::InFlight,
+    networks: causes::Networks,
     jobs: SmallMap<Ticket, Purpose>,
     errands: Vec<errand::Errand>,
     episodes: Episodes,
@@ -126,6 +128,20 @@ impl Power {
             .collect();
         self.site = Sum::new(config.pdus.len());
         self.set_sum_limits(config);
+        self.networks = causes::Networks::default();
+    }
+
+    /// Says what explains that devices do not answer, to the alerts that the book has kept.
+    fn report_causes(&mut self, ctx: &mut Ctx<'_>) {
+        for (index, device) in (0u32..).zip(&self.devices) {
+            let causes = device
+                .is_unreachable
+                .then(|| self.networks.causes(ctx.config, index));
+            if let Some(causes) = causes.flatten() {
+                let name = format!("power.unreachable:{}", pdu_name(ctx.config, index));
+                ctx.report(Report::of_causes(ctx.now, &name, causes));
+            }
+        }
     }
 
     fn set_sum_limits(&mut self, config: &Config) {
@@ -473,6 +489,7 @@ impl super::Plugin for Power {
     fn start(&mut self, ctx: &mut Ctx<'_>, records: &Records) {
         self.make_devices(ctx);
         self.restore(ctx, records);
+        self.report_causes(ctx);
         self.clean_up(ctx, records);
         self.schedule = Schedule::new(ctx.config, ctx.now.mono, 0);
         self.save_at = Some(ctx.now.mono + SAVE_EVERY);
@@ -539,6 +556,7 @@ impl super::Plugin for Power {
 
     fn reload(&mut self, ctx: &mut Ctx<'_>, old: &Arc<Config>) {
         self.carry_over(ctx, old);
+        self.report_causes(ctx);
         let cycle = self.schedule.cycle() + 2;
         let next = self.schedule.next().unwrap_or(ctx.now.mono);
         let is_same_rate = old.power.interval == ctx.config.power.interval;

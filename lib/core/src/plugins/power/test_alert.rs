@@ -1,6 +1,7 @@
 //! Runs a rule with a made-up value, for `rackwarden test-alert`: with limits as they are configured or as the device
 //! itself has them, and nothing else of what is known of it.
 
+use super::causes::Networks;
 use super::device::Device;
 use super::excess::{Level, Subject, Watch, pdu_name};
 use super::judge::{report_unreachable, silence};
@@ -42,15 +43,9 @@ pub(super) fn judge(ctx: &mut Ctx<'_>, devices: &[Device], name: &str, value: f6
     if silent >= config.power.unreachable_after {
         let summary = format!("unreachable: no answer for {}", Human(silent));
         let at = ctx.now.wall;
-        report_unreachable(
-            ctx,
-            index,
-            AlertState::Firing,
-            summary,
-            silent,
-            at,
-            "a test",
-        );
+        let causes = Networks::default().causes(&config, index);
+        let state = (AlertState::Firing, "a test");
+        report_unreachable(ctx, index, state, summary, silent, at, causes);
     }
     true
 }

@@ -2,11 +2,11 @@
 
 use super::world::{ask, assert_news, end, fire, report, settled};
 use crate::seconds;
-use rackwarden_core::alert::inhibit::UPLINK;
 use rackwarden_core::alert::{AlertState, Severity};
 use rackwarden_core::config::{Config, Host};
 use rackwarden_core::sim::Sim;
 
+const UPLINK: &str = "monitor.uplink:host";
 const NAMES: [&str; 4] = ["alpha", "bravo", "charlie", "delta"];
 const DOWN: &str = "🟠 rack: (host): no default route";
 const UP: &str = "✅ rack: (host): a default route again";

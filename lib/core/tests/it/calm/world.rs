@@ -1,7 +1,7 @@
 //! A simulated world with a plugin that reports what a test tells it to.
 
 use crate::seconds;
-use rackwarden_core::alert::{AlertState, Report, ReportKind, Severity};
+use rackwarden_core::alert::{AlertState, Alerts, Causes, Report, ReportKind, Severity};
 use rackwarden_core::config::Config;
 use rackwarden_core::ctx::Ctx;
 use rackwarden_core::plugins::Plugin;
@@ -71,8 +71,19 @@ pub(crate) fn report(name: &str, severity: Severity, state: AlertState, summary:
         kind: ReportKind::State,
         rule: None,
         reason: "",
+        causes: causes_of_part(name),
     };
     SCRIPT.with_borrow_mut(|script| script.push_back(report));
+}
+
+/// A part of a PDU (`alpha/7`) is hidden while the PDU does not answer.
+fn causes_of_part(name: &str) -> Option<Arc<Causes>> {
+    let (_, thing) = name.split_once(':')?;
+    let (whole, _) = thing.rsplit_once('/')?;
+    Some(Arc::new(Causes {
+        hidden_by: Alerts::one("power.unreachable", whole),
+        ..Causes::default()
+    }))
 }
 
 pub(crate) fn fire(name: &str) {

@@ -171,6 +171,7 @@ impl World<'_> {
             kind: ReportKind::State,
             rule: None,
             reason: "",
+            causes: None,
         };
         if let Some(change) = self.book.report(self.now, report, &mut self.pending) {
             self.with_notifier(|notifier, env| notifier.handle_change(env, &change));
