@@ -370,6 +370,14 @@ impl fmt::Display for Human {
     }
 }
 
+/// The earlier of two optional deadlines.
+pub fn earlier(a: Option<Mono>, b: Option<Mono>) -> Option<Mono> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,8 +3,12 @@
 
 mod clock;
 mod heartbeat;
+mod invocations;
+mod names;
+mod publication;
 mod replies;
 mod restart_reason;
+mod start;
 mod storage;
 mod test_alert;
 mod turn;
@@ -13,7 +17,7 @@ use crate::alert::AlertBook;
 use crate::alert::notify::{Notifier, NotifyEnv};
 use crate::chat::audit::AuditTail;
 use crate::chat::codes::Codes;
-use crate::chat::{Answer, Asked, Chat, ChatEnv, Invocation, Resumed, Spec};
+use crate::chat::{Asked, Chat, ChatEnv, Invocation, Resumed, Spec};
 use crate::config::Config;
 use crate::ctx::{Ctx, Notice};
 use crate::effect::{Effect, Effects, Ticket, earlier};
@@ -26,14 +30,16 @@ use crate::rng::Rng;
 use crate::small::SmallMap;
 use crate::snapshot::{Health, Snapshot};
 use crate::snmp::SnmpReply;
-use crate::state::{Pending, Records};
+use crate::state::Pending;
 use crate::time::{Mono, Now, RELEASED};
 use clock::ahead_ms;
 use heartbeat::Heartbeat;
+use publication::PUBLISH_INTERVAL;
 use rackwarden_base::Tickets;
 use replies::Replies;
 pub use restart_reason::Past;
 use restart_reason::RestartReason;
+pub use start::Start;
 use std::sync::Arc;
 use std::time::Duration;
 use test_alert::TestAlert;
@@ -43,8 +49,6 @@ const OWNER_CORE: u8 = 0;
 const OWNER_CHAT: u8 = 1;
 const OWNER_PLUGINS: u8 = 2;
 
-/// Snapshots are published at most this often.
-const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
 /// A look at the host that is older than this is taken anew for `/status`.
 const HOST_AGE: Duration = Duration::from_secs(5);
 
@@ -87,24 +91,6 @@ pub struct Core {
     is_stopped: bool,
     /// While the wall clock has not been set: how far it is ahead of the monotonic one, in milliseconds.
     unset_clock: Option<i64>,
-}
-
-/// How a core begins.
-pub struct Start {
-    /// The configuration.
-    pub config: Arc<Config>,
-    /// What was on disk.
-    pub records: Records,
-    /// Both clocks.
-    pub now: Now,
-    /// Where randomness begins: from the operating system, so that nobody guesses what comes of it.
-    pub seed: u128,
-    /// True when no line is answered before the first complete cycle (`demo`).
-    pub holds_lines: bool,
-    /// What is known of the run before this one.
-    pub past: Past,
-    /// True when there is a disk for the long history.
-    pub keeps_history: bool,
 }
 
 impl Core {
@@ -262,29 +248,6 @@ impl Core {
         next
     }
 
-    /// A new snapshot, when something changed and the last one is old enough.
-    pub fn publish(&mut self, now: Now) -> Option<Arc<Snapshot>> {
-        let revision = self.current_revision();
-        let is_due = self
-            .published_at
-            .is_none_or(|at| now.mono.since(at) >= PUBLISH_INTERVAL);
-        if revision == self.published_revision || !is_due {
-            return None;
-        }
-        self.refresh_snapshot(now);
-        self.published_at = Some(now.mono);
-        self.published_revision = revision;
-        Some(Arc::clone(&self.snapshot))
-    }
-
-    /// The snapshot to begin with, whatever changed.
-    pub fn first_snapshot(&mut self, now: Now) -> Arc<Snapshot> {
-        self.refresh_snapshot(now);
-        self.published_at = Some(now.mono);
-        self.published_revision = self.current_revision();
-        Arc::clone(&self.snapshot)
-    }
-
     /// Asks what series were, under a ticket that nobody waits for.
     pub(crate) fn ask_what_was(&mut self, now: Now, query: &Query, effects: &mut Effects) {
         let ticket = Tickets::new(OWNER_CORE, &mut self.next_ticket).issue();
@@ -351,18 +314,6 @@ impl Core {
         }
     }
 
-    fn handle_asked(&mut self, now: Now, asked: Asked, effects: &mut Effects) {
-        if let Some(held) = &mut self.held {
-            held.push(asked);
-            return;
-        }
-        let Some(asked) = self.take_test_alert(now, asked) else {
-            return;
-        };
-        let invocations = self.with_chat(now, effects, |chat, env| chat.handle_asked(env, asked));
-        self.run_all(now, invocations, effects);
-    }
-
     fn handle_timeouts(&mut self, now: Now, effects: &mut Effects) {
         for index in 0..self.plugins.len() {
             if self.plugins[index]
@@ -399,59 +350,6 @@ impl Core {
                 heartbeat.handle_timeout(now.mono, is_well, &mut tickets, effects);
             }
         }
-    }
-
-    /// Begins, changes or ends the ping as the configuration says.
-    fn set_heartbeat(&mut self, now: Now) {
-        match (&mut self.heartbeat, &self.config.heartbeat) {
-            (Some(heartbeat), Some(config)) => heartbeat.reload(config, now.mono),
-            (own, config) => {
-                *own = config
-                    .as_ref()
-                    .map(|config| Heartbeat::new(config, now.mono));
-            }
-        }
-    }
-
-    fn run_all(&mut self, now: Now, invocations: Vec<Invocation>, effects: &mut Effects) {
-        for invocation in invocations {
-            if invocation.reply_to.mark.is_none() {
-                self.run(now, invocation, effects);
-                continue;
-            }
-            let mut own = Effects::new();
-            self.run(now, invocation, &mut own);
-            self.replies
-                .hold_command(now.mono, self.pending.seq(), own, effects);
-        }
-    }
-
-    /// Tells what is known of a command that the end of the agent interrupted.
-    fn recall(&mut self, now: Now, invocation: &Invocation, effects: &mut Effects) {
-        self.notices.push(Notice::Audit {
-            who: invocation.caller.for_audit(),
-            action: invocation.line(),
-            outcome: "outcome unknown: the agent ended while it was under way".to_owned(),
-        });
-        let takes_it = self.owner_of(invocation).is_some_and(|index| {
-            self.with_plugin(index, now, effects, |plugin, ctx| {
-                plugin.recall(ctx, invocation)
-            })
-        });
-        if !takes_it {
-            self.notices.push(Notice::Answer {
-                to: invocation.reply_to.clone(),
-                answer: Answer::text(invocation.outcome_unknown()),
-            });
-        }
-    }
-
-    /// The plugin whose table has the command.
-    fn owner_of(&self, invocation: &Invocation) -> Option<usize> {
-        self.plugins.iter().position(|plugin| {
-            let commands = plugin.commands();
-            commands.iter().any(|spec| **spec == *invocation.spec)
-        })
     }
 
     fn run(&mut self, now: Now, invocation: Invocation, effects: &mut Effects) {

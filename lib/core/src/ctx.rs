@@ -50,9 +50,9 @@ pub enum Notice {
     },
     /// For the audit log: the outcome of an action.
     Audit {
-        /// Who did it and where (`telegram:42 Ann in telegram:-100`), as `Caller::for_audit` tells.
+        /// Who did it and where , as `Caller::for_audit` writes it.
         who: String,
-        /// What and on what: `power.reset:alpha`.
+        /// What and on what: `outlet.off:alpha`.
         action: String,
         /// What came of it.
         outcome: String,

@@ -8,7 +8,7 @@ pub use crate::payload::{Body, Document, HttpRequest, LogFile, MailRequest, Sess
 use crate::run::RunOp;
 use crate::snmp::SnmpRequest;
 use crate::stream::StreamOp;
-use crate::time::Mono;
+pub use crate::time::earlier;
 pub use rackwarden_base::Ticket;
 use std::fmt;
 
@@ -124,13 +124,5 @@ impl Job {
 impl fmt::Debug for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Job")
-    }
-}
-
-/// The earlier of two optional deadlines.
-pub fn earlier(a: Option<Mono>, b: Option<Mono>) -> Option<Mono> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
     }
 }

@@ -2,13 +2,14 @@
 //! notices when nothing comes any more. It goes out only while `/health` says ok and every essential loop moves; what
 //! becomes of the ping itself is logged and changes nothing else.
 
+use super::Core;
 use crate::config::HeartbeatConfig;
 use crate::effect::{Effect, Effects, HttpRequest, Ticket};
 use crate::endpoint::{Endpoint, Method};
 use crate::event::{Event, HttpResponse, Reply};
 use crate::fault::Fault;
 use crate::liveness::Liveness;
-use crate::time::Mono;
+use crate::time::{Mono, Now};
 use rackwarden_base::Tickets;
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,6 +126,20 @@ impl Heartbeat {
         self.failures += 1;
         // The watcher on the other side waits for the next one already.
         self.due = self.due.min(now + LOOK_AGAIN);
+    }
+}
+
+impl Core {
+    /// Begins, changes or ends the ping as the configuration says.
+    pub(super) fn set_heartbeat(&mut self, now: Now) {
+        match (&mut self.heartbeat, &self.config.heartbeat) {
+            (Some(heartbeat), Some(config)) => heartbeat.reload(config, now.mono),
+            (own, config) => {
+                *own = config
+                    .as_ref()
+                    .map(|config| Heartbeat::new(config, now.mono));
+            }
+        }
     }
 }
 

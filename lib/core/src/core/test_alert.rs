@@ -120,7 +120,7 @@ impl Core {
         if is_known {
             return fires.ok_or_else(|| format!("{name} does not fire at {value}; give more"));
         }
-        let names = super::turn::rules(&self.plugins, &self.config);
+        let names = super::names::rules(&self.plugins, &self.config);
         let near = suggest::nearest(name, names.iter().map(String::as_str));
         let hint = near.or(names.first().map(String::as_str));
         Err(match hint {

@@ -1,8 +1,7 @@
 //! One turn: lending the core's parts to whoever acts, and closing the books at its end.
 
+use super::names::{KnownNames, rules};
 use super::*;
-use crate::alert::numbers;
-use crate::chat::Names;
 use crate::house::{self, HouseCtx};
 
 impl Core {
@@ -198,36 +197,4 @@ impl Core {
         snapshot.counters.journal_records = self.journal_records;
         self.snapshot = next;
     }
-}
-
-/// What arguments of commands may name: things of the plugins, and alerts.
-struct KnownNames<'a> {
-    plugins: &'a [Box<dyn Plugin>],
-    config: &'a Config,
-    /// Without them only the names of rules are known.
-    alerts: Option<&'a AlertBook>,
-}
-
-impl Names for KnownNames<'_> {
-    fn complete(&self, kind: &str, prefix: &str) -> Vec<String> {
-        if kind == house::ALERT {
-            let rules = || rules(self.plugins, self.config);
-            return house::alert_names(self.alerts, &rules, prefix);
-        }
-        let plugins = self.plugins.iter();
-        let names = plugins.flat_map(|plugin| plugin.complete(self.config, kind, prefix));
-        names.collect()
-    }
-
-    fn several(&self, kind: &str, args: &[String]) -> usize {
-        match kind {
-            house::ALERT => numbers::several(args),
-            _ => 0,
-        }
-    }
-}
-
-pub(super) fn rules(plugins: &[Box<dyn Plugin>], config: &Config) -> Vec<String> {
-    let plugins = plugins.iter();
-    plugins.flat_map(|plugin| plugin.rules(config)).collect()
 }

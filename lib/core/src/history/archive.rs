@@ -10,8 +10,8 @@ use super::index::{Index, MOST_GENERATIONS};
 use super::record::{self, Cell, HEADER_BYTES, Level, record_bytes};
 use super::storage::{File, Storage};
 use super::{Curve, Series, Span};
-use crate::effect::Ticket;
 use crate::fault::Fault;
+use rackwarden_base::Ticket;
 use std::sync::Arc;
 
 const MAGIC: &[u8; 8] = b"RWHREC1\n";

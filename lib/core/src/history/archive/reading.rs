@@ -1,12 +1,12 @@
 //! Reading what was, a piece at a time.
 
 use super::{Archive, Outcome, QUARTER};
-use crate::effect::Ticket;
 use crate::fault::Fault;
 use crate::history::bins::{Bins, Grid};
 use crate::history::record::{self, Level, record_bytes};
 use crate::history::{Memory, Query, Storage};
 use crate::time::Wall;
+use rackwarden_base::Ticket;
 use std::sync::Arc;
 
 /// So much of a file is read in one piece.

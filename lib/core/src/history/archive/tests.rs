@@ -2,10 +2,10 @@ use super::super::bins::Grid;
 use super::super::storage::MemoryStorage;
 use super::super::{Curve, Memory, Unit};
 use super::*;
-use crate::effect::Ticket;
 use crate::journal::{Broken, Trouble};
 use crate::rng::Rng;
 use crate::time::Wall;
+use rackwarden_base::Ticket;
 
 /// 2026-11-20 20:00 UTC, which begins a quarter.
 const BEGIN: u32 = 1_795_204_800 / 60;

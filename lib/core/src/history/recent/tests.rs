@@ -1,6 +1,6 @@
 use super::*;
-use crate::effect::Ticket;
 use crate::history::{Archive, MemoryStorage, Op, Outcome, Recall, Span};
+use rackwarden_base::Ticket;
 
 const EVERY: Duration = Duration::from_secs(2);
 /// 2026-11-20 20:00:00 UTC.
