@@ -26,7 +26,7 @@ const MOST_OF_SITE: usize = 4;
 /// How many places are counted at a time.
 const MAX_SITES: usize = 64;
 /// Targets whose lines can hold URLs and headers, and how far they can be opened.
-const CAPPED: [&str; 4] = ["ureq", "rustls", "webpki", "lettre"];
+const CAPPED: [&str; 3] = ["ureq", "rustls", "webpki"];
 
 /// Installs the logger, before there is a configuration: level info, standard error.
 pub(crate) fn start(clock: Clock) {

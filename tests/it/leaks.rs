@@ -42,7 +42,7 @@ const SECRETS: [(&str, &str); 10] = [
     ("the path of the ping", PING),
 ];
 
-const LEVELS: &str = "trace,ureq=trace,ureq_proto=trace,rustls=trace,lettre=trace";
+const LEVELS: &str = "trace,ureq=trace,ureq_proto=trace,rustls=trace";
 
 /// What an agent needs besides the network: files with secrets that only their owner may read.
 fn scratch() -> Scratch {

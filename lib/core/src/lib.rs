@@ -21,6 +21,7 @@ pub mod payload;
 pub mod plugins;
 pub mod run;
 pub mod sim;
+pub mod smtp;
 pub mod snapshot;
 pub mod state;
 pub mod stream;
