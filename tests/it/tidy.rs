@@ -1,5 +1,7 @@
 //! The layering and the house rules that no lint of the compiler checks. A finding names file, line and rule.
 
+mod imports;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +30,8 @@ const IMPURE: &[&str] = &[
     "rackwarden_io",
     "rustix::",
     "ureq::",
+    "Mutex",
+    "RwLock",
     "smol::",
     "sysinfo::",
 ];
@@ -48,24 +52,7 @@ const IMPURE_CRATES: &[&str] = &[
     "signal-hook",
     "sysinfo",
     "tiny_http",
-];
-
-/// Which modules a module may not import: arrows point from `core` over `plugins`, `chat` and `alert` to the leaves.
-const ARROWS: &[(&str, &[&str])] = &[
-    ("config", &["core", "plugins", "http"]),
-    ("alert", &["core", "plugins", "http"]),
-    ("chat", &["core", "plugins", "http"]),
-    ("http", &["core", "plugins"]),
-    (
-        "plugins",
-        &["core", "http", "chat::telegram", "chat::terminal"],
-    ),
-];
-
-/// Arrows against the rule, each with its reason.
-const EXCEPTIONS: &[(&str, &str)] = &[
-    // `plugins = […]` may name what the table has.
-    ("config", "plugins::PLUGINS"),
+    "tungstenite",
 ];
 
 struct Source {
@@ -173,42 +160,6 @@ fn pure_crates_depend_on_nothing_impure() {
             .filter(|word| dependencies.contains_key(**word))
         {
             findings.push(format!("{path}: `{word}` belongs to rackwarden-io"));
-        }
-    }
-    complain(findings);
-}
-
-#[test]
-fn arrows_point_one_way() {
-    let mut findings = Vec::new();
-    for source in pure_sources() {
-        let module = source
-            .path
-            .strip_prefix("lib/core/src/")
-            .unwrap_or_default()
-            .split(['/', '.'])
-            .next()
-            .unwrap_or_default();
-        let Some((_, forbidden)) = ARROWS.iter().find(|(name, _)| *name == module) else {
-            continue;
-        };
-        for (number, line) in source.code() {
-            for path in crate_paths(line) {
-                if EXCEPTIONS
-                    .iter()
-                    .any(|(from, to)| *from == module && starts_with_path(path, to))
-                {
-                    continue;
-                }
-                let hits = |wanted: &&&str| **wanted == "*" || starts_with_path(path, wanted);
-                if let Some(wanted) = forbidden.iter().find(hits) {
-                    let what = if *wanted == "*" { path } else { wanted };
-                    findings.push(format!(
-                        "{}:{number}: `{module}` must not know `{what}`",
-                        source.path
-                    ));
-                }
-            }
         }
     }
     complain(findings);

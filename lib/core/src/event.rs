@@ -2,14 +2,15 @@
 
 use crate::chat::Asked;
 use crate::config::Config;
-use crate::effect::{Document, Ticket};
 use crate::fault::Fault;
 use crate::history::{Curve, Outcome};
 use crate::host::{HostSample, Processes};
+use crate::payload::Document;
 pub use crate::payload::HttpResponse;
 use crate::run::RunEvent;
 use crate::snmp::SnmpReply;
 use crate::stream::StreamEvent;
+use rackwarden_base::Ticket;
 use std::net::SocketAddr;
 
 /// Something that happened outside.

@@ -3,9 +3,9 @@
 //! The life of a run: `Start`, then `Started`, output as far as the credits reach, and exactly one `Ended`, after the
 //! output. A program is an argument vector and never goes through a shell; it gets only the environment that is given.
 
-use crate::effect::Ticket;
 use crate::fault::Fault;
 use crate::secret::Secret;
+use rackwarden_base::Ticket;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;

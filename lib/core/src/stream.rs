@@ -5,10 +5,10 @@
 
 pub mod http;
 
-use crate::effect::Ticket;
 use crate::endpoint::{Endpoint, Method};
 use crate::fault::Fault;
 use crate::secret::Secret;
+use rackwarden_base::Ticket;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

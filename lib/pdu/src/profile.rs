@@ -2,6 +2,7 @@
 //! numbers for "not available". No family needs code; `identify`, `layout` and `plan` read these tables. They are
 //! written in TOML (`docs/profiles.md`): those that come with the agent in `lib/pdu/profiles`, others by its users.
 
+pub use super::value::{Few, Form};
 use rackwarden_snmp::{Oid, Value};
 use std::sync::Arc;
 
@@ -120,43 +121,6 @@ impl Quantity {
     ];
 }
 
-/// A few numbers, at most `Few::MOST`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Few {
-    numbers: [i64; Few::MOST],
-    count: u8,
-}
-
-impl Few {
-    /// So many fit.
-    pub const MOST: usize = 4;
-    /// None at all.
-    pub const NONE: Few = Few {
-        numbers: [0; Few::MOST],
-        count: 0,
-    };
-
-    /// The numbers; `None` when there are too many.
-    pub fn new(numbers: &[i64]) -> Option<Few> {
-        let mut few = Few::default();
-        few.numbers
-            .get_mut(..numbers.len())?
-            .copy_from_slice(numbers);
-        few.count = numbers.len() as u8;
-        Some(few)
-    }
-
-    /// As a slice.
-    pub fn as_slice(&self) -> &[i64] {
-        &self.numbers[..usize::from(self.count).min(Few::MOST)]
-    }
-
-    /// True when this number is one of them.
-    pub fn contains(&self, number: i64) -> bool {
-        self.as_slice().contains(&number)
-    }
-}
-
 /// An object, or a column of a table, and how it is read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Object {
@@ -263,51 +227,6 @@ pub enum Part {
     RowRest,
     /// Always this number.
     Fixed(u32),
-}
-
-/// How a value is written.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Form {
-    /// A number (or its digits as text), times this factor.
-    Number(f64),
-    /// A number in a temperature scale that starts at 32, times this factor.
-    Fahrenheit(f64),
-    /// Text that begins with a number; the unit behind it (`W`, `kW`, `A`, `mA`, …) gives the factor.
-    WithUnit,
-    /// A switch: these numbers mean on, those off.
-    Switch {
-        /// Numbers that mean on.
-        on: Few,
-        /// Numbers that mean off.
-        off: Few,
-    },
-    /// A time by the device's clock, as text or in UNIX seconds.
-    Time,
-    /// Text.
-    Text,
-    /// One element of a list with commas, counted from 0, times this factor.
-    NumberOfList(u16, f64),
-    /// One element of a list with commas, counted from 0.
-    SwitchOfList {
-        /// Which element.
-        at: u16,
-        /// Numbers that mean on.
-        on: Few,
-        /// Numbers that mean off.
-        off: Few,
-    },
-}
-
-impl Form {
-    /// The same for one element of a list.
-    #[must_use]
-    pub const fn of_list(self, at: u16) -> Form {
-        match self {
-            Form::Number(factor) => Form::NumberOfList(at, factor),
-            Form::Switch { on, off } => Form::SwitchOfList { at, on, off },
-            other => other,
-        }
-    }
 }
 
 /// Rows of a table.

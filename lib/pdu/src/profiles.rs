@@ -3,8 +3,7 @@
 
 use super::profile::{Head, Profile};
 use crate::read;
-use rackwarden_base::small::SmallMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 /// Those that come with the agent, the specific before the generic. A new one is one file, one line here, and
 /// `docs/devices.md` written anew (`lib/pdu/tests/it/devices.rs`).
@@ -66,8 +65,8 @@ const BUILTIN: &[&str] = &[
     include_str!("../profiles/gude-epc.toml"),
 ];
 
-/// A profile is kept for so many bases at a time.
-const MOST_BASES: usize = 64;
+/// Bases that a `*` stands for and that a profile is kept for. Further ones are read each time.
+const MOST_STARS: usize = 16;
 
 /// A list of profiles. Clones share it.
 #[derive(Clone, Debug)]
@@ -79,8 +78,12 @@ pub struct Source {
     head: Arc<Head>,
     /// The text, where it stands alone; a profile within a configuration has been read for each of its bases.
     text: Option<Box<str>>,
-    read: Mutex<SmallMap<Box<str>, Arc<Profile>>>,
+    /// What was read for a base, in the order of reading. A slot is written once, so readers share it without a lock.
+    read: Box<[Slot]>,
 }
+
+/// A base and what was read for it.
+type Slot = OnceLock<(Box<str>, Arc<Profile>)>;
 
 impl Profiles {
     /// Those that come with the agent.
@@ -137,10 +140,12 @@ impl Source {
 
     /// A profile of this text, or none yet.
     pub(crate) fn new(head: Head, text: Option<Box<str>>) -> Source {
+        let has_star = head.bases.iter().any(|base| base.contains('*'));
+        let slots = head.bases.len() + if has_star { MOST_STARS } else { 0 };
         Source {
             head: Arc::new(head),
             text,
-            read: Mutex::new(SmallMap::new()),
+            read: (0..slots).map(|_| OnceLock::new()).collect(),
         }
     }
 
@@ -154,23 +159,22 @@ impl Source {
         self.text.as_deref()
     }
 
-    /// Keeps what was read for a base.
+    /// Keeps what was read for a base, while there is room.
     pub(crate) fn keep(&self, base: &str, profile: Arc<Profile>) {
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        if read.len() >= MOST_BASES {
-            read.clear();
+        let mut read = Some((base.into(), profile));
+        for slot in &self.read {
+            let known = slot.get_or_init(|| read.take().expect("a slot takes it once"));
+            if read.is_none() || *known.0 == *base {
+                return;
+            }
         }
-        read.insert(base.into(), profile);
     }
 
     /// The profile for devices whose objects stand below this base.
     pub fn profile(&self, base: &str) -> Option<Arc<Profile>> {
-        let known = {
-            let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-            read.get(base).cloned()
-        };
-        if known.is_some() {
-            return known;
+        let mut kept = self.read.iter().map_while(OnceLock::get);
+        if let Some((_, known)) = kept.find(|(known, _)| **known == *base) {
+            return Some(Arc::clone(known));
         }
         let profile = match self.head.like.as_deref() {
             Some(other) => {
@@ -236,5 +240,20 @@ mod tests {
         assert!(source.head().bases_for(Some("1.3.6.1.4.1.9.43")).is_empty());
         let profile = source.profile(&bases[0]).expect("it can be read");
         assert_eq!(profile.device[0].2.oid.to_string(), "1.3.6.1.4.1.99.43.1.0");
+    }
+
+    #[test]
+    fn a_profile_is_read_once_for_a_base_and_without_end_for_others() {
+        let profiles = Profiles::builtin();
+        let source = profiles.named("gude-epc").expect("a profile with a star");
+        let read = |number: usize| {
+            let profile = source.profile(&format!("1.3.6.1.4.1.28507.{number}"));
+            profile.expect("it can be read")
+        };
+        let first = read(1);
+        for number in 2..2 * MOST_STARS {
+            assert!(!Arc::ptr_eq(&first, &read(number)));
+        }
+        assert!(Arc::ptr_eq(&first, &read(1)));
     }
 }
