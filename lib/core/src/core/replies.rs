@@ -1,7 +1,7 @@
 //! What waits for the disk, or for 250 ms: replies to the terminal and the local socket that say that something
 //! durable was done (and those behind them), and what a command does outside, so that its mark is there before.
 
-use crate::effect::{Effect, Effects};
+use crate::effect::{Effect, Effects, Ticket};
 use crate::state::Turn;
 use crate::time::Mono;
 use std::collections::VecDeque;
@@ -33,11 +33,21 @@ impl Replies {
         };
         let until = now + STORE_PATIENCE;
         for effect in std::mem::take(effects) {
-            match effect {
+            match &effect {
                 Effect::Reply(_) => self.held.push_back(Held { seq, until, effect }),
-                effect => effects.push(effect),
+                _ if self.holds_start_of(&effect) => {
+                    self.held.push_back(Held { seq, until, effect });
+                }
+                _ => effects.push(effect),
             }
         }
+    }
+
+    /// Its stream or program waits here to be started. An operation that overtook the start would be lost.
+    fn holds_start_of(&self, effect: &Effect) -> bool {
+        let ticket = lasting_ticket(effect);
+        let mut held = self.held.iter();
+        ticket.is_some() && held.any(|held| lasting_ticket(&held.effect) == ticket)
     }
 
     /// Holds back what a command does outside until the record `seq`, which has its mark, is stored.
@@ -72,13 +82,24 @@ impl Replies {
     }
 }
 
+/// The ticket of a stream or a program, which several effects have in common.
+fn lasting_ticket(effect: &Effect) -> Option<Ticket> {
+    match effect {
+        Effect::Stream(op) => Some(op.ticket),
+        Effect::Run(op) => Some(op.ticket),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::chat::SessionId;
     use crate::config::{MailConfig, MailSecurity};
-    use crate::effect::{Job, LogFile, MailRequest, SessionReply, Ticket};
+    use crate::effect::{Job, LogFile, MailRequest, SessionReply};
     use crate::event::Reply;
+    use crate::run::{RunAction, RunOp};
+    use crate::stream::{StreamAction, StreamOp};
     use std::sync::Arc;
 
     fn reply(text: &str) -> Effect {
@@ -96,6 +117,11 @@ mod tests {
             durable,
             changes: Vec::new(),
         }
+    }
+
+    fn stream(action: StreamAction) -> Effect {
+        let ticket = Ticket(1);
+        Effect::Stream(StreamOp { ticket, action })
     }
 
     fn texts(effects: &Effects) -> Vec<&str> {
@@ -151,6 +177,11 @@ mod tests {
                     host: String::new(),
                     port: 0,
                 },
+                stream(StreamAction::End),
+                Effect::Run(RunOp {
+                    ticket,
+                    action: RunAction::Kill,
+                }),
                 Effect::Append {
                     file: LogFile::Audit,
                     line: String::new(),
@@ -170,7 +201,25 @@ mod tests {
         effects.clear();
         replies.release(Mono::ZERO, 7, &mut effects);
         assert!(effects.iter().all(Effect::is_outward));
-        assert_eq!(effects.len(), 3);
+        assert_eq!(effects.len(), 5);
+    }
+
+    #[test]
+    fn nothing_overtakes_the_start_of_its_stream() {
+        let mut replies = Replies::default();
+        let mut effects = Effects::new();
+        let start = vec![stream(StreamAction::Credit(1))];
+        replies.hold_command(Mono::ZERO, 7, start, &mut effects);
+        let other = Effect::Stream(StreamOp {
+            ticket: Ticket(2),
+            action: StreamAction::Close,
+        });
+        effects.extend([stream(StreamAction::Close), other]);
+        replies.hold(Mono::ZERO, None, &mut effects);
+        assert_eq!(effects.len(), 1, "{effects:?}");
+        replies.release(Mono::ZERO, 7, &mut effects);
+        let last = format!("{:?}", effects.last());
+        assert!(effects.len() == 3 && last.contains("Close"), "{last}");
     }
 
     #[test]
