@@ -84,7 +84,7 @@ def main():
     parser.add_argument("folder")
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--sweep", default=os.path.join(HERE, "target/release/sweep"))
+    parser.add_argument("--sweep", default=os.path.join(HERE, "../target/release/sweep"))
     options = parser.parse_args()
     count, program = options.count, lambda name: os.path.join(options.folder, name)
     responder = subprocess.Popen([program("responder"), str(SNMP_PORT)], stderr=subprocess.DEVNULL)

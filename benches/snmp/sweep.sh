@@ -13,8 +13,8 @@ if [ -z "${IN_NAMESPACE-}" ] && unshare -n true 2>/dev/null; then
   exec env IN_NAMESPACE=1 "$here/../in_ns" "$0" "$folder" "$@"
 fi
 [ $# -gt 0 ] || set -- 100 1000 10000
-sweep=${SWEEP:-$here/target/release/sweep}
-[ -x "$sweep" ] || cargo build --release --manifest-path "$here/Cargo.toml"
+sweep=${SWEEP:-$here/../target/release/sweep}
+[ -x "$sweep" ] || cargo build --release --manifest-path "$here/../Cargo.toml" -p snmp-benches
 children=()
 trap 'kill "${children[@]}" 2>/dev/null || true' EXIT
 if [ -n "${BUSY-}" ]; then

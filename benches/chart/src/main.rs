@@ -1,6 +1,6 @@
 //! How long a chart takes to draw, and how large it is: 800×480, with as much noise as real readings have, and more.
 //!
-//! `cargo run --release --manifest-path benches/chart/Cargo.toml`
+//! `cargo run --release --manifest-path benches/Cargo.toml -p chart`
 //!
 //! The goal is at most 40 ms of a desktop core and 40 kB for each. On one core of a virtual machine with two, 2026-11-21 (a picture of more
 //! than 40 kB is drawn again, coarser):

@@ -1,7 +1,7 @@
 //! What one look at the machine costs: a sample beside the least that the same five readings can cost (kept-open files,
 //! one pread each, a parser by hand), and the processes beside crate sysinfo. All in one run, in turns; medians.
 //!
-//! `cargo run --release --manifest-path benches/host/Cargo.toml [ROUNDS]`
+//! `cargo run --release --manifest-path benches/Cargo.toml -p host -- [ROUNDS]`
 
 use rackwarden_core::effect::Ticket;
 use rackwarden_core::event::{Event, Reply};

@@ -1,7 +1,7 @@
 //! How much CPU time a call of `Core::step` takes, in a simulated world: nothing to do, a day's work, everything at once; and how
 //! fast such a world is.
 //!
-//! `cargo run --release --manifest-path benches/step/Cargo.toml [idle] [host] [history] [work] [burst] [day] [month]`; without a name,
+//! `cargo run --release --manifest-path benches/Cargo.toml -p step -- [idle] [host] [history] [work] [burst] [day] [month]`; without a name,
 //! everything but the month.
 
 #[path = "../../common/allocations.rs"]

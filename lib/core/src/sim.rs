@@ -12,41 +12,40 @@
 //! assert!(sim.transcript().contains("rackwarden"));
 //! ```
 
-mod device;
+mod builder;
 mod disk;
+mod heartbeat;
 mod life;
 pub mod machine;
 pub mod mail;
-mod outside;
+mod pdus;
+mod service;
 pub mod telegram;
+pub mod world;
 
 use crate::chat::{self, Asked, SessionId};
-use crate::config::{Config, Host, TeamConfig};
+use crate::config::Config;
 use crate::core::{Core, Past, Start};
-use crate::effect::{Effect, Effects, HttpRequest, LogFile, Ticket, earlier};
-use crate::event::{Event, HttpResponse, Reply};
+use crate::effect::{Effect, Effects, LogFile, Ticket, earlier};
+use crate::event::{Event, Reply};
 use crate::fault::{Fault, FaultKind};
 use crate::history::{Archive, MemoryStorage as HistoryStorage};
 use crate::journal::{Broken, MemoryStorage};
-use crate::pdu::simulated::Agent;
 use crate::plugins::Make;
-use crate::rng::Rng;
 use crate::secret::Secret;
 use crate::snapshot::Snapshot;
-use crate::snmp::engine::Engine;
 use crate::state::Records;
 use crate::time::{Mono, Now, Wall};
-pub use device::Device;
-use device::{hard, pdu_config};
+pub use builder::Builder;
 use disk::Disk;
 pub use mail::MailWeather;
-pub use outside::{RunScript, StreamScript};
+pub use pdus::Device;
+use pdus::pdu_config;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 pub use telegram::Weather;
-use telegram::{Service, Sight};
+use world::{Out, Routes, World, nobody};
 
 /// A moment in the past that every scenario begins at: 2026-11-20 20:00:00 UTC.
 const BEGIN: Wall = Wall(1_795_204_800_000);
@@ -54,10 +53,6 @@ const BEGIN: Wall = Wall(1_795_204_800_000);
 type Action = Box<dyn FnOnce(&mut Sim)>;
 
 enum Delivery {
-    /// A datagram arrives at a device.
-    Ask(SocketAddr, Vec<u8>),
-    /// A datagram arrives at the agent.
-    Answer(SocketAddr, Vec<u8>),
     /// Something reaches the core.
     Event(Event),
     /// A scripted change of the world.
@@ -70,25 +65,16 @@ pub struct Sim {
     plugins: Vec<Make>,
     config: Arc<Config>,
     now: Now,
-    engine: Engine,
-    devices: BTreeMap<SocketAddr, Device>,
-    addresses: BTreeMap<String, SocketAddr>,
+    worlds: BTreeMap<String, Box<dyn World>>,
+    routes: Routes,
     queue: BTreeMap<(Mono, u64), Delivery>,
     queued: u64,
-    service: Service,
-    post_office: mail::PostOffice,
-    machine: machine::Machine,
-    outside: outside::Outside,
-    heartbeats: u64,
-    heartbeat_status: u16,
-    answers_snmp: bool,
     disk: Disk,
     archive: Archive<HistoryStorage>,
-    /// The server's clock is right; the agent's is ahead by so many milliseconds.
+    /// The clocks of the worlds are right; the agent's is ahead by so many milliseconds.
     skew_ms: i64,
     is_dead: bool,
     restarts: u32,
-    service_dates: bool,
     logs: BTreeMap<LogFile, Vec<String>>,
     transcript: Vec<String>,
     snapshot: Option<Arc<Snapshot>>,
@@ -122,23 +108,6 @@ impl Sim {
         config
     }
 
-    /// Puts PDUs of a configuration made by `config` into a team.
-    pub fn team(config: &mut Config, name: &str, limit_w: f64, members: &[&str]) {
-        let team = config.teams.len() as u32;
-        let mut indices = Vec::new();
-        for (index, pdu) in config.pdus.iter_mut().enumerate() {
-            if members.contains(&&*pdu.name) {
-                pdu.team = Some(team);
-                indices.push(index as u32);
-            }
-        }
-        config.teams.push(TeamConfig {
-            name: name.into(),
-            limits: hard(limit_w),
-            members: indices,
-        });
-    }
-
     /// A world around this configuration; every PDU is a simulated single-phase APC unit that draws 1 kW.
     pub fn with_config(config: Config) -> Sim {
         Sim::with_plugins(config, &[])
@@ -154,79 +123,12 @@ impl Sim {
 
     /// The same as `with_config` with plugins of your own.
     pub fn with_plugins(config: Config, plugins: &[Make]) -> Sim {
-        let config = Arc::new(config);
-        let mut devices = BTreeMap::new();
-        let mut addresses = BTreeMap::new();
-        for pdu in &config.pdus {
-            let Host::Ip(addr) = pdu.host else { continue };
-            let mut agent = Agent::apc_rpdu2(1);
-            agent.set_power(1000.0);
-            devices.insert(
-                addr,
-                Device {
-                    agent,
-                    delay: Duration::from_millis(5),
-                    is_silent: false,
-                    questions: 0,
-                },
-            );
-            addresses.insert(pdu.name.to_string(), addr);
-        }
-        let now = Now {
-            mono: Mono::ZERO,
-            wall: BEGIN,
-        };
-        let mut effects = Effects::new();
-        let core = Core::with_plugins(
-            start(&config, Records::default(), now, 0),
-            plugins,
-            &mut effects,
-        );
-        let mut sim = Sim {
-            core,
-            plugins: plugins.to_vec(),
-            config,
-            now,
-            engine: Engine::new(Rng::new(1)),
-            devices,
-            addresses,
-            queue: BTreeMap::new(),
-            queued: 0,
-            service: Service::default(),
-            post_office: mail::PostOffice::default(),
-            machine: machine::Machine::default(),
-            outside: outside::Outside::default(),
-            heartbeats: 0,
-            heartbeat_status: 200,
-            answers_snmp: true,
-            disk: Disk::default(),
-            archive: Archive::new(HistoryStorage::default()),
-            skew_ms: 0,
-            is_dead: false,
-            restarts: 0,
-            service_dates: true,
-            logs: BTreeMap::new(),
-            transcript: Vec::new(),
-            snapshot: None,
-            steps: 0,
-            around_steps: None,
-        };
-        sim.perform(effects);
-        sim
+        Sim::builder().config(config).plugins(plugins).build()
     }
 
-    /// A device, to change what it does from now on.
-    ///
-    /// # Panics
-    /// Panics when there is no such PDU.
-    pub fn device(&mut self, name: &str) -> &mut Device {
-        let addr = self.addresses.get(name).expect("a PDU of this world");
-        self.devices.get_mut(addr).expect("a device for each PDU")
-    }
-
-    /// The machine that the agent runs on, to change what is found there from now on.
-    pub fn machine(&mut self) -> &mut machine::Machine {
-        &mut self.machine
+    /// A world to be put together: a configuration, plugins and peers of your own.
+    pub fn builder() -> Builder {
+        Builder::default()
     }
 
     /// Both clocks.
@@ -258,69 +160,10 @@ impl Sim {
         self.transcript()
     }
 
-    /// Somebody writes into a chat of the simulated chat service.
-    pub fn post(&mut self, user: i64, chat: i64, text: &str) {
-        let at = self.service_now().wall;
-        self.service.post(user, chat, text, at);
-        self.answer_polls();
-    }
-
-    /// Somebody wrote this so long ago, and the service delivers it only now.
-    pub fn post_late(&mut self, user: i64, chat: i64, text: &str, age: Duration) {
-        let at = self.service_now().wall.minus(age);
-        self.service.post(user, chat, text, at);
-        self.answer_polls();
-    }
-
-    /// The chat service treats the next `times` calls of a method (`*` for every one) like this.
-    pub fn set_weather(&mut self, method: &str, times: u32, weather: Weather) {
-        let now = self.service_now();
-        self.service.set_weather(now, method, times, weather);
-        self.answer_polls();
-    }
-
-    /// The chat service works again.
-    pub fn clear_weather(&mut self) {
-        self.service.clear_weather();
-    }
-
-    /// From now on the SNMP worker says nothing any more, as if its thread hung, or does again.
-    pub fn set_answers_snmp(&mut self, answers: bool) {
-        self.answers_snmp = answers;
-    }
-
-    /// The chat service ignores what was confirmed and sends every update again with each poll.
-    pub fn repeat_updates(&mut self) {
-        self.service.repeat_updates();
-    }
-
-    /// Somebody presses a button by its label, under the newest message that has one.
-    ///
-    /// # Panics
-    /// Panics when no message has such a button.
-    pub fn press(&mut self, user: i64, chat: i64, label: &str) {
-        let at = self.service_now().wall;
-        assert!(
-            self.service.press(user, chat, label, at),
-            "no button {label:?} in chat {chat}"
-        );
-        self.answer_polls();
-    }
-
-    /// The chat service itself: what was said and called, chats that block, move or ask to wait.
-    pub fn service(&mut self) -> &mut Service {
-        &mut self.service
-    }
-
-    /// The agent's wall clock jumps; its monotonic one does not, and nor does the chat service's.
+    /// The agent's wall clock jumps; its monotonic one does not, and nor do those of the worlds.
     pub fn step_wall(&mut self, by_ms: i64) {
         self.now.wall = Wall(self.now.wall.0 + by_ms);
         self.skew_ms += by_ms;
-    }
-
-    /// From now on the chat service says what time it is with every answer, or does not.
-    pub fn set_service_dates(&mut self, dates: bool) {
-        self.service_dates = dates;
     }
 
     /// The machine sleeps: time passes and nothing happens.
@@ -357,44 +200,85 @@ impl Sim {
     /// Lets time pass.
     pub fn run_for(&mut self, duration: Duration) {
         let end = self.now.mono + duration;
-        loop {
-            self.answer_polls();
-            let queued = self.queue.first_key_value().map(|((at, _), _)| *at);
-            let mut next = earlier(queued, self.service.poll_timeout());
-            if !self.is_dead {
-                next = earlier(
-                    next,
-                    earlier(self.core.poll_timeout(), self.disk.poll_timeout()),
-                );
-                next = earlier(next, self.engine.poll_timeout());
-            }
-            let Some(next) = next.filter(|at| *at <= end) else {
-                break;
-            };
+        self.visit_worlds(true);
+        while let Some(next) = self.next_moment().filter(|at| *at <= end) {
             self.advance(next);
-            if queued.is_some_and(|at| at <= next) {
+            if self.first_queued().is_none_or(|at| at > next) {
+                self.visit_worlds(false);
+            }
+            // What a world answers at once comes before the timeouts of the core.
+            if self.first_queued().is_some_and(|at| at <= next) {
                 if let Some((_, delivery)) = self.queue.pop_first() {
                     self.deliver(delivery);
                 }
-                continue;
-            }
-            if self.is_dead {
-                continue;
-            }
-            if self.disk.poll_timeout().is_some_and(|at| at <= next) {
-                if let Some(event) = self.disk.commit(self.now.mono) {
-                    self.enqueue(Duration::from_millis(1), Delivery::Event(event));
-                }
-            }
-            if self.engine.poll_timeout().is_some_and(|at| at <= next) {
-                self.engine.handle_timeout(self.now.mono);
-                self.pump_engine();
-            }
-            if self.core.poll_timeout().is_some_and(|at| at <= next) {
-                self.step(Event::Timeout);
+            } else if !self.is_dead {
+                self.handle_timeouts(next);
             }
         }
         self.advance(end);
+    }
+
+    fn next_moment(&self) -> Option<Mono> {
+        let worlds = self.worlds.values();
+        let worlds = worlds.filter_map(|world| world.poll_timeout()).min();
+        let next = earlier(self.first_queued(), worlds);
+        if self.is_dead {
+            return next;
+        }
+        let own = earlier(self.core.poll_timeout(), self.disk.poll_timeout());
+        earlier(next, own)
+    }
+
+    fn first_queued(&self) -> Option<Mono> {
+        self.queue.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    fn handle_timeouts(&mut self, now: Mono) {
+        if self.disk.poll_timeout().is_some_and(|at| at <= now) {
+            if let Some(event) = self.disk.commit(now) {
+                self.enqueue(Duration::from_millis(1), Delivery::Event(event));
+            }
+        }
+        if self.core.poll_timeout().is_some_and(|at| at <= now) {
+            self.step(Event::Timeout);
+        }
+    }
+
+    /// Lets worlds act that are due, or all of them.
+    fn visit_worlds(&mut self, all: bool) {
+        let now = self.world_now();
+        let mut out = Out::default();
+        for world in self.worlds.values_mut() {
+            if all || world.poll_timeout().is_some_and(|at| at <= now.mono) {
+                world.handle_timeout(now, &mut out);
+            }
+        }
+        self.happen(out);
+    }
+
+    fn happen(&mut self, out: Out) {
+        for line in out.lines {
+            self.note(line);
+        }
+        for (delay, event) in out.events {
+            self.enqueue(delay, Delivery::Event(event));
+        }
+    }
+
+    /// The world of this name, which is of this type: to change what it does from now on.
+    ///
+    /// # Panics
+    /// When there is no such world, or it is of another type.
+    pub fn world<W: World>(&mut self, name: &str) -> &mut W {
+        let world = self.worlds.get_mut(name).expect("a world of this name");
+        let world = (**world).as_any_mut().downcast_mut();
+        world.expect("a world of this type")
+    }
+
+    fn look_at<W: World>(&self, name: &str) -> &W {
+        let world = self.worlds.get(name).expect("a world of this name");
+        let world = (**world).as_any().downcast_ref();
+        world.expect("a world of this type")
     }
 
     /// Everything that people would have seen so far, one line for each message.
@@ -475,8 +359,8 @@ impl Sim {
             .insert((self.now.mono + delay, self.queued), delivery);
     }
 
-    /// Both clocks of the chat service.
-    fn service_now(&self) -> Now {
+    /// Both clocks of the worlds.
+    fn world_now(&self) -> Now {
         Now {
             wall: Wall(self.now.wall.0 - self.skew_ms),
             ..self.now
@@ -505,60 +389,35 @@ impl Sim {
     fn deliver(&mut self, delivery: Delivery) {
         match delivery {
             Delivery::Event(event) => self.step(event),
-            Delivery::Action(action) => action(self),
-            Delivery::Answer(from, datagram) => {
-                let _ = self.engine.handle_datagram(self.now.mono, from, &datagram);
-                self.pump_engine();
-            }
-            Delivery::Ask(to, datagram) => {
-                let Some(device) = self.devices.get_mut(&to).filter(|device| !device.is_silent)
-                else {
-                    return;
-                };
-                device.questions += 1;
-                let delay = device.delay;
-                if let Some(answer) = device.agent.handle(self.now, &datagram) {
-                    self.enqueue(delay, Delivery::Answer(to, answer));
-                }
+            Delivery::Action(action) => {
+                action(self);
+                self.visit_worlds(true);
             }
         }
     }
 
     fn perform(&mut self, effects: Effects) {
         for effect in effects {
+            if let Some(name) = self.routes.world_of(&effect) {
+                let mut out = Out::default();
+                let now = self.world_now();
+                // A service may have endpoints of its own for calls that wait long: `telegram-poll` is `telegram`.
+                let service = name.split('-').next().unwrap_or_default();
+                let is_known = self.worlds.contains_key(&name);
+                let world = if is_known { &name } else { service };
+                match self.worlds.get_mut(world) {
+                    Some(world) => world.request(now, effect, &mut out),
+                    None => nobody(effect, &mut out),
+                }
+                self.happen(out);
+                continue;
+            }
             match effect {
-                Effect::Snmp(requests) => {
-                    self.engine.submit(self.now.mono, requests);
-                    self.pump_engine();
-                }
-                Effect::Http(request) if request.endpoint.name == "heartbeat" => {
-                    self.heartbeats += 1;
-                    let response = HttpResponse {
-                        status: self.heartbeat_status,
-                        ..HttpResponse::default()
-                    };
-                    let event = Event::Done {
-                        ticket: request.ticket,
-                        reply: Reply::Http(Ok(response)),
-                    };
-                    self.enqueue(Duration::from_millis(50), Delivery::Event(event));
-                }
-                Effect::Http(request) => self.call(&request),
-                Effect::Mail(request) => {
-                    let ticket = request.ticket;
-                    let (result, seen) = self.post_office.take(&request);
-                    seen.into_iter().for_each(|line| self.note(line));
-                    let reply = Reply::Mail(result);
-                    let event = Event::Done { ticket, reply };
-                    self.enqueue(Duration::from_millis(300), Delivery::Event(event));
-                }
-                Effect::Resolve { ticket, host, .. } => self.look_up(ticket, &host),
-                Effect::Stream(op) => self.stream(&op),
-                Effect::Run(op) => self.run_program(&op),
-                Effect::Host { ticket, look } => {
-                    if let Some((delay, reply)) = self.machine.look(self.now.mono, look) {
-                        self.enqueue(delay, Delivery::Event(Event::Done { ticket, reply }));
-                    }
+                Effect::Resolve { ticket, host, .. } => {
+                    let detail = format!("cannot look up {host}: no such name in this world");
+                    let fault = Fault::new(FaultKind::Unreachable, detail);
+                    let reply = Reply::Resolved(Err(fault));
+                    self.answer(1, ticket, reply);
                 }
                 Effect::Store(turn) => self.disk.push(self.now.mono, &turn),
                 Effect::Append { file, line } => self.logs.entry(file).or_default().push(line),
@@ -571,70 +430,22 @@ impl Sim {
                 Effect::Reply(reply) => self.note(format!("terminal] {}", reply.text)),
                 Effect::Work { ticket, job } => {
                     let reply = job.run();
-                    let event = Event::Done { ticket, reply };
-                    self.enqueue(Duration::from_millis(1), Delivery::Event(event));
+                    self.answer(1, ticket, reply);
                 }
+                // These have a world.
+                Effect::Snmp(_)
+                | Effect::Http(_)
+                | Effect::Mail(_)
+                | Effect::Stream(_)
+                | Effect::Run(_)
+                | Effect::Host { .. } => {}
             }
         }
-        self.answer_polls();
     }
 
-    /// The request arrives at once; what people see of it is noted.
-    fn call(&mut self, request: &HttpRequest) {
-        let kind = request.headers.iter();
-        let kind = kind.filter(|(name, _)| *name == "content-type");
-        let now = self.service_now();
-        self.service.call(
-            now,
-            request.ticket.0,
-            request.url().expose(),
-            kind.map(|(_, value)| value.expose().as_str())
-                .next()
-                .unwrap_or_default(),
-            request.bytes(),
-        );
-        let mut lines = Vec::new();
-        for Sight { message, .. } in self.service.take_fresh() {
-            let edits = if message.edits > 0 { " edits" } else { "" };
-            let text = match (&*message.text, &message.document) {
-                ("", Some(_)) => "(file)",
-                (text, _) => text,
-            };
-            let picture = if message.is_photo { "(picture) " } else { "" };
-            lines.push(format!(
-                "telegram:{}{edits} #{}] {picture}{text}",
-                message.chat, message.id
-            ));
-        }
-        for line in lines {
-            self.note(line);
-        }
-    }
-
-    fn answer_polls(&mut self) {
-        let now = self.service_now();
-        let date = self.service_dates.then_some(now.wall);
-        for (ticket, reply) in self.service.take_replies(now) {
-            let event = Event::Done {
-                ticket: Ticket(ticket),
-                reply: Reply::Http(result_of(reply, date)),
-            };
-            self.enqueue(Duration::from_millis(20), Delivery::Event(event));
-        }
-    }
-
-    fn pump_engine(&mut self) {
-        let mut datagram = Vec::new();
-        while let Some(transmit) = self.engine.poll_transmit(self.now.mono, &mut datagram) {
-            self.enqueue(
-                Duration::from_micros(200),
-                Delivery::Ask(transmit.to, datagram.clone()),
-            );
-        }
-        let replies = self.engine.take_replies();
-        if !replies.is_empty() && self.answers_snmp {
-            self.step(Event::Snmp(replies));
-        }
+    fn answer(&mut self, millis: u64, ticket: Ticket, reply: Reply) {
+        let event = Event::Done { ticket, reply };
+        self.enqueue(Duration::from_millis(millis), Delivery::Event(event));
     }
 
     fn note(&mut self, line: String) {
@@ -643,30 +454,6 @@ impl Sim {
             Seconds(self.now.mono.since_start())
         ));
     }
-}
-
-/// What the HTTP worker makes of a reply.
-fn result_of(reply: telegram::Reply, date: Option<Wall>) -> Result<HttpResponse, Fault> {
-    let (kind, detail) = match reply {
-        telegram::Reply::Answer(status, body) if body.len() <= 1 << 20 => {
-            return Ok(HttpResponse {
-                status,
-                headers: date.into_iter().map(date_header).collect(),
-                body,
-                saved_bytes: None,
-            });
-        }
-        telegram::Reply::Answer(..) | telegram::Reply::Gzip(_) => {
-            (FaultKind::Malformed, "not an answer")
-        }
-        telegram::Reply::Drip(..) | telegram::Reply::Lost => (FaultKind::Timeout, "no answer"),
-        telegram::Reply::Away => (FaultKind::Unreachable, "connection refused"),
-    };
-    Err(Fault::new(kind, detail))
-}
-
-fn date_header(date: Wall) -> (String, String) {
-    ("date".to_owned(), date.http_date())
 }
 
 struct Seconds(Duration);

@@ -1,6 +1,6 @@
 //! Nanoseconds and allocations of the SNMP codec and of the engine, with snmp2's codec beside them.
 //!
-//! `cargo run --release --manifest-path benches/snmp/Cargo.toml --bin codec`
+//! `cargo run --release --manifest-path benches/Cargo.toml --bin codec`
 
 #[path = "../../../common/allocations.rs"]
 mod allocations;

@@ -2,7 +2,7 @@
 //! in turn, through the SNMP service and real sockets. The devices are simulated by another process; the CPU is that of all
 //! threads of this one. The first round, which makes keys and meets the devices, is told apart.
 //!
-//! `cargo run --release --manifest-path benches/snmp/Cargo.toml --bin v3`
+//! `cargo run --release --manifest-path benches/Cargo.toml --bin v3`
 
 use rackwarden_core::effect::Ticket;
 use rackwarden_core::event::Event;

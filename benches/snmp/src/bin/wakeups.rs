@@ -1,7 +1,7 @@
 //! Why the net thread drives epoll itself: the same echo of single datagrams with smol's reactor and with
 //! the agent's loop. Prints voluntary context switches of all threads for each datagram.
 //!
-//! `cargo run --release --manifest-path benches/snmp/Cargo.toml --bin wakeups`
+//! `cargo run --release --manifest-path benches/Cargo.toml --bin wakeups`
 
 use rackwarden_io::net::{Interest, Net, Ready, Registry, Service};
 use std::net::{SocketAddr, UdpSocket};

@@ -1,12 +1,12 @@
 //! Ends and beginnings of the simulated agent, and what its disk keeps over them.
 
+use super::world::Routes;
 use super::{Delivery, Sim, start};
 use crate::core::Core;
 use crate::effect::{Effect, Effects};
 use crate::event::{Event, Reply};
 use crate::history::{Archive, Curve, MemoryStorage, Outcome, Query};
 use crate::rng::Rng;
-use crate::snmp::engine::Engine;
 use crate::time::Mono;
 
 impl Sim {
@@ -22,7 +22,10 @@ impl Sim {
         self.is_dead = true;
         self.queue
             .retain(|_, delivery| matches!(delivery, Delivery::Action(_)));
-        self.service.forget_callers();
+        for world in self.worlds.values_mut() {
+            world.forget_agent();
+        }
+        self.routes = Routes::default();
     }
 
     /// Ends it by a power cut: of what was not synced any part may have been written. `seed` decides which.
@@ -41,7 +44,6 @@ impl Sim {
         let archive = std::mem::replace(&mut self.archive, archive);
         self.archive = Archive::new(archive.into_storage());
         self.restarts += 1;
-        self.engine = Engine::new(Rng::new(2));
         let records = self.disk.journal.records().clone();
         let mut effects = Effects::new();
         self.core = Core::with_plugins(

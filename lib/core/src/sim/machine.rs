@@ -1,12 +1,15 @@
 //! The machine that a simulated agent runs on.
 
+use super::Sim;
+use super::world::{MACHINE, Out, World};
+use crate::effect::Effect;
 use crate::event::Reply;
 use crate::fault::Fault;
 use crate::host::{
     CpuTimes, FileSystem, HostSample, Look, Memory, Network, Processes, SensorKind, Space,
     Temperature, Uplink,
 };
-use crate::time::Mono;
+use crate::time::{Mono, Now};
 use std::time::Duration;
 
 /// Ticks in a second (`USER_HZ`).
@@ -72,9 +75,27 @@ impl Default for Machine {
     }
 }
 
+impl World for Machine {
+    fn request(&mut self, now: Now, effect: Effect, out: &mut Out) {
+        let Effect::Host { ticket, look } = effect else {
+            return;
+        };
+        if let Some((delay, reply)) = self.look(now.mono, look) {
+            out.reply(delay, ticket, reply);
+        }
+    }
+}
+
+impl Sim {
+    /// The machine that the agent runs on, to change what is found there from now on.
+    pub fn machine(&mut self) -> &mut Machine {
+        self.world(MACHINE)
+    }
+}
+
 impl Machine {
     /// The answer to a look, and how long it takes.
-    pub(super) fn look(&mut self, now: Mono, look: Look) -> Option<(Duration, Reply)> {
+    fn look(&mut self, now: Mono, look: Look) -> Option<(Duration, Reply)> {
         self.looks += 1;
         self.advance(now);
         if self.is_silent {

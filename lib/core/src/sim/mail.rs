@@ -1,7 +1,12 @@
 //! The simulated mail server: takes mails, or treats them as servers do in foul weather.
 
-use crate::effect::MailRequest;
+use super::Sim;
+use super::world::{MAIL, Out, World};
+use crate::effect::{Effect, MailRequest};
+use crate::event::Reply;
 use crate::fault::{Fault, FaultKind};
+use crate::time::Now;
+use std::time::Duration;
 
 /// How the mail server treats a mail.
 #[derive(Clone, Debug)]
@@ -25,21 +30,21 @@ pub(super) struct PostOffice {
     mails: Vec<(String, String)>,
 }
 
+impl World for PostOffice {
+    fn request(&mut self, _now: Now, effect: Effect, out: &mut Out) {
+        let Effect::Mail(request) = effect else {
+            return;
+        };
+        let (result, seen) = self.take(&request);
+        seen.into_iter().for_each(|line| out.see(line));
+        let delay = Duration::from_millis(300);
+        out.reply(delay, request.ticket, Reply::Mail(result));
+    }
+}
+
 impl PostOffice {
-    pub(super) fn set_weather(&mut self, times: u32, weather: MailWeather) {
-        self.weather.push((times, weather));
-    }
-
-    pub(super) fn clear_weather(&mut self) {
-        self.weather.clear();
-    }
-
-    pub(super) fn mails(&self) -> &[(String, String)] {
-        &self.mails
-    }
-
     /// Takes a mail; says what came of it, and what people see of it.
-    pub(super) fn take(&mut self, request: &MailRequest) -> (Result<(), Fault>, Option<String>) {
+    fn take(&mut self, request: &MailRequest) -> (Result<(), Fault>, Option<String>) {
         let weather = self.weather.iter_mut().find(|(left, _)| *left > 0);
         let weather = weather.map(|(left, weather)| {
             *left -= 1;
@@ -105,29 +110,20 @@ fn readable(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-impl super::Sim {
+impl Sim {
     /// The mail server treats the next `times` mails like this; then it accepts them again.
     pub fn set_mail_weather(&mut self, times: u32, weather: MailWeather) {
-        self.post_office.set_weather(times, weather);
-    }
-
-    /// Pings of `[heartbeat]` that left.
-    pub fn heartbeats(&self) -> u64 {
-        self.heartbeats
-    }
-
-    /// The status with which pings are answered from now on.
-    pub fn set_heartbeat_status(&mut self, status: u16) {
-        self.heartbeat_status = status;
+        let office: &mut PostOffice = self.world(MAIL);
+        office.weather.push((times, weather));
     }
 
     /// The mail server works again.
     pub fn clear_mail_weather(&mut self) {
-        self.post_office.clear_weather();
+        self.world::<PostOffice>(MAIL).weather.clear();
     }
 
     /// Mails that were accepted, as they came: recipient, head and body.
     pub fn mails(&self) -> &[(String, String)] {
-        self.post_office.mails()
+        &self.look_at::<PostOffice>(MAIL).mails
     }
 }
