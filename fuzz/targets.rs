@@ -29,8 +29,7 @@ use rackwarden_core::fault::Fault;
 use rackwarden_core::house;
 use rackwarden_core::http::auth::{Auth, Peer};
 use rackwarden_core::http::head::{self, Parsed};
-use rackwarden_core::http::sample::{self, Sample};
-use rackwarden_core::http::{self, Cache, Response, View};
+use rackwarden_core::http::{self, Cache, Response};
 use rackwarden_core::journal::{FileKind, Journal, Storage, Stored};
 use rackwarden_core::pdu::Profiles;
 use rackwarden_core::pdu::identify::{Identify, Next, Options};
@@ -39,6 +38,8 @@ use rackwarden_core::pdu::simulated::Agent;
 use rackwarden_core::rng::Rng;
 use rackwarden_core::secret::Secret;
 use rackwarden_core::sim::Sim;
+use rackwarden_core::sim::sample::{self, Sample};
+use rackwarden_core::snapshot::Seen;
 use rackwarden_core::snmp::engine::Engine;
 use rackwarden_core::snmp::message::{Message, Pdu, PduKind, RawMessage, encode_request};
 use rackwarden_core::snmp::{
@@ -354,7 +355,7 @@ pub fn http_head(data: &[u8]) {
             let response = http::serve(
                 &request,
                 peer,
-                &View::new(snapshot, now),
+                &Seen::new(snapshot, now),
                 &mut Cache::new(),
                 &mut auth,
             );

@@ -111,16 +111,11 @@ fn status(snapshot: &Snapshot) -> String {
         1 => format!("1 {one}"),
         number => format!("{number} {one}s"),
     };
-    let mut line = count(snapshot.pdus.len(), "PDU");
-    if let Some(site) = &snapshot.site {
-        if let Some(watts) = site.power_w {
-            let bound = if site.missing.is_empty() { "" } else { "≥ " };
-            let _ = write!(line, ", {bound}{watts:.0} W");
-        }
-    }
+    let views = snapshot.views.iter();
+    let mut parts: Vec<String> = views.filter_map(|view| view.summary().line).collect();
     let firing = snapshot.alerts.iter().filter(|alert| alert.is_firing());
-    line.push_str(", ");
-    line.push_str(&count(firing.count(), "alert"));
+    parts.push(count(firing.count(), "alert"));
+    let mut line = parts.join(", ");
     if let Some(problem) = snapshot.health.problems.first() {
         line.push_str("; ");
         line.push_str(&problem.replace('\n', " "));
@@ -131,7 +126,7 @@ fn status(snapshot: &Snapshot) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rackwarden_core::http::sample::{self, Sample};
+    use rackwarden_core::sim::sample::{self, Sample};
 
     #[test]
     fn the_status_is_one_line() {

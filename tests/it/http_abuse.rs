@@ -3,8 +3,8 @@
 use crate::status_server::{HEALTH, Server};
 use rackwarden_core::config::Listen;
 use rackwarden_core::http::Auth;
-use rackwarden_core::http::sample::Sample;
 use rackwarden_core::secret::Secret;
+use rackwarden_core::sim::sample::Sample;
 use rackwarden_io::http_server::bind;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

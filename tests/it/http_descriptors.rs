@@ -1,7 +1,7 @@
 //! The status server without descriptors, in a process of its own, because the limit is the whole process's.
 
 use crate::status_server::{HEALTH, Server, exchange};
-use rackwarden_core::http::sample::Sample;
+use rackwarden_core::sim::sample::Sample;
 use rustix::net::{AddressFamily, SocketType};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::TcpStream;

@@ -3,7 +3,7 @@
 use rackwarden_core::chat::{Asked, sessions};
 use rackwarden_core::effect::{Document, SessionReply};
 use rackwarden_core::event::Event;
-use rackwarden_core::http::sample::{self, Sample};
+use rackwarden_core::sim::sample::{self, Sample};
 use rackwarden_io::clock::Clock;
 use rackwarden_io::inbox::Inbox;
 use rackwarden_io::local::{self, FILE_NAME, LocalHandle, LocalSocket};

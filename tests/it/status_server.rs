@@ -2,7 +2,7 @@
 
 use rackwarden_core::config::Listen;
 use rackwarden_core::http::Auth;
-use rackwarden_core::http::sample::{self, Sample};
+use rackwarden_core::sim::sample::{self, Sample};
 use rackwarden_io::clock::Clock;
 use rackwarden_io::http_server::{HttpHandle, HttpServer, bind};
 use rackwarden_io::net::{Net, Waker};

@@ -24,11 +24,12 @@ use crate::effect::{Effect, Effects, Ticket, earlier};
 use crate::event::{Event, Reply};
 use crate::fault::Fault;
 use crate::history::{History, Query};
-use crate::host::{HostView, Look};
+use crate::host::Look;
+use crate::house::Machine;
 use crate::plugins::{HOUSE, Make, PLUGINS, Plugin};
 use crate::rng::Rng;
 use crate::small::SmallMap;
-use crate::snapshot::{Health, Snapshot};
+use crate::snapshot::{Health, Snapshot, View};
 use crate::snmp::SnmpReply;
 use crate::state::Pending;
 use crate::time::{Mono, Now, RELEASED};
@@ -41,16 +42,12 @@ pub use restart_reason::Past;
 use restart_reason::RestartReason;
 pub use start::Start;
 use std::sync::Arc;
-use std::time::Duration;
 use test_alert::TestAlert;
 
 /// Owners of tickets: the core itself, the chat, and from here on the plugins in their order.
 const OWNER_CORE: u8 = 0;
 const OWNER_CHAT: u8 = 1;
 const OWNER_PLUGINS: u8 = 2;
-
-/// A look at the host that is older than this is taken anew for `/status`.
-const HOST_AGE: Duration = Duration::from_secs(5);
 
 /// All state of the agent.
 pub struct Core {
@@ -74,11 +71,12 @@ pub struct Core {
     replies: Replies,
     /// Lines that wait for the first complete cycle.
     held: Option<Vec<Asked>>,
-    host: Option<(Mono, HostView)>,
-    waiting_for_host: Vec<Invocation>,
+    machine: Machine,
     storage_fault: Option<Fault>,
     log_fault: Option<Fault>,
     journal_records: u64,
+    /// Views of plugins that do not run, in the order of the table, made for the configuration in force.
+    idle: Vec<Option<Arc<dyn View>>>,
     /// The latest publication, and the one before it, whose memory the next one takes.
     snapshot: Arc<Snapshot>,
     spare: Arc<Snapshot>,
@@ -112,8 +110,8 @@ impl Core {
         } = start;
         let plugins: Vec<Box<dyn Plugin>> = PLUGINS
             .iter()
-            .filter(|(name, _)| config.plugins.contains(name))
-            .map(|(_, make)| make)
+            .filter(|row| config.plugins.contains(&row.name))
+            .map(|row| &row.make)
             .chain(further)
             .chain(HOUSE)
             .map(|make| make(&config))
@@ -150,11 +148,11 @@ impl Core {
             notices: Vec::new(),
             replies: Replies::default(),
             held: holds_lines.then(Vec::new),
-            host: None,
-            waiting_for_host: Vec::new(),
+            machine: Machine::default(),
             storage_fault: None,
             log_fault: None,
             journal_records: records.seq,
+            idle: Vec::new(),
             snapshot: Arc::new(Snapshot::empty(now, Arc::clone(&config))),
             spare: Arc::new(Snapshot::empty(now, Arc::clone(&config))),
             published_at: None,
@@ -269,13 +267,7 @@ impl Core {
     fn handle_done(&mut self, now: Now, ticket: Ticket, reply: Reply, effects: &mut Effects) {
         match (ticket.owner(), reply) {
             (OWNER_CORE, Reply::Host(result)) => {
-                let view = HostView {
-                    at: Some(now.wall),
-                    sample: *result.unwrap_or_default(),
-                    ..HostView::default()
-                };
-                self.host = Some((now.mono, view));
-                let invocations = std::mem::take(&mut self.waiting_for_host);
+                let invocations = self.machine.handle(now, result);
                 self.run_all(now, invocations, effects);
             }
             (OWNER_CORE, _) => {}
@@ -344,7 +336,8 @@ impl Core {
         effects.extend(ops.map(Effect::History));
         let due = self.heartbeat.as_ref().map(Heartbeat::poll_timeout);
         if due.is_some_and(|at| at <= now.mono) {
-            let is_well = self.health().problems.is_empty();
+            self.refresh_snapshot(now);
+            let is_well = self.snapshot.health.problems.is_empty();
             let mut tickets = Tickets::new(OWNER_CORE, &mut self.next_ticket);
             if let Some(heartbeat) = &mut self.heartbeat {
                 heartbeat.handle_timeout(now.mono, is_well, &mut tickets, effects);
@@ -359,12 +352,10 @@ impl Core {
             });
         }
         self.refresh_snapshot(now);
-        if invocation.spec.name == "status" && host_view(&self.snapshot, &self.host, now).is_none()
-        {
+        if self.machine.holds(now, &self.snapshot, &invocation) {
             let ticket = Tickets::new(OWNER_CORE, &mut self.next_ticket).issue();
             let look = Look::Sample;
             effects.push(Effect::Host { ticket, look });
-            self.waiting_for_host.push(invocation);
             return;
         }
         self.run_builtin(now, &invocation, effects);
@@ -392,6 +383,7 @@ impl Core {
         }
         self.with_notifier(now, |notifier, env| notifier.reload(env));
         self.set_heartbeat(now);
+        self.idle.clear();
         self.revision += 1;
         log::info!(
             "configuration reloaded: PDUs: {}, teams: {}",
@@ -418,7 +410,8 @@ impl Core {
         parts + self.chat.access().revision() + self.revision
     }
 
-    fn health(&self) -> Health {
+    /// Its own condition, with the problems of the plugins as their views have them.
+    fn health(&self, views: &[Arc<dyn View>]) -> Health {
         let mut problems = Vec::new();
         if let Some(fault) = &self.storage_fault {
             problems.push(format!("state cannot be written: {fault}"));
@@ -429,24 +422,10 @@ impl Core {
         if let Some(fault) = &self.log_fault {
             problems.push(format!("a log file cannot be written: {fault}"));
         }
-        let looks_fail = self.book.get(crate::plugins::monitor::SAMPLER_ALERT);
-        if looks_fail.is_some_and(|alert| alert.fired.is_some()) {
-            problems.push("the host cannot be looked at".to_owned());
+        for view in views {
+            problems.extend(view.problems());
         }
         problems.extend(self.chat.problems());
         Health { problems }
     }
-}
-
-/// What is known of the host and still fresh: from the monitor, or from a look of our own.
-fn host_view<'a>(
-    snapshot: &'a Snapshot,
-    own: &'a Option<(Mono, HostView)>,
-    now: Now,
-) -> Option<&'a HostView> {
-    let is_fresh = |at: Mono| now.mono.since(at) < HOST_AGE;
-    let taken = |view: &&HostView| view.sample.taken.is_some_and(is_fresh);
-    let own = own.as_ref().filter(|(at, _)| is_fresh(*at));
-    let watched = snapshot.host.as_deref().filter(taken);
-    watched.or(own.map(|(_, view)| view))
 }

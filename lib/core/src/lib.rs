@@ -19,6 +19,7 @@ pub mod journal;
 pub mod liveness;
 pub mod payload;
 pub mod plugins;
+pub mod render;
 pub mod run;
 pub mod sim;
 pub mod smtp;

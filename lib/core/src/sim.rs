@@ -19,6 +19,7 @@ mod life;
 pub mod machine;
 pub mod mail;
 mod pdus;
+pub mod sample;
 mod service;
 pub mod telegram;
 pub mod world;

@@ -11,7 +11,8 @@ use super::published::Published;
 use super::stream::{self, Accepted, Listener};
 use rackwarden_core::config::Listen;
 use rackwarden_core::http::head::{MAX_BODY, MAX_HEAD, is_worth_parsing};
-use rackwarden_core::http::{self, Auth, Cache, Error, Parsed, Peer, Request, Response, View};
+use rackwarden_core::http::{self, Auth, Cache, Parsed, Peer, Request, Response};
+use rackwarden_core::snapshot::{Error, Seen};
 use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -347,23 +348,23 @@ impl HttpServer {
             (false, false) => None,
         };
         let snapshot = self.published.get();
-        let view = View::new(&snapshot, self.clock.now());
+        let seen = Seen::new(&snapshot, self.clock.now());
         let response = http::serve(
             request,
             connection.peer,
-            &view,
+            &seen,
             &mut self.cache,
             &mut self.auth,
         );
-        connection.put(response, self.cache.date(&view), say);
+        connection.put(response, self.cache.date(&seen), say);
     }
 
     fn refuse(&mut self, connection: &mut Connection, error: Error) {
         connection.is_last = true;
         connection.is_refused = true;
         let snapshot = self.published.get();
-        let view = View::new(&snapshot, self.clock.now());
-        connection.put(error.into(), self.cache.date(&view), Some("close"));
+        let seen = Seen::new(&snapshot, self.clock.now());
+        connection.put(error.into(), self.cache.date(&seen), Some("close"));
     }
 }
 

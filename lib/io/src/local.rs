@@ -13,8 +13,8 @@ use super::stream::{self, Accepted, Listener};
 use rackwarden_core::chat::{Asked, SessionId, sessions};
 use rackwarden_core::effect::SessionReply;
 use rackwarden_core::event::Event;
-use rackwarden_core::http::write::Writer;
-use rackwarden_core::http::{View, host, json};
+use rackwarden_core::http::terminal;
+use rackwarden_core::snapshot::Seen;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
@@ -270,22 +270,14 @@ impl LocalSocket {
 
     fn tell_status(&self, caller: &mut Caller) {
         let snapshot = self.published.get();
-        let view = View::new(&snapshot, self.clock.now());
+        let seen = Seen::new(&snapshot, self.clock.now());
         if !self.is_owner(caller) && !snapshot.local_viewers.contains(&caller.uid) {
             caller.refuse(
                 "the status is for those who have a role; ask an owner for a grant to local:UID",
             );
             return;
         }
-        let mut line = Writer::new(4096);
-        line.object(|line| {
-            line.key("status").document(&json::status(&view));
-            line.key("power").document(&json::power(&view));
-            line.key("host").document(&host::host(&view));
-            line.key("alerts").document(&json::alerts(&view));
-            line.key("last").boolean(true);
-        });
-        caller.say(line.finish());
+        caller.say(terminal::answer(&seen));
         caller.leave();
     }
 
@@ -329,14 +321,10 @@ impl Caller {
     }
 
     fn refuse(&mut self, why: &str) {
-        let mut line = Writer::new(128);
-        line.object(|line| {
-            line.key("error").text(why);
-            line.key("last").boolean(true);
-        });
+        let line = serde_json::json!({"error": why, "last": true});
         self.buffer.clear();
         self.sent = 0;
-        self.say(line.finish());
+        self.say(line.to_string());
         self.leave();
     }
 
@@ -447,18 +435,13 @@ fn request(line: &[u8]) -> Result<Request, &'static str> {
 }
 
 fn reply_line(reply: &SessionReply) -> String {
-    let mut line = Writer::new(reply.text.len() + 64);
-    line.object(|line| {
-        line.key("text").text(&reply.text);
-        if let Some(document) = &reply.document {
-            line.key("document").object(|line| {
-                line.key("name").text(&document.name);
-                line.key("mime").text(document.mime);
-                line.key("hex")
-                    .text(&rackwarden_base::digest::hex(&document.bytes));
-            });
-        }
-        line.key("last").boolean(reply.last);
-    });
-    line.finish()
+    let mut line = serde_json::json!({"text": reply.text, "last": reply.last});
+    if let Some(document) = &reply.document {
+        line["document"] = serde_json::json!({
+            "name": document.name,
+            "mime": document.mime,
+            "hex": rackwarden_base::digest::hex(&document.bytes),
+        });
+    }
+    line.to_string()
 }

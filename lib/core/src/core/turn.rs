@@ -3,6 +3,7 @@
 use super::names::{KnownNames, rules};
 use super::*;
 use crate::house::{self, HouseCtx};
+use crate::plugins::Row;
 
 impl Core {
     pub(super) fn with_plugin<T>(
@@ -98,7 +99,7 @@ impl Core {
             plugins: &self.plugin_names,
             started: self.started,
             audit: &self.audit,
-            host: host_view(&self.snapshot, &self.host, now),
+            host: self.machine.host(now, &self.snapshot),
         };
         house::run(&mut house, invocation);
     }
@@ -163,7 +164,6 @@ impl Core {
     /// Brings the core's own copy of the snapshot up to date. Readers keep what they hold; the memory of the
     /// publication before the last one is reused when nobody holds it any longer.
     pub(super) fn refresh_snapshot(&mut self, now: Now) {
-        let health = self.health();
         let counters = self.chat.counters();
         let mut next = std::mem::replace(&mut self.spare, Arc::clone(&self.snapshot));
         let version = self.snapshot.version + 1;
@@ -173,7 +173,6 @@ impl Core {
         snapshot.started = self.started.wall;
         snapshot.config = Arc::clone(&self.config);
         snapshot.plugins.clone_from(&self.plugin_names);
-        snapshot.health = health;
         snapshot.local_viewers = self.chat.access().local_viewers(now.wall);
         // With hundreds of alerts their words are most of a publication, and they rarely change.
         let revision = Some(self.book.revision() + self.notifier.revision());
@@ -185,9 +184,10 @@ impl Core {
         self.published_alerts = revision;
         snapshot.last_hour = self.history.last_hour(now);
         snapshot.history = self.history.sparks();
-        for plugin in &mut self.plugins {
-            plugin.publish(snapshot);
-        }
+        // Lets go of those of before: their memory is used again.
+        snapshot.views.clear();
+        self.fill_views(now, &mut snapshot.views);
+        snapshot.health = self.health(&snapshot.views);
         snapshot.counters.messages_sent = counters.sent;
         snapshot.counters.messages_failed = counters.failed;
         snapshot.counters.messages_queued = counters.queued;
@@ -196,5 +196,22 @@ impl Core {
         snapshot.counters.received = counters.received;
         snapshot.counters.journal_records = self.journal_records;
         self.snapshot = next;
+    }
+
+    /// One view for each plugin of the table, running or not, and those of the plugins beside it.
+    fn fill_views(&mut self, now: Now, views: &mut Vec<Arc<dyn View>>) {
+        if self.idle.is_empty() {
+            let runs = |row: &Row| self.plugin_names.contains(&row.name);
+            let idle = |row: &Row| (!runs(row)).then(|| (row.idle)(&self.config));
+            self.idle = PLUGINS.iter().map(idle).collect();
+        }
+        let mut plugins = self.plugins.iter_mut().peekable();
+        for (row, idle) in PLUGINS.iter().zip(&self.idle) {
+            views.extend(idle.clone());
+            if let Some(plugin) = plugins.next_if(|plugin| plugin.name() == row.name) {
+                views.extend(plugin.view(now, &self.config));
+            }
+        }
+        views.extend(plugins.filter_map(|plugin| plugin.view(now, &self.config)));
     }
 }

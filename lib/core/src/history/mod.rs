@@ -123,6 +123,19 @@ pub struct Series {
     pub unit: Unit,
 }
 
+/// Recent values of one series, oldest first, one each `step_s`.
+#[derive(Clone, Debug, Default)]
+pub struct Spark {
+    /// As in `Curve`: `power.total`, `power.pdu/alpha`, `host.cpu`.
+    pub name: Arc<str>,
+    /// Of the values.
+    pub unit: Unit,
+    /// NaN where there was no reading.
+    pub values: Vec<f32>,
+    /// Seconds from one value to the next.
+    pub step_s: u32,
+}
+
 /// What one series was between two moments.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Curve {

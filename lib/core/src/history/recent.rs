@@ -8,9 +8,8 @@ pub use memory::{Memory, MemoryJob, Question};
 
 use super::archive::is_wanted;
 use super::bins::Grid;
-use super::{Curve, Unit};
+use super::{Curve, Spark, Unit};
 use crate::small::SmallMap;
-use crate::snapshot::Series;
 use crate::time::{Mono, Now, RELEASED, Wall};
 use disk::Disk;
 use std::sync::Arc;
@@ -81,7 +80,7 @@ pub struct History {
     /// `None` when only the hour is kept.
     disk: Option<Disk>,
     has_refused: bool,
-    sparks: Option<(u64, Arc<Vec<Series>>)>,
+    sparks: Option<(u64, Arc<Vec<Spark>>)>,
     page: Option<(u64, Arc<Vec<Curve>>)>,
     /// Counts up when there is more to see.
     revision: u64,
@@ -203,7 +202,7 @@ impl History {
     }
 
     /// The last minutes of every series that goes on, for sparklines.
-    pub(crate) fn sparks(&mut self) -> Arc<Vec<Series>> {
+    pub(crate) fn sparks(&mut self) -> Arc<Vec<Spark>> {
         let until = self.slot / SPARK_SLOTS;
         if let Some((_, sparks)) = self.sparks.as_ref().filter(|(at, _)| *at == until) {
             return Arc::clone(sparks);
@@ -231,7 +230,7 @@ impl History {
             values.extend((from..fresh - kept as u64).map(|spark| track.spark(spark)));
             values.extend_from_slice(&known[known.len() - kept..]);
             values.extend((fresh..until).map(|spark| track.spark(spark)));
-            Series {
+            Spark {
                 name: Arc::clone(&track.name),
                 unit: track.unit,
                 values,

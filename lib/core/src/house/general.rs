@@ -1,10 +1,9 @@
 //! The commands that everybody begins with: `/start /help /id /status /plugins /version`.
 
-use super::{Command, HouseCtx};
+use super::{Command, HouseCtx, machine};
 use crate::alert::AlertState;
 use crate::chat::{Answer, Invocation, Role, Spec};
-use crate::host::{Bytes, FileSystem, HostView, SensorKind};
-use crate::snapshot::{PduState, Snapshot, SumView};
+use crate::snapshot::Snapshot;
 use crate::text::Text;
 use crate::time::Human;
 
@@ -202,9 +201,11 @@ fn status(house: &HouseCtx<'_>, _invocation: &Invocation) -> Text {
         .bold(&*house.env.config.name)
         .plain(format!(", up {}\n", Human(up)));
     if let Some(host) = house.host {
-        text = text.plain(host_lines(host));
+        text = text.plain(machine::lines(host));
     }
-    text = power(text, snapshot);
+    for view in &snapshot.views {
+        text = view.status(text);
+    }
     text = alerts(text, snapshot);
     let plugins = match house.plugins {
         [] => "none".to_owned(),
@@ -214,95 +215,6 @@ fn status(house: &HouseCtx<'_>, _invocation: &Invocation) -> Text {
     match snapshot.health.problems.as_slice() {
         [] => text.plain("The agent itself is well."),
         problems => text.plain(format!("Problems: {}", problems.join("; "))),
-    }
-}
-
-fn host_lines(view: &HostView) -> String {
-    let host = &view.sample;
-    let mut parts = Vec::new();
-    if let Some(percent) = view.cpu_percent {
-        parts.push(format!("CPU {percent:.0} %"));
-    }
-    if let Some([one, five, fifteen]) = host.load {
-        parts.push(format!("load {one:.2} {five:.2} {fifteen:.2}"));
-    }
-    if let Some(memory) = &host.memory {
-        let (used, total) = (Bytes(memory.used_bytes()), Bytes(memory.total_bytes));
-        let share = memory.used_percent().unwrap_or_default();
-        parts.push(format!("memory {used} of {total} ({share:.0} %)"));
-    }
-    if let Some(uptime) = host.uptime {
-        parts.push(format!("up {}", Human(uptime)));
-    }
-    if parts.is_empty() {
-        parts.push("cannot be read".to_owned());
-    }
-    let mut lines = format!("Host: {}\n", parts.join(", "));
-    let more = disks_and_heat(view);
-    if !more.is_empty() {
-        lines += &format!("  {}\n", more.join(", "));
-    }
-    lines
-}
-
-/// The fullest file systems and the hottest processor: one line of a screen.
-fn disks_and_heat(view: &HostView) -> Vec<String> {
-    const DISKS: usize = 3;
-    let host = &view.sample;
-    // One that cannot be written to is full by nature.
-    let tenths = |disk: &&FileSystem| Some((disk.used_percent()? * 10.0) as u64);
-    let is_filling = |disk: &&FileSystem| !disk.is_read_only;
-    let mut disks: Vec<&FileSystem> = host.file_systems.iter().filter(is_filling).collect();
-    crate::small::sort_by_key(&mut disks, |disk| std::cmp::Reverse(tenths(disk)));
-    let disks = disks.into_iter().take(DISKS);
-    let used = |disk: &FileSystem| Some(format!("{} {:.0} %", disk.mount, disk.used_percent()?));
-    let mut parts: Vec<String> = disks.filter_map(used).collect();
-    let heat = host.temperatures.iter();
-    let heat = heat.filter(|sensor| sensor.kind == SensorKind::Cpu);
-    let hottest = heat.filter_map(|sensor| sensor.celsius).reduce(f64::max);
-    parts.extend(hottest.map(|celsius| format!("CPU at {celsius:.0} °C")));
-    parts
-}
-
-fn power(mut text: Text, snapshot: &Snapshot) -> Text {
-    let Some(site) = &snapshot.site else {
-        return text.plain("Power: no PDU is configured\n");
-    };
-    let pdus = &snapshot.config.pdus;
-    text = text
-        .plain("Power: ")
-        .bold(sum(site, pdus.len()))
-        .plain(format!(" over {}\n", plural(pdus.len(), "PDU")));
-    for (team, view) in snapshot.config.teams.iter().zip(&snapshot.teams) {
-        let line = format!("  {}: {}", team.name, sum(view, team.members.len()));
-        let limit = team.limits.hard.or(team.limits.soft);
-        let limit = limit.map_or_else(String::new, |limit| format!(" of {:.0} W", limit.on_w));
-        text = text.plain(format!("{line}{limit}\n"));
-    }
-    let not_ok = pdus
-        .iter()
-        .zip(&snapshot.pdus)
-        .filter(|(_, view)| view.state != PduState::Ok)
-        .map(|(pdu, view)| format!("{} {}", pdu.name, view.state.name().replace('_', " ")));
-    let not_ok: Vec<String> = not_ok.collect();
-    if not_ok.is_empty() {
-        return text;
-    }
-    const SHOWN: usize = 10;
-    let more = match not_ok.len().saturating_sub(SHOWN) {
-        0 => String::new(),
-        count => format!(" and {count} more"),
-    };
-    let shown = not_ok[..not_ok.len().min(SHOWN)].join(", ");
-    text.plain(format!("  {shown}{more}\n"))
-}
-
-fn sum(view: &SumView, members: usize) -> String {
-    let present = members.saturating_sub(view.missing.len());
-    match view.power_w {
-        None => "no reading".to_owned(),
-        Some(watts) if view.missing.is_empty() => format!("{watts:.0} W"),
-        Some(watts) => format!("≥ {watts:.0} W ({present} of {members})"),
     }
 }
 
@@ -327,8 +239,4 @@ fn alerts(mut text: Text, snapshot: &Snapshot) -> Text {
         0 => text,
         more => text.plain(format!("  and {more} more, see /alerts\n")),
     }
-}
-
-fn plural(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

@@ -4,9 +4,11 @@ mod access;
 mod alerts;
 mod ctx;
 mod general;
+mod machine;
 
 pub use alerts::{ALERT, names as alert_names};
 pub use ctx::HouseCtx;
+pub use machine::Machine;
 
 use crate::chat::{Invocation, Row, Spec, command};
 

@@ -1,6 +1,6 @@
 //! Rendered bodies, so that a second look at the same state costs nothing.
 
-use super::View;
+use crate::snapshot::Seen;
 use crate::time::Mono;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,28 +37,28 @@ impl Cache {
     pub(super) fn body(
         &mut self,
         slot: usize,
-        view: &View<'_>,
-        render: impl FnOnce(&View<'_>) -> (u16, String),
+        seen: &Seen<'_>,
+        render: impl FnOnce(&Seen<'_>) -> (u16, String),
     ) -> (u16, Arc<[u8]>) {
         if self.slots.len() <= slot {
             self.slots.resize(slot + 1, None);
         }
-        let second = view.now.mono.since_start().as_secs();
+        let second = seen.now.mono.since_start().as_secs();
         let place = &mut self.slots[slot];
         let held = place.as_ref().filter(|slot| {
-            let is_same = slot.version == view.snapshot.version && slot.second == second;
-            let is_recent = view.now.mono.since(slot.rendered) < LARGE_LIFE;
+            let is_same = slot.version == seen.snapshot.version && slot.second == second;
+            let is_recent = seen.now.mono.since(slot.rendered) < LARGE_LIFE;
             is_same || slot.body.len() >= LARGE && is_recent
         });
         if let Some(slot) = held {
             return (slot.status, Arc::clone(&slot.body));
         }
-        let (status, body) = render(view);
+        let (status, body) = render(seen);
         let body: Arc<[u8]> = body.into_bytes().into();
         *place = Some(Slot {
-            version: view.snapshot.version,
+            version: seen.snapshot.version,
             second,
-            rendered: view.now.mono,
+            rendered: seen.now.mono,
             status,
             body: Arc::clone(&body),
         });
@@ -66,10 +66,10 @@ impl Cache {
     }
 
     /// The `Date` field for this moment.
-    pub fn date(&mut self, view: &View<'_>) -> &str {
-        let second = view.now.wall.unix_seconds();
+    pub fn date(&mut self, seen: &Seen<'_>) -> &str {
+        let second = seen.now.wall.unix_seconds();
         if self.date.0 != second || self.date.1.is_empty() {
-            self.date = (second, view.now.wall.http_date());
+            self.date = (second, seen.now.wall.http_date());
         }
         &self.date.1
     }
@@ -94,12 +94,12 @@ impl Cache {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::{self, Sample};
     use super::*;
+    use crate::sim::sample::{self, Sample};
 
-    fn rendered(cache: &mut Cache, view: &View<'_>, len: usize) -> bool {
+    fn rendered(cache: &mut Cache, seen: &Seen<'_>, len: usize) -> bool {
         let mut was_rendered = false;
-        cache.body(3, view, |_| {
+        cache.body(3, seen, |_| {
             was_rendered = true;
             (200, "x".repeat(len))
         });
@@ -111,13 +111,13 @@ mod tests {
         let mut snapshot = sample::snapshot(Sample::Normal);
         let now = snapshot.now;
         let mut cache = Cache::new();
-        assert!(rendered(&mut cache, &View::new(&snapshot, now), 9));
-        assert!(!rendered(&mut cache, &View::new(&snapshot, now), 9));
+        assert!(rendered(&mut cache, &Seen::new(&snapshot, now), 9));
+        assert!(!rendered(&mut cache, &Seen::new(&snapshot, now), 9));
         snapshot.version += 1;
-        assert!(rendered(&mut cache, &View::new(&snapshot, now), 9));
+        assert!(rendered(&mut cache, &Seen::new(&snapshot, now), 9));
         let mut later = now;
         later.mono += Duration::from_secs(1);
-        assert!(rendered(&mut cache, &View::new(&snapshot, later), 9));
+        assert!(rendered(&mut cache, &Seen::new(&snapshot, later), 9));
         assert_eq!(cache.poll_timeout(), None);
     }
 
@@ -126,12 +126,12 @@ mod tests {
         let mut snapshot = sample::snapshot(Sample::Normal);
         let mut now = snapshot.now;
         let mut cache = Cache::new();
-        assert!(rendered(&mut cache, &View::new(&snapshot, now), LARGE));
+        assert!(rendered(&mut cache, &Seen::new(&snapshot, now), LARGE));
         snapshot.version += 1;
         now.mono += Duration::from_secs(1);
-        assert!(!rendered(&mut cache, &View::new(&snapshot, now), LARGE));
+        assert!(!rendered(&mut cache, &Seen::new(&snapshot, now), LARGE));
         now.mono += Duration::from_secs(1);
-        assert!(rendered(&mut cache, &View::new(&snapshot, now), LARGE));
+        assert!(rendered(&mut cache, &Seen::new(&snapshot, now), LARGE));
         let due = cache.poll_timeout().expect("a large body is held");
         cache.handle_timeout(due);
         assert_eq!(cache.poll_timeout(), None);

@@ -1,80 +1,29 @@
 //! The status server without its sockets: bytes in, answers out, rendered from a snapshot.
 //!
-//! Every path is one row of [`ROUTES`]; dispatch, `/openapi.json` and `/docs` come from it. Sockets, deadlines
-//! and connection limits are in `io::http_server`.
+//! Every path is one row of the house or of a view ([`routes()`]); dispatch, `/openapi.json` and `/docs` come from it.
+//! Sockets, deadlines and connection limits are in `io::http_server`.
 
 pub mod auth;
 mod cache;
-mod draw;
 pub mod head;
-pub mod host;
 pub mod json;
 mod metrics;
 mod openapi;
 mod page;
 mod routes;
-pub mod sample;
-pub mod schema;
-pub mod shapes;
-pub mod write;
+pub mod terminal;
 
 pub use auth::{Auth, Peer};
 pub use cache::Cache;
 pub use head::{Parsed, Request, parse};
-pub use routes::{ROUTES, Route};
+pub use page::whole as page;
+pub use routes::routes;
 
-use crate::snapshot::{PduView, Snapshot};
-use crate::time::Now;
+use crate::snapshot::{Error, Seen};
 use auth::Verdict;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use write::Writer;
-
-/// A snapshot and the time at which it is looked at.
-#[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
-    /// What there is to see.
-    pub snapshot: &'a Snapshot,
-    /// When.
-    pub now: Now,
-}
-
-impl View<'_> {
-    /// Looks at a snapshot.
-    pub fn new(snapshot: &Snapshot, now: Now) -> View<'_> {
-        View { snapshot, now }
-    }
-
-    /// Age of a PDU's last reading in seconds, in tenths.
-    pub fn age_s(&self, pdu: &PduView) -> Option<f64> {
-        let (read, _) = pdu.read?;
-        let tenths = self.now.mono.since(read).as_millis() / 100;
-        Some(tenths as f64 / 10.0)
-    }
-}
-
-/// A request that is answered with an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Error {
-    /// HTTP status code.
-    pub status: u16,
-    /// A stable word for programs.
-    pub code: &'static str,
-    /// A sentence for people.
-    pub message: &'static str,
-}
-
-impl Error {
-    /// Makes an error.
-    pub const fn new(status: u16, code: &'static str, message: &'static str) -> Error {
-        Error {
-            status,
-            code,
-            message,
-        }
-    }
-}
 
 /// An answer.
 #[derive(Clone, Debug)]
@@ -132,14 +81,7 @@ impl Response {
 
 impl From<Error> for Response {
     fn from(error: Error) -> Response {
-        let mut json = Writer::new(128);
-        json.object(|json| {
-            json.key("error").object(|json| {
-                json.key("code").text(error.code);
-                json.key("message").text(error.message);
-            });
-        });
-        Response::new(error.status, routes::JSON, json.finish())
+        Response::new(error.status, routes::JSON, error.text())
     }
 }
 
@@ -147,11 +89,11 @@ impl From<Error> for Response {
 pub fn serve(
     request: &Request<'_>,
     peer: Peer,
-    view: &View<'_>,
+    seen: &Seen<'_>,
     cache: &mut Cache,
     auth: &mut Auth,
 ) -> Response {
-    let mut response = answer(request, peer, view, cache, auth);
+    let mut response = answer(request, peer, seen, cache, auth);
     response.is_head_only = request.method == "HEAD";
     response
 }
@@ -159,7 +101,7 @@ pub fn serve(
 fn answer(
     request: &Request<'_>,
     peer: Peer,
-    view: &View<'_>,
+    seen: &Seen<'_>,
     cache: &mut Cache,
     auth: &mut Auth,
 ) -> Response {
@@ -167,35 +109,35 @@ fn answer(
         return FOREIGN_HOST.into();
     }
     if request.method == "POST" && request.path == "/" && auth.needs_token() {
-        return log_in(request, peer, view, auth);
+        return log_in(request, peer, seen, auth);
     }
-    match auth.judge(request, peer, view.now) {
+    match auth.judge(request, peer, seen.now) {
         Verdict::Allowed => {}
         Verdict::Missing | Verdict::Wrong if request.path == "/" => {
-            return login_page(401, view, "");
+            return login_page(401, seen, "");
         }
         Verdict::Missing => return unauthorised(NO_TOKEN),
         Verdict::Wrong => return unauthorised(WRONG_TOKEN),
         Verdict::Throttled => return throttled(),
     }
-    routes::dispatch(request, view, cache)
+    routes::dispatch(request, seen, cache)
 }
 
-fn log_in(request: &Request<'_>, peer: Peer, view: &View<'_>, auth: &mut Auth) -> Response {
-    match auth.log_in(request.body, peer, view.now) {
+fn log_in(request: &Request<'_>, peer: Peer, seen: &Seen<'_>, auth: &mut Auth) -> Response {
+    match auth.log_in(request.body, peer, seen.now) {
         Ok(cookie) => Response {
             extra: Cow::Owned(format!("Location: /\r\nSet-Cookie: {cookie}\r\n")),
             ..Response::new(303, "text/plain; charset=utf-8", String::new())
         },
         Err(Verdict::Throttled) => throttled(),
-        Err(_) => login_page(401, view, "That is not the token."),
+        Err(_) => login_page(401, seen, "That is not the token."),
     }
 }
 
-fn login_page(status: u16, view: &View<'_>, complaint: &str) -> Response {
+fn login_page(status: u16, seen: &Seen<'_>, complaint: &str) -> Response {
     Response {
         extra: Cow::Borrowed(page::policy()),
-        ..Response::new(status, routes::HTML, page::login(view, complaint))
+        ..Response::new(status, routes::HTML, page::login(seen, complaint))
     }
 }
 
@@ -250,9 +192,10 @@ fn reason(status: u16) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::sample::Sample;
     use super::*;
+    use crate::render::schema;
     use crate::secret::Secret;
+    use crate::sim::sample::{self, Sample};
     use std::net::IpAddr;
 
     const PEER: Peer = Peer::Ip(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
@@ -265,14 +208,14 @@ mod tests {
 
     fn ask(text: &str, auth: &mut Auth) -> Asked {
         let snapshot = sample::snapshot(Sample::Normal);
-        let view = View::new(&snapshot, snapshot.now);
+        let seen = Seen::new(&snapshot, snapshot.now);
         let Parsed::Complete(request, _) = parse(text.as_bytes()) else {
             panic!("{text:?} is not complete");
         };
         let mut cache = Cache::new();
-        let response = serve(&request, PEER, &view, &mut cache, auth);
+        let response = serve(&request, PEER, &seen, &mut cache, auth);
         let mut head = Vec::new();
-        response.write_head(&mut head, cache.date(&view), None);
+        response.write_head(&mut head, cache.date(&seen), None);
         Asked {
             status: response.status,
             head: String::from_utf8(head).unwrap(),
@@ -287,7 +230,8 @@ mod tests {
 
     #[test]
     fn every_route_answers_as_its_row_says() {
-        for route in ROUTES.iter().filter(|route| route.method == "GET") {
+        let snapshot = sample::snapshot(Sample::Normal);
+        for route in routes(&snapshot).filter(|route| route.method == "GET") {
             let asked = get(&route.path.replace("{name}", "alpha"));
             assert_eq!(asked.status, 200, "{}", route.path);
             let answer = route.answers.iter().find(|a| a.status == 200).unwrap();
@@ -310,12 +254,13 @@ mod tests {
                 listed.push(format!("{} {path}", method.to_uppercase()));
             }
         }
-        let mut routes: Vec<String> = (ROUTES.iter())
+        let snapshot = sample::snapshot(Sample::Normal);
+        let mut all: Vec<String> = routes(&snapshot)
             .map(|route| format!("{} {}", route.method, route.path))
             .collect();
         listed.sort();
-        routes.sort();
-        assert_eq!(listed, routes);
+        all.sort();
+        assert_eq!(listed, all);
         let text = document.to_string();
         for reference in text.split("#/components/schemas/").skip(1) {
             let name = reference.split('"').next().unwrap();
@@ -325,7 +270,7 @@ mod tests {
             );
         }
         let docs = get("/docs").body;
-        for route in ROUTES {
+        for route in routes(&snapshot) {
             assert!(docs.contains(route.summary), "{}", route.path);
         }
     }
@@ -382,7 +327,8 @@ mod tests {
             let text = format!("{line} HTTP/1.1\r\nHost: 10.0.0.7:8093\r\n{more}");
             ask(&text, &mut auth)
         };
-        for route in ROUTES.iter().filter(|route| route.method == "GET") {
+        let snapshot = sample::snapshot(Sample::Normal);
+        for route in routes(&snapshot).filter(|route| route.method == "GET") {
             let path = route.path.replace("{name}", "alpha");
             let asked = status(&format!("GET {path}"), "\r\n");
             assert_eq!(asked.status, 401, "{path}");

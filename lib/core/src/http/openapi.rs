@@ -1,14 +1,14 @@
-//! `/openapi.json` and `/docs`, both written from the route table.
+//! `/openapi.json` and `/docs`, both written from the routes of the house and of the views.
 
-use super::json::VERSION;
+use super::json::{Counts, VERSION};
 use super::page;
-use super::routes::{ROUTES, Route};
-use super::schema::{Object, Schema};
-use super::shapes::ERROR;
-use super::write::Writer;
-use super::{View, routes};
+use super::routes::{JSON, routes};
+use crate::render::schema::{Member, Schema, Tree, member, object_tree};
+use crate::render::{Shape, text};
 use crate::small::{SmallMap, SmallSet};
+use crate::snapshot::{Error, Route, Seen};
 use crate::text::escape_html;
+use std::borrow::Cow;
 
 /// Answers that any route may give beside its own.
 const COMMON: &[(u16, &str)] = &[
@@ -18,110 +18,112 @@ const COMMON: &[(u16, &str)] = &[
     (429, "too many wrong tokens"),
 ];
 
+/// An object of these members.
+fn object<const N: usize>(members: [(&'static str, Tree); N]) -> Tree {
+    let members = members.into_iter();
+    Tree::Object(members.map(|(key, value)| member(key, value)).collect())
+}
+
 /// The document.
-pub(super) fn document() -> String {
-    let mut json = Writer::new(16 * 1024);
-    json.object(|json| {
-        json.key("openapi").text("3.1.0");
-        json.key("info").object(|json| {
-            json.key("title").text("rackwarden");
-            json.key("version").text(VERSION);
-            json.key("description").text(ABOUT);
-        });
-        json.key("paths").object(|json| {
-            let paths: SmallSet<&str> = ROUTES.iter().map(|route| route.path).collect();
-            for path in paths {
-                json.key(path).object(|json| {
-                    for route in ROUTES.iter().filter(|route| route.path == path) {
-                        operation(json, route);
-                    }
-                });
-            }
-        });
-        json.key("components").object(|json| {
-            json.key("schemas").object(|json| {
-                for object in objects().into_values() {
-                    json.key(object.name);
-                    object.write(json);
-                }
-            });
-            json.key("securitySchemes").object(|json| {
-                json.key("token").object(|json| {
-                    json.key("type").text("http");
-                    json.key("scheme").text("bearer");
-                });
-            });
-        });
-        json.key("security").array(|json| {
-            json.object(|_| {});
-            json.object(|json| json.key("token").array(|_| {}));
-        });
+pub(super) fn document(seen: &Seen<'_>) -> String {
+    let all: Vec<&Route> = routes(seen.snapshot).collect();
+    let paths: SmallSet<&str> = all.iter().map(|route| route.path).collect();
+    let paths = paths.into_iter().map(|path| {
+        let methods = all.iter().filter(|route| route.path == path);
+        let operations = methods.map(|route| operation(route));
+        member(path, Tree::Object(operations.collect()))
     });
-    json.finish()
+    let schemas = objects(seen).into_iter();
+    let schemas = schemas.map(|(name, members)| member(name, object_tree(&members)));
+    let token = object([("type", "http".into()), ("scheme", "bearer".into())]);
+    let document = object([
+        ("openapi", "3.1.0".into()),
+        (
+            "info",
+            object([
+                ("title", "rackwarden".into()),
+                ("version", VERSION.into()),
+                ("description", ABOUT.into()),
+            ]),
+        ),
+        ("paths", Tree::Object(paths.collect())),
+        (
+            "components",
+            object([
+                ("schemas", Tree::Object(schemas.collect())),
+                ("securitySchemes", object([("token", token)])),
+            ]),
+        ),
+        (
+            "security",
+            Tree::List(vec![object([]), object([("token", Tree::List(vec![]))])]),
+        ),
+    ]);
+    text(&document, 16 * 1024)
 }
 
-fn operation(json: &mut Writer, route: &Route) {
-    json.key(&route.method.to_ascii_lowercase()).object(|json| {
-        json.key("summary").text(route.summary);
-        json.key("operationId").text(&operation_id(route));
-        if route.path.contains("{name}") {
-            json.key("parameters").array(|json| {
-                json.object(|json| {
-                    json.key("name").text("name");
-                    json.key("in").text("path");
-                    json.key("required").boolean(true);
-                    json.key("description").text("the PDU's name");
-                    json.key("schema");
-                    Schema::Text.write(json, None);
-                });
-            });
-        }
-        if route.method == "POST" {
-            json.key("requestBody").object(|json| {
-                json.key("required").boolean(true);
-                json.key("content").object(|json| {
-                    json.key("application/x-www-form-urlencoded")
-                        .object(|json| {
-                            json.key("schema").object(|json| {
-                                json.key("type").text("object");
-                                json.key("required").array(|json| json.text("token"));
-                                json.key("properties").object(|json| {
-                                    json.key("token");
-                                    Schema::Text.write(json, Some("the token"));
-                                });
-                            });
-                        });
-                });
-            });
-        }
-        json.key("responses").object(|json| {
-            for answer in route.answers {
-                let schema = answer.schema.as_ref();
-                response(json, answer.status, answer.about, answer.mime, schema);
-            }
-            for (status, about) in COMMON {
-                response(json, *status, about, routes::JSON, Some(&ERROR));
-            }
-        });
+fn operation(route: &Route) -> (Cow<'static, str>, Tree) {
+    let mut members = vec![
+        member("summary", route.summary),
+        member("operationId", Tree::Text(operation_id(route).into())),
+    ];
+    if route.path.contains("{name}") {
+        let name = object([
+            ("name", "name".into()),
+            ("in", "path".into()),
+            ("required", Tree::Boolean(true)),
+            ("description", route.name.into()),
+            ("schema", Schema::Text.tree(None)),
+        ]);
+        members.push(member("parameters", Tree::List(vec![name])));
+    }
+    if route.method == "POST" {
+        members.push(member("requestBody", log_in()));
+    }
+    let own = route.answers.iter().map(|answer| {
+        let schema = answer.schema.as_ref();
+        response(answer.status, answer.about, answer.mime, schema)
     });
+    let common = COMMON.iter();
+    let common = common.map(|(status, about)| response(*status, about, JSON, Some(&Error::SCHEMA)));
+    let responses = own.chain(common).collect();
+    members.push(member("responses", Tree::Object(responses)));
+    member(route.method.to_ascii_lowercase(), Tree::Object(members))
 }
 
-fn response(json: &mut Writer, status: u16, about: &str, mime: &str, schema: Option<&Schema>) {
-    json.key(&status.to_string()).object(|json| {
-        json.key("description").text(about);
-        json.key("content").object(|json| {
-            json.key(mime).object(|json| {
-                json.key("schema");
-                match schema {
-                    Some(schema) => schema.write(json, None),
-                    None if mime == routes::JSON => {
-                        json.object(|json| json.key("type").text("object"));
-                    }
-                    None => Schema::Text.write(json, None),
-                }
-            });
-        });
-    });
+fn log_in() -> Tree {
+    let token = Schema::Text.tree(Some("the token"));
+    let schema = object([
+        ("type", "object".into()),
+        ("required", Tree::List(vec!["token".into()])),
+        ("properties", object([("token", token)])),
+    ]);
+    let form = object([("schema", schema)]);
+    object([
+        ("required", Tree::Boolean(true)),
+        (
+            "content",
+            object([("application/x-www-form-urlencoded", form)]),
+        ),
+    ])
+}
+
+fn response(
+    status: u16,
+    about: &'static str,
+    mime: &'static str,
+    schema: Option<&Schema>,
+) -> (Cow<'static, str>, Tree) {
+    let schema = match schema {
+        Some(schema) => schema.tree(None),
+        None if mime == JSON => object([("type", "object".into())]),
+        None => Schema::Text.tree(None),
+    };
+    let response = object([
+        ("description", about.into()),
+        ("content", object([(mime, object([("schema", schema)]))])),
+    ]);
+    member(status.to_string(), response)
 }
 
 fn operation_id(route: &Route) -> String {
@@ -135,25 +137,31 @@ fn operation_id(route: &Route) -> String {
     format!("{}_{words}", route.method.to_ascii_lowercase())
 }
 
-fn objects() -> SmallMap<&'static str, &'static Object> {
+fn objects(seen: &Seen<'_>) -> SmallMap<&'static str, Vec<Member>> {
     let mut found = SmallMap::new();
-    ERROR.objects(&mut found);
-    for answer in ROUTES.iter().flat_map(|route| route.answers) {
+    Error::SCHEMA.objects(&mut found);
+    for answer in routes(seen.snapshot).flat_map(|route| route.answers) {
         if let Some(schema) = &answer.schema {
             schema.objects(&mut found);
         }
     }
+    let found = found.into_iter();
     found
+        .map(|(name, members)| match name {
+            "Counts" => (name, Counts::members(seen)),
+            _ => (name, members.to_vec()),
+        })
+        .collect()
 }
 
 /// The documentation page.
-pub(super) fn docs(view: &View<'_>) -> String {
+pub(super) fn docs(seen: &Seen<'_>) -> String {
     let mut html = String::with_capacity(16 * 1024);
-    page::open(&mut html, &view.snapshot.config.name, "HTTP interface");
+    page::open(&mut html, &seen.snapshot.config.name, "HTTP interface");
     html.push_str("<main class=docs><h1>HTTP interface</h1><p>");
     escape_html(ABOUT, &mut html);
     html.push_str("</p><p><a href=/openapi.json>/openapi.json</a> is the same for programs.</p>");
-    for route in ROUTES {
+    for route in routes(seen.snapshot) {
         html.push_str("<section><h2><code>");
         html.push_str(route.method);
         html.push(' ');
@@ -183,17 +191,17 @@ pub(super) fn docs(view: &View<'_>) -> String {
         html.push_str("</ul></section>");
     }
     html.push_str("<h1>Shapes</h1>");
-    for object in objects().into_values() {
+    for (name, members) in objects(seen) {
         html.push_str("<section><h2>");
-        escape_html(object.name, &mut html);
+        escape_html(name, &mut html);
         html.push_str("</h2><table>");
-        for member in object.members {
+        for member in &members {
             html.push_str("<tr><td><code>");
-            escape_html(member.name, &mut html);
+            escape_html(member.key(), &mut html);
             html.push_str("</code></td><td>");
             escape_html(&member.schema.words(), &mut html);
             html.push_str("</td><td>");
-            escape_html(member.about, &mut html);
+            escape_html(member.words(), &mut html);
             html.push_str("</td></tr>");
         }
         html.push_str("</table></section>");
@@ -205,3 +213,16 @@ pub(super) fn docs(view: &View<'_>) -> String {
 const ABOUT: &str = "Readings of rack PDUs and the state of the agent that takes them. Times are RFC 3339 in UTC, units \
      stand in the names, and what is not known is null. Where a token is configured, every request needs it \
      as Authorization: Bearer TOKEN. Errors are {\"error\":{\"code\",\"message\"}}.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::sample::{self, Sample};
+
+    #[test]
+    fn a_view_that_does_not_run_has_its_paths_all_the_same() {
+        let snapshot = sample::snapshot(Sample::Empty);
+        let document = document(&Seen::new(&snapshot, snapshot.now));
+        assert!(document.contains("/api/host") && document.contains("/api/power/{name}"));
+    }
+}

@@ -4,6 +4,11 @@
   let seen = Date.now(), timer;
   const state = () => live.firstElementChild.dataset;
   const title = () => { document.title = state().title; };
+  const show = html => {
+    const folded = [...live.querySelectorAll("details:not([open])")].map(section => section.id);
+    live.innerHTML = html;
+    for (const id of folded) document.getElementById(id)?.removeAttribute("open");
+  };
   const judge = () => {
     const old = Date.now() - seen, isOld = old > 3000 + 2000 * state().every;
     document.body.classList.toggle("old", isOld);
@@ -16,7 +21,7 @@
     try {
       const answer = await fetch("?fragment", { cache: "no-store", signal: abort.signal });
       if (answer.status === 401) return location.reload();
-      if (answer.ok) { live.innerHTML = await answer.text(); seen = Date.now(); title(); }
+      if (answer.ok) { show(await answer.text()); seen = Date.now(); title(); }
     } catch { /* judge() says so when it lasts */ }
     clearTimeout(limit);
     clearTimeout(timer);

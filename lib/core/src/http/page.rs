@@ -1,34 +1,24 @@
-//! The page at `/`: every PDU and team with its power against its limit, for a phone that lies on the desk.
+//! The page at `/`: the state of the agent, its alerts, and a section of every view, for a phone that lies on the desk.
 //!
 //! Complete without scripts (it then reloads as a whole); with them it fetches its changing part. Everything
 //! comes from here: no outside script, font or picture, and the content policy forbids them. Bars and
 //! sparklines are inline SVG. What people or devices named is escaped wherever it stands.
 
-mod charts;
-mod host;
-mod words;
-
-use super::json::{VERSION, limit_w, problems, sum_headroom};
-use super::write::push_number;
-use super::{View, draw};
+use super::json::VERSION;
 use crate::digest;
-
-use crate::config::{Limits, PduConfig, TeamConfig};
-use crate::history;
-use crate::snapshot::{AlertView, PduState, PduView, Series, SumView};
+use crate::render::number::number;
+use crate::snapshot::{AlertView, Headline, Page, Seen, View};
 use crate::text::escape_html;
-use crate::time::{Human, Wall};
-use std::fmt::Write as _;
+use crate::time::Human;
 use std::sync::OnceLock;
 use std::time::Duration;
-use words::{age_words, breaker_words, headroom_words, limit_in_words, members_words};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
-/// PDUs that fit on the page; of more, the worst are shown.
-const MOST_PDUS: usize = 200;
-/// Points of a sparkline; the highest value of each stretch is kept.
-const POINTS: usize = 60;
+/// Pages with more to watch than this are fetched less often.
+const LARGE: usize = 50;
+/// Pages with more sections than this begin with an index of them.
+const MOST_WITHOUT_INDEX: usize = 2;
 
 /// The header lines that pages come with.
 pub(super) fn policy() -> &'static str {
@@ -69,15 +59,11 @@ pub(super) fn open(html: &mut String, name: &str, what: &str) {
 const STATUS: &str = "status";
 
 /// The whole page.
-pub(super) fn whole(view: &View<'_>) -> String {
+pub fn whole(seen: &Seen<'_>) -> String {
     let mut html = String::with_capacity(32 * 1024);
-    open(&mut html, &view.snapshot.config.name, STATUS);
+    open(&mut html, &seen.snapshot.config.name, STATUS);
     html.push_str("<div id=gone class=gone role=alert hidden></div><main id=live>");
-    Page {
-        view,
-        html: &mut html,
-    }
-    .live();
+    live(seen, &mut html);
     html.push_str("</main><script>");
     html.push_str(SCRIPT);
     html.push_str("</script></body></html>");
@@ -85,22 +71,30 @@ pub(super) fn whole(view: &View<'_>) -> String {
 }
 
 /// Its changing part.
-pub(super) fn fragment(view: &View<'_>) -> String {
+pub(super) fn fragment(seen: &Seen<'_>) -> String {
     let mut html = String::with_capacity(16 * 1024);
-    Page {
-        view,
-        html: &mut html,
-    }
-    .live();
+    live(seen, &mut html);
+    html
+}
+
+/// A page of a view: what it has written, with the way back.
+pub(super) fn own(seen: &Seen<'_>, title: &str, body: &str) -> String {
+    let mut html = String::with_capacity(body.len() + 16 * 1024);
+    open(&mut html, &seen.snapshot.config.name, title);
+    html.push_str("<main><p><a href=\"/\">");
+    escape_html(&seen.snapshot.config.name, &mut html);
+    html.push_str("</a></p>");
+    html.push_str(body);
+    html.push_str("</main></body></html>");
     html
 }
 
 /// The page that asks for the token.
-pub(super) fn login(view: &View<'_>, complaint: &str) -> String {
+pub(super) fn login(seen: &Seen<'_>, complaint: &str) -> String {
     let mut html = String::with_capacity(8 * 1024);
-    open(&mut html, &view.snapshot.config.name, "log in");
+    open(&mut html, &seen.snapshot.config.name, "log in");
     html.push_str("<main class=login><div class=card><h1>");
-    escape_html(&view.snapshot.config.name, &mut html);
+    escape_html(&seen.snapshot.config.name, &mut html);
     html.push_str("</h1><p class=dim>The token is in the file that <code>token_file</code> in the agent's configuration names.</p>");
     if !complaint.is_empty() {
         html.push_str("<p role=alert><b>");
@@ -114,166 +108,114 @@ pub(super) fn login(view: &View<'_>, complaint: &str) -> String {
     html
 }
 
-struct Page<'a> {
-    view: &'a View<'a>,
-    html: &'a mut String,
+fn live(seen: &Seen<'_>, html: &mut String) {
+    let page = Page::new(seen, html);
+    Frame { page }.live();
 }
 
-impl Page<'_> {
+/// The page of the house.
+struct Frame<'a> {
+    page: Page<'a>,
+}
+
+impl Frame<'_> {
     fn live(&mut self) {
-        let snapshot = self.view.snapshot;
-        let (class, headline) = self.headline();
-        let total = snapshot.site.as_ref().and_then(|site| site.power_w);
-        let every = if snapshot.pdus.len() > 50 { 5 } else { 2 };
-        let mut title = match class {
-            "ok" => String::new(),
-            _ => format!("{headline} · "),
-        };
-        title.push_str(&snapshot.config.name);
-        if let Some(watts) = total {
-            let _ = write!(title, " · {} W", whole_watts(watts));
+        self.header();
+        for problem in self.page.seen.problems() {
+            self.page
+                .within("<p class=note role=alert>", &problem, "</p>");
         }
-        self.raw(&format!(
-            "<header class=\"row top\" data-every={every} data-title=\""
-        ));
-        self.text(&title);
-        self.raw("\"><div><h1>");
-        self.text(&snapshot.config.name);
-        self.raw("</h1><small>");
-        let time = self.local(snapshot.now.wall);
-        self.text(&time);
-        let age = self.view.now.mono.since(snapshot.now.mono);
-        if age >= Duration::from_secs(5) {
-            self.text(&format!(", {} ago", Human(age)));
+        let views = &self.page.seen.snapshot.views;
+        let shown = views
+            .iter()
+            .filter_map(|view| Some((&**view, view.title()?)));
+        let shown: Vec<(&dyn View, &str)> = shown.collect();
+        if shown.len() > MOST_WITHOUT_INDEX {
+            self.index(&shown);
         }
-        self.raw("</small></div>");
-        self.pill(class, &headline);
-        self.raw("</header>");
-        for problem in problems(self.view) {
-            self.raw("<p class=note role=alert>");
-            self.text(&problem);
-            self.raw("</p>");
-        }
-        self.site();
         self.alerts();
-        self.power_chart();
-        self.groups();
-        self.host();
+        for (view, title) in shown {
+            self.section(view, title);
+        }
         self.footer();
     }
 
-    /// The worst that there is to say, in a word and a colour.
-    fn headline(&self) -> (&'static str, String) {
-        let snapshot = self.view.snapshot;
-        let count = |state| {
-            snapshot
-                .pdus
-                .iter()
-                .filter(|pdu| pdu.state == state)
-                .count()
-        };
-        let sums = snapshot.teams.iter().chain(&snapshot.site);
-        let sums_over = sums.filter(|sum| sum.state == PduState::OverLimit).count();
-        if !problems(self.view).is_empty() {
-            return ("critical", "agent needs help".into());
+    fn header(&mut self) {
+        let seen = self.page.seen;
+        let snapshot = seen.snapshot;
+        let (class, headline) = headline(seen);
+        let summaries = || snapshot.views.iter().map(|view| view.summary());
+        let things: usize = summaries().map(|summary| summary.things).sum();
+        let every = if things > LARGE { 5 } else { 2 };
+        let mut title: Vec<String> = Vec::new();
+        title.extend((class != "ok").then(|| headline.clone()));
+        title.push(snapshot.config.name.to_string());
+        title.extend(summaries().filter_map(|summary| summary.figure));
+        let open = format!("<header class=\"row top\" data-every={every} data-title=\"");
+        self.page.within(&open, &title.join(" · "), "\"><div>");
+        self.page
+            .within("<h1>", &snapshot.config.name, "</h1><small>");
+        self.page.text(&seen.local(snapshot.now.wall));
+        let age = seen.now.mono.since(snapshot.now.mono);
+        if age >= Duration::from_secs(5) {
+            self.page.text(&format!(", {} ago", Human(age)));
         }
-        let over = count(PduState::OverLimit) + sums_over;
-        if over > 0 {
-            return ("over_limit", format!("{over} over limit"));
-        }
-        for state in [PduState::Unreachable, PduState::Stale, PduState::Unknown] {
-            let number = count(state);
-            if number > 0 {
-                return (state.name(), format!("{number} {}", word(state)));
-            }
-        }
-        let firing = snapshot.alerts.iter().filter(|alert| alert.is_firing());
-        let of_host = firing.filter(|alert| alert.name.starts_with("monitor."));
-        if let Some(worst) = of_host.clone().map(|alert| alert.severity).max() {
-            return (worst.name(), alerts_word(of_host.count()));
-        }
-        if snapshot.pdus.is_empty() && snapshot.host.is_none() {
-            return ("unknown", "nothing to watch".into());
-        }
-        ("ok", "all well".into())
+        self.page.raw("</small></div>");
+        self.page.pill(class, &headline);
+        self.page.raw("</header>");
     }
 
-    fn site(&mut self) {
-        let snapshot = self.view.snapshot;
-        let Some(site) = &snapshot.site else {
-            self.raw(
-                "<section class=\"card site\"><div><h2>No PDU is configured</h2><p class=dim>Add a <code>[[pdu]]</code> \
-                 table to the configuration; <code>rackwarden probe HOST</code> shows what a device says.</p></div></section>",
-            );
-            return;
-        };
-        let limits = snapshot.config.power.site;
-        let total = snapshot.pdus.len();
-        self.raw("<section class=\"card site\"><div><div class=\"row base\"><span class=dim>All PDUs</span>");
-        if site.state != PduState::Ok {
-            self.pill(site.state.name(), sum_word(site));
+    fn index(&mut self, shown: &[(&dyn View, &str)]) {
+        self.page.raw("<nav class=index>");
+        for (view, title) in shown {
+            let open = format!("<a href=\"#{}\">", view.plugin());
+            self.page.within(&open, title, "</a>");
         }
-        self.raw("</div><div class=big>");
-        self.sum_watts(site);
-        self.raw("</div>");
-        self.bar(site.power_w, &limits);
-        self.raw("<div class=dim>");
-        let mut facts = Vec::new();
-        if let Some(limit) = limit_w(&limits) {
-            facts.push(headroom_words(sum_headroom(site, Some(limit)), limit));
-        }
-        facts.extend(site.limit_in_s.map(limit_in_words));
-        if let (Some(soft), Some(_)) = (limits.soft, limits.hard) {
-            facts.push(format!("warning at {}\u{a0}W", whole_watts(soft.on_w)));
-        }
-        facts.push(members_words(site, total));
-        if let Some((watts, time)) = site.peak {
-            facts.push(format!(
-                "peak {}\u{a0}W at {}",
-                whole_watts(watts),
-                self.clock(time)
-            ));
-        }
-        self.text(&facts.join(" · "));
-        self.raw("</div></div><div>");
-        self.spark(history::TOTAL, limit_w(&limits), 2 * POINTS);
-        self.span_of(history::TOTAL);
-        self.raw("</div></section>");
+        self.page.raw("</nav>");
+    }
+
+    /// A view, folded by the browser alone; the script keeps what is folded over a refresh.
+    fn section(&mut self, view: &dyn View, title: &str) {
+        let open = format!("<details id=\"{}\" open><summary><h2>", view.plugin());
+        self.page.within(&open, title, "</h2></summary>");
+        view.section(&mut self.page);
+        self.page.raw("</details>");
     }
 
     fn alerts(&mut self) {
         const MOST: usize = 30;
-        let snapshot = self.view.snapshot;
+        let snapshot = self.page.seen.snapshot;
         let firing: Vec<&AlertView> = snapshot.alerts.iter().filter(|a| a.is_firing()).collect();
         if firing.is_empty() {
             return;
         }
-        self.raw("<section class=alerts aria-label=Alerts>");
+        self.page.raw("<section class=alerts aria-label=Alerts>");
         for alert in firing.iter().take(MOST) {
             self.alert(alert);
         }
         if firing.len() > MOST {
-            self.raw("<p class=dim>");
-            self.text(&format!("and {} more alerts", firing.len() - MOST));
-            self.raw("</p>");
+            self.page.raw("<p class=dim>");
+            self.page
+                .text(&format!("and {} more alerts", firing.len() - MOST));
+            self.page.raw("</p>");
         }
-        self.raw("</section>");
+        self.page.raw("</section>");
     }
 
     fn alert(&mut self, alert: &AlertView) {
         let class = alert.severity.name();
-        self.raw(&format!(
+        self.page.raw(&format!(
             "<div class=\"card alert {class}\"><div class=row><b>"
         ));
-        self.text(&alert.summary);
-        self.raw("</b>");
-        self.pill(class, class);
-        self.raw("</div><small>");
-        let lasts = Human(self.view.now.wall.since(alert.since));
+        self.page.text(&alert.summary);
+        self.page.raw("</b>");
+        self.page.pill(class, class);
+        self.page.raw("</div><small>");
+        let lasts = Human(self.page.seen.now.wall.since(alert.since));
         let mut facts = vec![format!(
             "#{} since {} ({lasts})",
             alert.number,
-            self.clock(alert.since)
+            self.page.seen.clock(alert.since)
         )];
         if let Some(worst) = alert.worst {
             facts.push(format!("worst {} {}", number(worst), alert.unit));
@@ -286,316 +228,50 @@ impl Page<'_> {
             facts.push(format!("inhibited by {source}"));
         }
         if let Some(until) = alert.muted_until {
-            facts.push(format!("muted until {}", self.clock(until)));
+            facts.push(format!("muted until {}", self.page.seen.clock(until)));
         }
-        self.text(&facts.join(" · "));
-        self.raw("</small></div>");
-    }
-
-    /// Teams with their PDUs; with too many PDUs for one page, teams alone and then the worst PDUs.
-    fn groups(&mut self) {
-        let config = &self.view.snapshot.config;
-        let total = config.pdus.len();
-        let is_crowded = total > MOST_PDUS;
-        self.raw("<div class=teams>");
-        for (index, team) in config.teams.iter().enumerate().take(MOST_PDUS) {
-            self.raw("<section class=team>");
-            self.team(index, team);
-            if !is_crowded {
-                self.grid(team.members.iter().map(|member| *member as usize));
-            }
-            self.raw("</section>");
-        }
-        let (heading, rest) = if is_crowded {
-            let heading = format!("The {MOST_PDUS} PDUs that need a look first, of {total}");
-            (heading, worst(self.view))
-        } else {
-            let lonely = (0..total).filter(|index| config.pdus[*index].team.is_none());
-            ("Without a team".to_owned(), lonely.collect())
-        };
-        if !rest.is_empty() {
-            self.raw("<section class=\"team wide\">");
-            if !config.teams.is_empty() {
-                self.raw("<h2>");
-                self.text(&heading);
-                self.raw("</h2>");
-            }
-            self.grid(rest.into_iter());
-            self.raw("</section>");
-        }
-        self.raw("</div>");
-    }
-
-    fn team(&mut self, index: usize, team: &TeamConfig) {
-        let Some(sum) = self.view.snapshot.teams.get(index) else {
-            return;
-        };
-        let limit = limit_w(&team.limits);
-        self.raw("<div class=\"row base\"><h2>");
-        self.text(&team.name);
-        self.raw("</h2>");
-        self.pill(sum.state.name(), sum_word(sum));
-        self.raw("</div><div class=row><span class=watts>");
-        self.sum_watts(sum);
-        self.raw("</span><div class=half>");
-        self.spark(&history::of_team(&team.name), limit, POINTS);
-        self.raw("</div></div>");
-        self.bar(sum.power_w, &team.limits);
-        self.raw("<small>");
-        let headroom = limit.map(|limit| headroom_words(sum_headroom(sum, Some(limit)), limit));
-        let facts = headroom
-            .into_iter()
-            .chain(sum.limit_in_s.map(limit_in_words))
-            .chain([members_words(sum, team.members.len())]);
-        self.text(&facts.collect::<Vec<_>>().join(" · "));
-        self.raw("</small>");
-    }
-
-    fn grid(&mut self, pdus: impl Iterator<Item = usize>) {
-        let snapshot = self.view.snapshot;
-        self.raw("<div class=grid>");
-        for index in pdus {
-            if let (Some(pdu), Some(config)) =
-                (snapshot.pdus.get(index), snapshot.config.pdus.get(index))
-            {
-                self.pdu(pdu, config);
-            }
-        }
-        self.raw("</div>");
-    }
-
-    fn pdu(&mut self, pdu: &PduView, config: &PduConfig) {
-        let state = pdu.state.name();
-        let limits = pdu.limits(config);
-        let limit = limit_w(&limits);
-        let power = pdu.live(pdu.power_w);
-        self.raw(&format!(
-            "<article class=\"card pdu {state}\"><div class=row><h3>"
-        ));
-        self.text(&config.name);
-        self.raw("</h3>");
-        self.pill(state, word(pdu.state));
-        self.raw("</div><div class=row><span class=watts>");
-        match power {
-            Some(watts) => self.raw(&format!("{}<small> W</small>", whole_watts(watts))),
-            None => self.raw("<span class=none>–</span>"),
-        }
-        self.raw("</span><div class=half>");
-        self.spark(&history::of_pdu(&config.name), limit, POINTS);
-        self.raw("</div></div>");
-        self.bar(power, &limits);
-        self.raw("<div class=\"row base\"><small>");
-        match (power, limit) {
-            (Some(watts), Some(limit)) => {
-                let mut words = headroom_words(Some(limit - watts), limit);
-                if config.device_limit {
-                    words += ", the device's own limit";
-                }
-                if let Some(seconds) = pdu.limit_in_s {
-                    words = format!("{words} · {}", limit_in_words(seconds));
-                }
-                self.text(&words);
-            }
-            (None, _) => {
-                let last = self.last_words(pdu);
-                self.text(&last);
-            }
-            (Some(_), None) => self.raw("no limit"),
-        }
-        self.text(&breaker_words(pdu, limit));
-        self.raw("</small><small>");
-        let inlet = [
-            (pdu.live(pdu.current_a), "A"),
-            (pdu.live(pdu.voltage_v), "V"),
-        ];
-        let inlet = inlet
-            .iter()
-            .filter_map(|(value, unit)| Some(format!("{} {unit}", number((*value)?))));
-        self.text(&inlet.collect::<Vec<_>>().join(" · "));
-        self.raw("</small></div><div class=\"row base foot\"><small>");
-        if let Some(peak) = pdu.peak_w {
-            self.text(&format!("peak {} W", whole_watts(peak)));
-            if let Some(time) = pdu.peak_time {
-                let time = self.clock(time);
-                self.text(&format!(" at {time}"));
-            }
-        }
-        self.raw("</small><small>");
-        if let Some(age) = self.view.age_s(pdu) {
-            self.text(&format!("{} ago", age_words(age)));
-        }
-        self.raw("</small></div></article>");
-    }
-
-    /// What there is to say of a PDU without a current value.
-    fn last_words(&self, pdu: &PduView) -> String {
-        let reason = pdu.reason.as_deref();
-        match (pdu.power_w, self.view.age_s(pdu)) {
-            (Some(watts), Some(_)) => {
-                let reason = reason.map_or(String::new(), |reason| format!("{reason}; "));
-                format!("{reason}last {} W", whole_watts(watts))
-            }
-            _ => reason.unwrap_or("not read yet").to_owned(),
-        }
+        self.page.text(&facts.join(" · "));
+        self.page.raw("</small></div>");
     }
 
     fn footer(&mut self) {
-        let snapshot = self.view.snapshot;
-        let up = Human(self.view.now.wall.since(snapshot.started));
-        let polls = snapshot.counters.polls_ok;
-        self.raw("<footer>rackwarden ");
-        self.raw(VERSION);
-        self.text(&format!(" · up {up} · {polls} readings · "));
-        self.raw("<a href=/docs>HTTP interface</a> · <a href=/metrics>metrics</a></footer>");
-    }
-
-    fn sum_watts(&mut self, sum: &SumView) {
-        let bound = if sum.missing.is_empty() { "" } else { "≥ " };
-        match sum.power_w {
-            Some(watts) => self.raw(&format!("{bound}{}<small> W</small>", whole_watts(watts))),
-            None => self.raw("<span class=none>–</span>"),
+        let seen = self.page.seen;
+        let snapshot = seen.snapshot;
+        let up = Human(seen.now.wall.since(snapshot.started));
+        self.page.raw("<footer>rackwarden ");
+        self.page.raw(VERSION);
+        self.page.text(&format!(" · up {up} · "));
+        for done in snapshot.views.iter().filter_map(|view| view.summary().done) {
+            self.page.text(&format!("{done} · "));
         }
-    }
-
-    fn bar(&mut self, power: Option<f64>, limits: &Limits) {
-        let svg = draw::bar(power, limits);
-        self.raw(&svg);
-    }
-
-    fn spark(&mut self, name: &str, limit: Option<f64>, points: usize) {
-        let svg = self
-            .series(name)
-            .and_then(|series| draw::sparkline(series, limit, points));
-        if let Some(svg) = svg {
-            self.raw(&svg);
-        }
-    }
-
-    /// Says how far back a sparkline goes.
-    fn span_of(&mut self, name: &str) {
-        let series = self.series(name).filter(|series| series.values.len() > 1);
-        if let Some(span) = series.map(draw::covered) {
-            self.raw("<div class=row><small>");
-            self.text(&format!("{span} ago"));
-            self.raw("</small><small>now</small></div>");
-        }
-    }
-
-    fn series(&self, name: &str) -> Option<&Series> {
-        let mut history = self.view.snapshot.history.iter();
-        history.find(|series| &*series.name == name)
-    }
-
-    fn pill(&mut self, class: &str, word: &str) {
-        self.raw(&format!("<span class=\"pill {class}\">"));
-        self.text(word);
-        self.raw("</span>");
-    }
-
-    fn local(&self, time: Wall) -> String {
-        time.local(&self.view.snapshot.config.notify.timezone)
-    }
-
-    /// The time alone when it is of the last half day, else with its date.
-    fn clock(&self, time: Wall) -> String {
-        const RECENT: Duration = Duration::from_secs(12 * 3600);
-        if self.view.now.wall.since(time) < RECENT {
-            time.local_time(&self.view.snapshot.config.notify.timezone)
-        } else {
-            self.local(time)
-        }
-    }
-
-    /// Adds our own markup.
-    fn raw(&mut self, markup: &str) {
-        self.html.push_str(markup);
-    }
-
-    /// Adds data: names, summaries, numbers.
-    fn text(&mut self, data: &str) {
-        escape_html(data, self.html);
+        self.page
+            .raw("<a href=/docs>HTTP interface</a> · <a href=/metrics>metrics</a></footer>");
     }
 }
 
-/// The PDUs that fit on the page: above a limit, silent, unknown, then by the share of their limit.
-fn worst(view: &View<'_>) -> Vec<usize> {
-    let snapshot = view.snapshot;
-    let rank = |index: &usize| {
-        let pdu = &snapshot.pdus[*index];
-        let by_state = match pdu.state {
-            PduState::OverLimit => 0,
-            PduState::Unreachable => 1,
-            PduState::Stale => 2,
-            PduState::Unknown => 3,
-            PduState::Ok => 4,
-        };
-        let limit = snapshot
-            .config
-            .pdus
-            .get(*index)
-            .and_then(|config| limit_w(&pdu.limits(config)));
-        let share = pdu.power_w.unwrap_or(0.0)
-            / limit.filter(|limit| *limit > 0.0).unwrap_or(f64::INFINITY);
-        (by_state, -(share * 1e6) as i64, *index)
-    };
-    let mut all: Vec<usize> = (0..snapshot.pdus.len()).collect();
-    crate::small::sort_by_key(&mut all, rank);
-    all.truncate(MOST_PDUS);
-    all
-}
-
-fn alerts_word(count: usize) -> String {
-    match count {
-        1 => "1 alert".to_owned(),
-        count => format!("{count} alerts"),
+/// The worst that there is to say, in a word and a colour.
+fn headline(seen: &Seen<'_>) -> Headline {
+    let views = &seen.snapshot.views;
+    if !seen.problems().is_empty() {
+        return ("critical", "agent needs help".into());
     }
-}
-
-fn word(state: PduState) -> &'static str {
-    match state {
-        PduState::OverLimit => "over limit",
-        other => other.name(),
+    if let Some(headline) = views.iter().find_map(|view| view.headline(seen)) {
+        return headline;
     }
-}
-
-/// A sum that is below its limit without some of its members is not known, but not nothing either.
-fn sum_word(sum: &SumView) -> &'static str {
-    match (sum.state, sum.power_w) {
-        (PduState::Unknown, Some(_)) => "incomplete",
-        (state, _) => word(state),
+    match views.iter().all(|view| view.summary().things == 0) {
+        true => ("unknown", "nothing to watch".into()),
+        false => ("ok", "all well".into()),
     }
-}
-
-/// Whole watts with narrow spaces between thousands.
-fn whole_watts(watts: f64) -> String {
-    let digits = format!("{:.0}", watts.abs());
-    let mut out = String::with_capacity(digits.len() + 4);
-    if watts <= -0.5 {
-        out.push('−');
-    }
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
-            out.push('\u{202f}');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-fn number(value: f64) -> String {
-    let mut out = String::new();
-    push_number(&mut out, (value * 100.0).round() / 100.0);
-    out
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::{self, Sample};
     use super::*;
+    use crate::sim::sample::{self, Sample};
 
     fn page(kind: Sample) -> String {
         let snapshot = sample::snapshot(kind);
-        whole(&View::new(&snapshot, snapshot.now))
+        whole(&Seen::new(&snapshot, snapshot.now))
     }
 
     #[test]
@@ -666,34 +342,36 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_page_of_many_stays_small() {
-        let html = page(Sample::Many);
-        assert!(html.matches("<article").count() == MOST_PDUS);
-        assert!(html.len() < 512 * 1024, "{}", html.len());
-    }
+    #[derive(Debug)]
+    struct Guest;
 
-    #[test]
-    fn the_worst_come_first() {
-        let mut snapshot = sample::snapshot(Sample::Many);
-        snapshot.pdus[250].state = PduState::Unreachable;
-        snapshot.pdus[7].state = PduState::OverLimit;
-        let worst = worst(&View::new(&snapshot, snapshot.now));
-        assert_eq!(worst[..2], [7, 250]);
-        let power = |place: usize| snapshot.pdus[worst[place]].power_w;
-        assert!(power(2) >= power(3) && power(3) >= power(199));
-    }
-
-    #[test]
-    fn watts_read_well() {
-        for (watts, want) in [
-            (270.0, "270"),
-            (1967.7, "1\u{202f}968"),
-            (1_234_567.0, "1\u{202f}234\u{202f}567"),
-            (-12.0, "−12"),
-            (-0.2, "0"),
-        ] {
-            assert_eq!(whole_watts(watts), want);
+    impl View for Guest {
+        fn plugin(&self) -> &'static str {
+            "guest"
         }
+
+        fn title(&self) -> Option<&'static str> {
+            Some("Guests & more")
+        }
+
+        fn section(&self, page: &mut Page<'_>) {
+            page.text("a word of its own");
+        }
+    }
+
+    #[test]
+    fn sections_fold_and_many_have_an_index() {
+        let mut snapshot = sample::snapshot(Sample::Normal);
+        let html = whole(&Seen::new(&snapshot, snapshot.now));
+        assert!(html.contains("<details id=\"power\" open><summary><h2>Power</h2></summary>"));
+        assert!(!html.contains("<nav"), "two sections need no index");
+        snapshot.views.push(std::sync::Arc::new(Guest));
+        let html = whole(&Seen::new(&snapshot, snapshot.now));
+        assert!(
+            html.contains("<a href=\"#guest\">Guests &amp; more</a></nav>"),
+            "{html}"
+        );
+        let section = "<details id=\"guest\" open><summary><h2>Guests &amp; more</h2></summary>a word of its own";
+        assert!(html.contains(section), "{html}");
     }
 }

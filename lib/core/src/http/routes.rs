@@ -1,205 +1,249 @@
-//! The one table of paths, and how a request finds its row.
+//! The paths of the house, those of the views among them, and how a request finds its row.
 
-use super::schema::Schema;
-use super::{Cache, Error, Request, Response, View};
-use super::{head, host, json, metrics, openapi, page, shapes};
+use super::json::{self, Alerts, Failing, Health, Status};
+use super::{Cache, Request, Response};
+use super::{head, metrics, openapi, page};
+use crate::render::Shape;
+use crate::snapshot::{Answer, Error, Page, Route, Seen, Snapshot, View};
 use std::borrow::Cow;
 
 pub(super) const JSON: &str = "application/json";
 pub(super) const HTML: &str = "text/html; charset=utf-8";
-const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// One path with one method.
-#[derive(Debug)]
-pub struct Route {
-    /// `GET` (which answers `HEAD` as well) or `POST`.
-    pub method: &'static str,
-    /// The path; `{name}` as its last part stands for one name.
-    pub path: &'static str,
-    /// One line for people.
-    pub summary: &'static str,
-    /// Status codes with their meaning, beside those that every route may answer (400, 401, 403, 429).
-    pub answers: &'static [Answer],
+/// Renders a status code and a body.
+type Body = fn(&Seen<'_>) -> (u16, String);
+
+/// A path of the house.
+struct Own {
+    route: Route,
     render: Render,
 }
 
-/// A status code that a route answers with.
-#[derive(Debug)]
-pub struct Answer {
-    /// The code.
-    pub status: u16,
-    /// What it means.
-    pub about: &'static str,
-    /// Media type.
-    pub mime: &'static str,
-    /// Shape of a JSON body.
-    pub schema: Option<Schema>,
-}
-
-/// Renders a status code and a body.
-type Body = fn(&View<'_>) -> (u16, String);
-
-#[derive(Debug)]
 enum Render {
     /// A body that is cached for its version.
     Cached(Body),
     /// As before, with the content policy of a page and a fragment for refreshes.
     Page { whole: Body, fragment: Option<Body> },
-    /// A body for one name.
-    Named(fn(&View<'_>, &str) -> Option<String>),
     /// Answered before dispatch, where a token is needed; elsewhere there is nothing to log in to.
     LogIn,
 }
 
-/// Every path that is served. A new one is one row here.
-pub const ROUTES: &[Route] = &[
-    Route {
-        method: "GET",
-        path: "/",
-        summary: "Status page for people",
-        answers: &[page_answer(
-            "the page; with ?fragment its changing part alone",
-        )],
+/// Every path of the house. A new one is one row here. Those of the views stand before the one of this place.
+const OWN: &[Own] = &[
+    Own {
+        route: Route::get(
+            "/",
+            "Status page for people",
+            &[Answer::page(
+                "the page; with ?fragment its changing part alone",
+            )],
+        ),
         render: Render::Page {
-            whole: |view| (200, page::whole(view)),
-            fragment: Some(|view| (200, page::fragment(view))),
+            whole: |seen| (200, page::whole(seen)),
+            fragment: Some(|seen| (200, page::fragment(seen))),
         },
     },
-    Route {
-        method: "POST",
-        path: "/",
-        summary: "Log in with the token, as the form on the page does",
-        answers: &[Answer {
-            status: 303,
-            about: "logged in: a cookie is set; go to /",
-            mime: "text/plain",
-            schema: None,
-        }],
+    Own {
+        route: Route {
+            method: "POST",
+            path: "/",
+            name: "",
+            summary: "Log in with the token, as the form on the page does",
+            answers: &[Answer {
+                status: 303,
+                about: "logged in: a cookie is set; go to /",
+                mime: "text/plain",
+                schema: None,
+            }],
+        },
         render: Render::LogIn,
     },
-    Route {
-        method: "GET",
-        path: "/health",
-        summary: "Whether the agent samples and delivers",
-        answers: &[
-            json_answer(200, "it does", shapes::HEALTH),
-            json_answer(503, "it does not, and why", shapes::FAILING),
-        ],
+    Own {
+        route: Route::get(
+            "/health",
+            "Whether the agent samples and delivers",
+            &[
+                Answer::json(200, "it does", Health::SCHEMA),
+                Answer::json(503, "it does not, and why", Failing::SCHEMA),
+            ],
+        ),
         render: Render::Cached(json::health),
     },
-    Route {
-        method: "GET",
-        path: "/api/status",
-        summary: "Version, uptime, plugins and counts",
-        answers: &[json_answer(200, "the agent's own state", shapes::STATUS)],
-        render: Render::Cached(|view| (200, json::status(view))),
+    Own {
+        route: Route::get(
+            "/api/status",
+            "Version, uptime, plugins and counts",
+            &[Answer::json(200, "the agent's own state", Status::SCHEMA)],
+        ),
+        render: Render::Cached(|seen| (200, json::status(seen))),
     },
-    Route {
-        method: "GET",
-        path: "/api/power",
-        summary: "Every PDU, every team and the site",
-        answers: &[json_answer(200, "the latest readings", shapes::POWER)],
-        render: Render::Cached(|view| (200, json::power(view))),
+    Own {
+        route: Route::get(
+            "/api/alerts",
+            "Alerts with their state, severity and values",
+            &[Answer::json(200, "the alerts", Alerts::SCHEMA)],
+        ),
+        render: Render::Cached(|seen| (200, json::alerts(seen))),
     },
-    Route {
-        method: "GET",
-        path: "/api/power/{name}",
-        summary: "One PDU",
-        answers: &[
-            json_answer(200, "its latest reading", shapes::PDU),
-            json_answer(404, "no PDU has that name", shapes::ERROR),
-        ],
-        render: Render::Named(json::pdu),
+    Own {
+        route: Route::get(
+            "/metrics",
+            "Metrics for Prometheus",
+            &[Answer {
+                status: 200,
+                about: "the text format, base units",
+                mime: "text/plain; version=0.0.4; charset=utf-8",
+                schema: None,
+            }],
+        ),
+        render: Render::Cached(|seen| (200, metrics::render(seen))),
     },
-    Route {
-        method: "GET",
-        path: "/api/host",
-        summary: "The machine that the agent runs on",
-        answers: &[json_answer(200, "the latest look at it", shapes::HOST)],
-        render: Render::Cached(|view| (200, host::host(view))),
+    Own {
+        route: Route::get(
+            "/openapi.json",
+            "This interface as OpenAPI 3.1",
+            &[Answer {
+                status: 200,
+                about: "the document",
+                mime: JSON,
+                schema: None,
+            }],
+        ),
+        render: Render::Cached(|seen| (200, openapi::document(seen))),
     },
-    Route {
-        method: "GET",
-        path: "/api/alerts",
-        summary: "Alerts with their state, severity and values",
-        answers: &[json_answer(200, "the alerts", shapes::ALERTS)],
-        render: Render::Cached(|view| (200, json::alerts(view))),
-    },
-    Route {
-        method: "GET",
-        path: "/metrics",
-        summary: "Metrics for Prometheus",
-        answers: &[Answer {
-            status: 200,
-            about: "the text format, base units",
-            mime: PROMETHEUS,
-            schema: None,
-        }],
-        render: Render::Cached(|view| (200, metrics::render(view))),
-    },
-    Route {
-        method: "GET",
-        path: "/openapi.json",
-        summary: "This interface as OpenAPI 3.1",
-        answers: &[Answer {
-            status: 200,
-            about: "the document",
-            mime: JSON,
-            schema: None,
-        }],
-        render: Render::Cached(|_| (200, openapi::document())),
-    },
-    Route {
-        method: "GET",
-        path: "/docs",
-        summary: "This interface for people",
-        answers: &[page_answer("the documentation")],
+    Own {
+        route: Route::get(
+            "/docs",
+            "This interface for people",
+            &[Answer::page("the documentation")],
+        ),
         render: Render::Page {
-            whole: |view| (200, openapi::docs(view)),
+            whole: |seen| (200, openapi::docs(seen)),
             fragment: None,
         },
     },
 ];
+/// Documents list the paths of the views after so many of the house.
+const BEFORE_VIEWS: usize = 4;
 
-const fn json_answer(status: u16, about: &'static str, schema: Schema) -> Answer {
-    Answer {
-        status,
-        about,
-        mime: JSON,
-        schema: Some(schema),
-    }
+/// Who renders a path.
+enum Renderer<'a> {
+    House(&'static Render),
+    View(&'a dyn View),
 }
 
-const fn page_answer(about: &'static str) -> Answer {
-    Answer {
-        status: 200,
-        about,
-        mime: HTML,
-        schema: None,
-    }
+fn all(snapshot: &Snapshot) -> impl Iterator<Item = (&'static Route, Renderer<'_>)> {
+    let own = |own: &'static Own| (&own.route, Renderer::House(&own.render));
+    let views = snapshot.views.iter().flat_map(|view| {
+        let routes = view.routes().iter();
+        routes.map(|route| (route, Renderer::View(&**view)))
+    });
+    let (before, after) = OWN.split_at(BEFORE_VIEWS);
+    let before = before.iter().map(own);
+    before.chain(views).chain(after.iter().map(own))
+}
+
+/// Every path that is served.
+pub fn routes(snapshot: &Snapshot) -> impl Iterator<Item = &'static Route> {
+    all(snapshot).map(|(route, _)| route)
 }
 
 /// Finds the row of an authorised request and renders it.
-pub(super) fn dispatch(request: &Request<'_>, view: &View<'_>, cache: &mut Cache) -> Response {
-    let method = if request.method == "HEAD" {
-        "GET"
-    } else {
-        request.method
+pub(super) fn dispatch(request: &Request<'_>, seen: &Seen<'_>, cache: &mut Cache) -> Response {
+    let method = match request.method {
+        "HEAD" => "GET",
+        method => method,
     };
     let mut is_known = false;
-    for (index, route) in ROUTES.iter().enumerate() {
+    for (slot, (route, renderer)) in all(seen.snapshot).enumerate() {
         let Some(name) = route.matches(request.path) else {
             continue;
         };
         is_known = true;
-        if route.method == method {
-            return route.answer(index, name, request, view, cache);
+        if route.method != method {
+            continue;
         }
+        return match renderer {
+            Renderer::House(render) => own(route, render, 2 * slot, request, seen, cache),
+            Renderer::View(view) => match of_view(route, view, 2 * slot, name, seen, cache) {
+                Ok(response) => response,
+                Err(error) => error.into(),
+            },
+        };
     }
-    if is_known {
-        return not_allowed(request.path);
+    match is_known {
+        true => not_allowed(request.path, seen.snapshot),
+        false => Error::NOT_FOUND.into(),
     }
-    NOT_FOUND.into()
+}
+
+fn own(
+    route: &Route,
+    render: &Render,
+    slot: usize,
+    request: &Request<'_>,
+    seen: &Seen<'_>,
+    cache: &mut Cache,
+) -> Response {
+    let (status, body, extra) = match render {
+        Render::Cached(render) => {
+            let (status, body) = cache.body(slot, seen, render);
+            (status, body, "")
+        }
+        Render::Page { whole, fragment } => {
+            let wants_fragment = request.query == "fragment";
+            let (slot, render) = match fragment.filter(|_| wants_fragment) {
+                Some(fragment) => (slot + 1, fragment),
+                None => (slot, *whole),
+            };
+            let (status, body) = cache.body(slot, seen, render);
+            (status, body, page::policy())
+        }
+        Render::LogIn => return not_allowed(route.path, seen.snapshot),
+    };
+    Response {
+        status,
+        mime: route.mime(),
+        extra: Cow::Borrowed(extra),
+        body,
+        is_head_only: false,
+    }
+}
+
+/// Bodies without a name in their path are cached.
+fn of_view(
+    route: &Route,
+    view: &dyn View,
+    slot: usize,
+    name: &str,
+    seen: &Seen<'_>,
+    cache: &mut Cache,
+) -> Result<Response, Error> {
+    let name = head::percent_decoded(name).unwrap_or_default();
+    if route.mime() == HTML {
+        let mut body = String::new();
+        view.page(&mut Page::new(seen, &mut body), route.path, &name)?;
+        return Ok(Response {
+            extra: Cow::Borrowed(page::policy()),
+            ..Response::new(200, HTML, page::own(seen, &name, &body))
+        });
+    }
+    if !name.is_empty() || route.path.contains('{') {
+        let body = view.body(seen, route.path, &name)?;
+        return Ok(Response::new(200, route.mime(), body));
+    }
+    let render = |seen: &Seen<'_>| match view.body(seen, route.path, "") {
+        Ok(body) => (200, body),
+        Err(error) => (error.status, error.text()),
+    };
+    let (status, body) = cache.body(slot, seen, render);
+    Ok(Response {
+        status,
+        mime: route.mime(),
+        extra: Cow::Borrowed(""),
+        body,
+        is_head_only: false,
+    })
 }
 
 impl Route {
@@ -214,57 +258,15 @@ impl Route {
     }
 
     fn mime(&self) -> &'static str {
-        self.answers[0].mime
-    }
-
-    fn answer(
-        &self,
-        index: usize,
-        name: &str,
-        request: &Request<'_>,
-        view: &View<'_>,
-        cache: &mut Cache,
-    ) -> Response {
-        let (status, body, extra) = match &self.render {
-            Render::Cached(render) => {
-                let (status, body) = cache.body(index, view, render);
-                (status, body, "")
-            }
-            Render::Page { whole, fragment } => {
-                let wants_fragment = request.query == "fragment";
-                let (slot, render) = match fragment.filter(|_| wants_fragment) {
-                    Some(fragment) => (ROUTES.len() + index, fragment),
-                    None => (index, *whole),
-                };
-                let (status, body) = cache.body(slot, view, render);
-                (status, body, page::policy())
-            }
-            Render::Named(render) => {
-                let name = head::percent_decoded(name);
-                match name.and_then(|name| render(view, &name)) {
-                    Some(body) => (200, body.into_bytes().into(), ""),
-                    None => return NO_PDU.into(),
-                }
-            }
-            Render::LogIn => return not_allowed(self.path),
-        };
-        Response {
-            status,
-            mime: self.mime(),
-            extra: Cow::Borrowed(extra),
-            body,
-            is_head_only: false,
-        }
+        self.answers.first().map_or(JSON, |answer| answer.mime)
     }
 }
 
-fn not_allowed(path: &str) -> Response {
+fn not_allowed(path: &str, snapshot: &Snapshot) -> Response {
     let mut allow = String::from("Allow: ");
-    for route in ROUTES.iter().filter(|route| route.matches(path).is_some()) {
-        match route.render {
-            Render::LogIn => {}
-            _ => allow.push_str("GET, HEAD"),
-        }
+    let fits = |route: &&Route| route.method == "GET" && route.matches(path).is_some();
+    if routes(snapshot).any(|route| fits(&route)) {
+        allow.push_str("GET, HEAD");
     }
     allow.push_str("\r\n");
     Response {
@@ -273,12 +275,6 @@ fn not_allowed(path: &str) -> Response {
     }
 }
 
-const NOT_FOUND: Error = Error::new(
-    404,
-    "not_found",
-    "there is nothing here; /docs lists what there is",
-);
-const NO_PDU: Error = Error::new(404, "pdu_not_found", "no PDU has that name");
 const NOT_ALLOWED: Error = Error::new(
     405,
     "method_not_allowed",

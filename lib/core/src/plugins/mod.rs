@@ -10,10 +10,10 @@ use crate::config::Config;
 use crate::ctx::Ctx;
 use crate::effect::Ticket;
 use crate::event::Reply;
-use crate::snapshot::Snapshot;
+use crate::snapshot::View;
 use crate::snmp::SnmpReply;
 use crate::state::Records;
-use crate::time::Mono;
+use crate::time::{Mono, Now};
 use std::sync::Arc;
 
 /// A capability of the agent. Only `name` is required.
@@ -84,22 +84,46 @@ pub trait Plugin: Send {
     /// The agent ends: store what is dirty.
     fn stop(&mut self, _ctx: &mut Ctx<'_>) {}
 
-    /// A number that changes whenever `publish` would say something new.
+    /// A number that changes whenever `view` would show something new.
     fn revision(&self) -> u64 {
         0
     }
 
-    /// Writes what readers shall see. `snapshot` may hold the previous publication, to reuse its memory.
-    fn publish(&mut self, _snapshot: &mut Snapshot) {}
+    /// What readers shall see at this moment; the view of before, while its revision stands.
+    fn view(&mut self, _now: Now, _config: &Arc<Config>) -> Option<Arc<dyn View>> {
+        None
+    }
 }
 
 /// Makes a plugin.
 pub type Make = fn(&Arc<Config>) -> Box<dyn Plugin>;
 
-/// Every plugin, by name. A new one is one file and one line here.
-pub const PLUGINS: &[(&str, Make)] = &[
-    ("power", |config| Box::new(power::Power::new(config))),
-    ("monitor", |config| Box::new(monitor::Monitor::new(config))),
+/// Makes the view of a plugin that does not run: its paths and counts are there in any case.
+pub type Idle = fn(&Arc<Config>) -> Arc<dyn View>;
+
+/// One capability.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// As `plugins = […]` names it.
+    pub name: &'static str,
+    /// Makes it.
+    pub make: Make,
+    /// What readers see while it does not run.
+    pub idle: Idle,
+}
+
+/// Every plugin. A new one is one folder and one row here.
+pub const PLUGINS: &[Row] = &[
+    Row {
+        name: "power",
+        make: |config| Box::new(power::Power::new(config)),
+        idle: |config| Arc::new(power::PowerView::idle(config)),
+    },
+    Row {
+        name: "monitor",
+        make: |config| Box::new(monitor::Monitor::new(config)),
+        idle: |config| Arc::new(monitor::MonitorView::idle(config)),
+    },
 ];
 
 /// Plugins that are part of every agent and have no name in the configuration.
@@ -111,7 +135,7 @@ mod tests {
 
     #[test]
     fn the_configuration_knows_every_plugin_in_the_same_order() {
-        let names: Vec<&str> = PLUGINS.iter().map(|(name, _)| *name).collect();
+        let names: Vec<&str> = PLUGINS.iter().map(|row| row.name).collect();
         assert_eq!(names, crate::config::parse::PLUGINS);
     }
 }

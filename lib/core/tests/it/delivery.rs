@@ -7,6 +7,7 @@ use rackwarden_core::chat::{Answer, Invocation, Place, Role, Spec, telegram};
 use rackwarden_core::config::{Config, RouteConfig};
 use rackwarden_core::ctx::Ctx;
 use rackwarden_core::plugins::Plugin;
+use rackwarden_core::plugins::power;
 use rackwarden_core::rng::Rng;
 use rackwarden_core::sim::telegram::{Call, Closed, Message};
 use rackwarden_core::sim::{Sim, Weather};
@@ -172,8 +173,8 @@ fn refusals(sim: &mut Sim, status: u16) -> usize {
 
 /// Readings that came late or not at all.
 fn late(sim: &Sim) -> u64 {
-    let counters = sim.snapshot().expect("a snapshot").counters;
-    counters.polls_failed + counters.polls_overrun
+    let polls = power::view(sim.snapshot().expect("a snapshot")).polls;
+    polls.failed + polls.overrun
 }
 
 /// The 99th percentile.
@@ -209,14 +210,14 @@ fn row_1_after_six_hours_away_everything_is_told_with_its_time_in_few_messages()
         let time = at.local_time(&rackwarden_core::time::Zone::UTC).to_string();
         times.entry(name).or_default().push(time);
     }
-    let polls = sim.snapshot().expect("a snapshot").counters.polls_ok;
+    let polls = power::view(sim.snapshot().expect("a snapshot")).polls.ok;
     sim.run_for(outage);
     assert_eq!(messages(&mut sim, GROUP).len(), before);
     let back = sim.now().mono;
     sim.clear_weather();
     sim.run_for(seconds(600));
     assert_eq!(late(&sim), 0);
-    let polls = sim.snapshot().expect("a snapshot").counters.polls_ok - polls;
+    let polls = power::view(sim.snapshot().expect("a snapshot")).polls.ok - polls;
     assert!(
         (5549..=5551).contains(&polls),
         "a reading each four seconds: {polls}"

@@ -3,6 +3,7 @@
 
 use crate::{GROUP, OWNER, seconds};
 use rackwarden_core::config::Config;
+use rackwarden_core::plugins::power;
 use rackwarden_core::sim::telegram::Closed;
 use rackwarden_core::sim::{Sim, Weather};
 use serde_json::json;
@@ -365,7 +366,7 @@ fn row_33_after_three_hours_of_sleep_nothing_is_told_and_nothing_is_caught_up() 
         sim.device("alpha").set_power(3500.0);
         sim.run_for(seconds(60) + Duration::from_millis(awake_ms));
         sim.clear_transcript();
-        let polls = |sim: &Sim| sim.snapshot().expect("a snapshot").counters.polls_ok;
+        let polls = |sim: &Sim| power::view(sim.snapshot().expect("a snapshot")).polls.ok;
         let before = polls(&sim);
         sim.suspend(seconds(3 * 3600));
         sim.run_for(seconds(20));

@@ -16,6 +16,7 @@ mod history;
 mod inbox;
 mod mail;
 mod monitor;
+mod openapi;
 mod outlets;
 mod power;
 mod prediction;

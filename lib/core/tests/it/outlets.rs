@@ -6,6 +6,7 @@ use rackwarden_core::chat::{Role, telegram};
 use rackwarden_core::config::{Config, GrantConfig};
 use rackwarden_core::effect::LogFile;
 use rackwarden_core::pdu::simulated::Writing;
+use rackwarden_core::plugins::power;
 use rackwarden_core::sim::Sim;
 use rackwarden_core::snmp::Credentials;
 
@@ -52,7 +53,7 @@ fn sets(sim: &mut Sim) -> usize {
 }
 
 fn power(sim: &Sim) -> Option<f64> {
-    sim.snapshot().expect("a publication").pdus[0].power_w
+    power::view(sim.snapshot().expect("a publication")).pdus[0].power_w
 }
 
 #[test]
@@ -79,7 +80,7 @@ fn an_outlet_is_shown_switched_and_read_back() {
         "power.outlet:alpha: outlet 3 (nas) is off, it drew 143 W before",
     );
     let snapshot = sim.snapshot().expect("a publication");
-    let (_, outlets, _) = snapshot.parts(&snapshot.pdus[0]);
+    let (_, outlets, _) = power::view(snapshot).parts(&power::view(snapshot).pdus[0]);
     assert_eq!(outlets[2].on, Some(false));
     assert_eq!(outlets[1].on, Some(true));
 }

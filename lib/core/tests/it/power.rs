@@ -4,8 +4,9 @@ use crate::seconds;
 use rackwarden_core::config::{Config, Limit, Limits};
 use rackwarden_core::effect::LogFile;
 use rackwarden_core::pdu::simulated::Agent;
+use rackwarden_core::plugins::power;
+use rackwarden_core::plugins::power::{PduState, PduView};
 use rackwarden_core::sim::Sim;
-use rackwarden_core::snapshot::{PduState, PduView};
 use rackwarden_core::snmp::usm::{Auth, Password, Privacy, Usm};
 use rackwarden_core::snmp::{Credentials, Oid, SnmpAnswer, SnmpAsk, Version};
 use rackwarden_core::time::Now;
@@ -17,7 +18,7 @@ fn exceedings(sim: &Sim) -> Vec<String> {
 }
 
 fn view(sim: &Sim, index: usize) -> PduView {
-    sim.snapshot().expect("a publication").pdus[index].clone()
+    power::view(sim.snapshot().expect("a publication")).pdus[index].clone()
 }
 
 fn team(members: &[&str], limit_w: f64) -> Config {
@@ -137,7 +138,7 @@ fn a_device_that_never_answers_is_unreachable() {
 fn a_sum_with_a_missing_member_may_fire_but_never_ends() {
     let mut sim = Sim::with_config(team(&["alpha", "bravo"], 3000.0));
     sim.run_for(seconds(5));
-    let sum = |sim: &Sim| sim.snapshot().expect("a publication").teams[0].clone();
+    let sum = |sim: &Sim| power::view(sim.snapshot().expect("a publication")).teams[0].clone();
     assert_eq!(sum(&sim).power_w, Some(2000.0));
     assert_eq!(sum(&sim).state, PduState::Ok);
     sim.device("bravo").set_silent(true);
@@ -559,8 +560,8 @@ fn a_lost_answer_costs_a_reading_and_no_more() {
     sim.device("alpha").set_delay(Duration::from_millis(5));
     sim.run_for(seconds(4));
     assert_eq!(view(&sim, 0).state, PduState::Ok);
-    let counters = sim.snapshot().expect("a publication").counters;
-    assert_eq!(counters.polls_failed, 1);
+    let polls = power::view(sim.snapshot().expect("a publication")).polls;
+    assert_eq!(polls.failed, 1);
 }
 
 #[test]
@@ -633,13 +634,12 @@ fn a_device_that_speaks_only_version_1_is_found_and_stays_read() {
     sim.run_for(seconds(20));
     assert_eq!(view(&sim, 0).power_w, Some(1000.0));
     assert_eq!(view(&sim, 0).state, PduState::Ok);
-    let failed = sim.snapshot().expect("a publication").counters.polls_failed;
+    let failed = power::view(sim.snapshot().expect("a publication"))
+        .polls
+        .failed;
     sim.run_for(seconds(60));
-    let counters = sim.snapshot().expect("a publication").counters;
-    assert_eq!(
-        counters.polls_failed, failed,
-        "it is not asked with v2c again"
-    );
+    let polls = power::view(sim.snapshot().expect("a publication")).polls;
+    assert_eq!(polls.failed, failed, "it is not asked with v2c again");
 }
 
 #[test]

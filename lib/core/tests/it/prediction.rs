@@ -2,15 +2,17 @@
 
 use crate::seconds;
 use rackwarden_core::config::{Config, Environment, Limits, parse};
-use rackwarden_core::http::{View, json};
+use rackwarden_core::plugins::power;
+use rackwarden_core::plugins::power::PduState;
 use rackwarden_core::sim::Sim;
-use rackwarden_core::snapshot::PduState;
+use rackwarden_core::snapshot::{Seen, View};
 use serde_json::Value;
 
 fn api(sim: &Sim) -> Value {
     let snapshot = sim.snapshot().expect("a publication");
-    let view = View::new(snapshot, snapshot.now);
-    serde_json::from_str(&json::power(&view)).expect("JSON")
+    let seen = Seen::new(snapshot, snapshot.now);
+    let body = power::view(snapshot).body(&seen, "/api/power", "");
+    serde_json::from_str(&body.expect("a body")).expect("JSON")
 }
 
 fn has(text: &str, part: &str) {
@@ -127,7 +129,7 @@ fn the_devices_own_threshold_is_a_limit_when_nothing_is_configured() {
         "{}",
         sim.transcript()
     );
-    let state = sim.snapshot().expect("a publication").pdus[0].state;
+    let state = power::view(sim.snapshot().expect("a publication")).pdus[0].state;
     assert_eq!(state, PduState::OverLimit);
     sim.device("alpha").set_power(1000.0);
     sim.run_for(seconds(10));

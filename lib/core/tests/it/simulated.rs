@@ -4,8 +4,9 @@ use crate::{OWNER, seconds};
 use rackwarden_core::pdu::Profiles;
 use rackwarden_core::pdu::profile::{Field, Quantity};
 use rackwarden_core::pdu::simulated::Agent;
+use rackwarden_core::plugins::power;
+use rackwarden_core::plugins::power::PduView;
 use rackwarden_core::sim::Sim;
-use rackwarden_core::snapshot::PduView;
 
 /// How the second outlet calls itself.
 const OUTLET: &str = "outlet 2";
@@ -28,7 +29,7 @@ fn sim(profile: &str, agent: Agent) -> Sim {
 }
 
 fn view(sim: &Sim) -> PduView {
-    sim.snapshot().expect("a publication").pdus[0].clone()
+    power::view(sim.snapshot().expect("a publication")).pdus[0].clone()
 }
 
 /// What is read and is not what the device draws. The coarsest devices tell whole amperes and hundreds of volt-amperes.
@@ -59,7 +60,7 @@ fn every_profile_with_readings_reads_the_device_that_is_simulated_from_it() {
         let sim = sim(name, agent);
         let view = view(&sim);
         let snapshot = sim.snapshot().expect("a publication");
-        let (phases, of_device, probes) = snapshot.parts(&view);
+        let (phases, of_device, probes) = power::view(snapshot).parts(&view);
         outlets += of_device.len();
         let mut found = vec![
             wrong("W", view.power_w, 1000.0),
@@ -134,7 +135,10 @@ fn outlets_are_switched_as_each_family_wants_it() {
         for (verb, label, is_on) in [("off", "Switch off", false), ("on", "Switch on", true)] {
             let number = {
                 let snapshot = sim.snapshot().expect("a publication");
-                snapshot.parts(&snapshot.pdus[0]).1[1].index
+                power::view(snapshot)
+                    .parts(&power::view(snapshot).pdus[0])
+                    .1[1]
+                    .index
             };
             sim.clear_transcript();
             sim.post(OWNER, OWNER, &format!("/outlet alpha {number} {verb}"));
@@ -155,7 +159,9 @@ fn outlets_are_switched_as_each_family_wants_it() {
             );
             sim.run_for(seconds(40));
             let snapshot = sim.snapshot().expect("a publication");
-            let states = snapshot.parts(&snapshot.pdus[0]).1;
+            let states = power::view(snapshot)
+                .parts(&power::view(snapshot).pdus[0])
+                .1;
             let others = states.iter().enumerate().filter(|(at, _)| *at != 1);
             if states[1].on != Some(is_on) || others.clone().any(|(_, it)| it.on != Some(true)) {
                 faults.push(format!("{name} {verb}: {}", sim.transcript()));

@@ -3,14 +3,19 @@
 
 mod commands;
 mod history;
+mod json;
 mod judge;
+mod metrics;
+mod page;
 mod sampler;
+mod status;
 mod test_alert;
 mod top;
 mod usage;
+mod view;
 mod watch;
 
-pub use sampler::ALERT as SAMPLER_ALERT;
+pub use view::{Looks, MonitorView, view};
 
 use crate::alert::Rule;
 use crate::chat::{Answer, Invocation, Spec, command};
@@ -20,7 +25,7 @@ use crate::effect::{Effect, Ticket, earlier};
 use crate::event::Reply;
 use crate::fault::{Fault, FaultKind};
 use crate::host::{HostSample, HostView, Look};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Kept, View};
 use crate::state::Records;
 use crate::time::{Mono, Now};
 use commands::Words;
@@ -46,6 +51,7 @@ pub struct Monitor {
     watches: Watches,
     top: Top,
     tracks: Tracks,
+    published: Kept<MonitorView>,
     /// Commands that wait for the next look.
     waiting: Vec<(Invocation, Words)>,
     /// Questions about processes, with the time at which they are given up.
@@ -63,6 +69,7 @@ impl Monitor {
             watches: Watches::default(),
             top: Top::default(),
             tracks: Tracks::default(),
+            published: Kept::default(),
             waiting: Vec::new(),
             asked: Vec::new(),
             revision: 0,
@@ -277,8 +284,23 @@ impl super::Plugin for Monitor {
         self.revision
     }
 
-    fn publish(&mut self, snapshot: &mut Snapshot) {
-        snapshot.host = Some(Arc::clone(&self.view));
-        self.sampler.count(&mut snapshot.counters);
+    fn view(&mut self, _now: Now, config: &Arc<Config>) -> Option<Arc<dyn View>> {
+        let (looks, is_blind) = (self.sampler.looks(), self.sampler.is_blind());
+        let holds = |view: &MonitorView| {
+            let host = view.host.as_ref();
+            let is_same = host.is_some_and(|host| Arc::ptr_eq(host, &self.view));
+            let is_same = is_same && Arc::ptr_eq(&view.config, config);
+            is_same && view.looks == looks && view.is_blind == is_blind
+        };
+        if let Some(view) = self.published.latest(holds) {
+            return Some(view);
+        }
+        let fresh = || MonitorView::idle(config);
+        let view = self.published.renew(fresh, |view| {
+            view.config = Arc::clone(config);
+            view.host = Some(Arc::clone(&self.view));
+            (view.looks, view.is_blind) = (looks, is_blind);
+        });
+        Some(view)
     }
 }

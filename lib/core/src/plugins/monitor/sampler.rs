@@ -1,17 +1,17 @@
 //! When the host is looked at: at a fixed rate, one look at a time. A sampler that fails is started again
 //! `retry_attempts` times, `retry_interval` apart, and then once a minute until it works.
 
+use super::view::Looks;
 use crate::alert::{AlertState, Report};
 use crate::config::MonitorConfig;
 use crate::ctx::Ctx;
 use crate::effect::Ticket;
 use crate::fault::Fault;
-use crate::snapshot::Counters;
 use crate::time::{Human, Mono, Now, Wall};
 use std::time::Duration;
 
 /// The alert of a sampler that cannot be started again.
-pub const ALERT: &str = "monitor.sampler:host";
+const ALERT: &str = "monitor.sampler:host";
 /// A look that has not ended after this has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// From one attempt to the next when all quick ones have failed.
@@ -176,10 +176,16 @@ impl Sampler {
         Some(report(now, AlertState::Firing, summary, "it fails"))
     }
 
-    pub(super) fn count(&self, counters: &mut Counters) {
-        counters.host_looks = self.looks;
-        counters.host_failures = self.failures;
-        counters.host_overruns = self.overruns;
+    pub(super) fn looks(&self) -> Looks {
+        Looks {
+            ok: self.looks,
+            failed: self.failures,
+            overrun: self.overruns,
+        }
+    }
+
+    pub(super) fn is_blind(&self) -> bool {
+        self.fired.is_some()
     }
 }
 

@@ -4,11 +4,11 @@
 use super::excess::Watch;
 use super::patience::Patience;
 use super::trend::Trend;
+use super::view::PduView;
 use crate::config::{Host, PduConfig};
 use crate::fault::Fault;
 use crate::pdu::plan::Sums;
 use crate::pdu::{DeviceTime, Identify, Kind, Plan, Rated, Reading};
-use crate::snapshot::PduView;
 use crate::snmp::{Credentials, SnmpTarget, Version};
 use crate::time::{Mono, Wall};
 use serde::{Deserialize, Serialize};

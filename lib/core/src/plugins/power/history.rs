@@ -1,9 +1,9 @@
 //! Power over time: the series of the site, of teams and of PDUs.
 
 use super::Power;
+use super::view::PduState;
 use crate::ctx::Ctx;
 use crate::history::{self, SeriesId, Unit};
-use crate::snapshot::PduState;
 
 /// The series that power is noted in; `None` for a PDU beyond `[history] max_series`.
 #[derive(Debug, Default)]

@@ -10,23 +10,31 @@ mod errand;
 mod exceedings;
 mod excess;
 mod history;
+mod json;
 mod judge;
 mod limits;
+mod metrics;
 mod outlets;
+mod page;
 mod patience;
 mod poll;
 mod publish;
 mod reset;
 mod schedule;
 mod select;
+mod status;
 mod sums;
 mod test_alert;
 #[cfg(test)]
 mod testing;
 mod trend;
+mod view;
+mod words;
 
 pub use exceedings::CsvJob;
 pub use excess::Episode;
+pub use json::{Probed, address, limit_w, reading_object, sum_headroom};
+pub use view::{PduState, PduView, Polls, PowerView, SumView, view};
 
 use crate::alert::{Report, Rule};
 use crate::chat::{Invocation, ReplyTo, Spec, command};
@@ -37,10 +45,10 @@ use crate::event::Reply;
 use crate::pdu::plan::Sums;
 use crate::pdu::{Identify, Plan, Reading};
 use crate::small::{SmallMap, SmallSet};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Kept, View};
 use crate::snmp::{Oid, SnmpReply};
 use crate::state::Records;
-use crate::time::Mono;
+use crate::time::{Mono, Now};
 use device::{Device, SavedPeak, Stage, set_watch};
 use excess::{Level, SavedExcess, Subject, pdu_name, pdu_words};
 use limits::{Episodes, end_cut_off, end_removed, report_removed, resume, save_excess};
@@ -77,6 +85,7 @@ pub struct Power {
     episodes: Episodes,
     tracks: history::Tracks,
     published: publish::Published,
+    kept: Kept<PowerView>,
     scratch: (Reading, Sums),
     slot_devices: Vec<u32>,
     save_at: Option<Mono>,
@@ -611,8 +620,8 @@ impl super::Plugin for Power {
         self.revision
     }
 
-    fn publish(&mut self, snapshot: &mut Snapshot) {
-        self.publish_to(snapshot);
+    fn view(&mut self, now: Now, config: &Arc<Config>) -> Option<Arc<dyn View>> {
+        Some(self.view_now(now, config))
     }
 }
 

@@ -2,6 +2,7 @@
 //! out at a time; its answer, a fault, or the worker's deadline ends it.
 
 use super::device::{Device, Extra, Figures, Stage};
+use super::view::PduState;
 use super::{Power, Purpose};
 use crate::config::Host;
 use crate::ctx::Ctx;
@@ -11,7 +12,6 @@ use crate::pdu::identify::{Next, Options};
 use crate::pdu::plan::Sums;
 use crate::pdu::profile::Head;
 use crate::pdu::{Identified, Identify, Kind, Plan};
-use crate::snapshot::PduState;
 use crate::snmp::{Credentials, SnmpAnswer, SnmpAsk, SnmpReply, SnmpRequest, Version};
 use crate::time::{Mono, Now};
 use std::collections::VecDeque;

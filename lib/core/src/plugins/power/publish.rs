@@ -1,9 +1,10 @@
 //! What readers see of the power plugin. The flat arrays of the previous publication are reused.
 
 use super::Power;
+use super::view::{PduView, Polls, PowerView};
+use crate::config::Config;
 use crate::pdu::{OutletReading, ProbeReading};
-use crate::snapshot::{PduView, Snapshot};
-use crate::time::Mono;
+use crate::time::{Mono, Now};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,32 +21,56 @@ pub(super) struct Published {
 }
 
 impl Power {
-    pub(super) fn publish_to(&mut self, snapshot: &mut Snapshot) {
-        self.publish_rows(snapshot.now.mono);
-        snapshot.phases.clear();
+    /// The view of this moment; the one before, while nothing has changed.
+    pub(super) fn view_now(&mut self, now: Now, config: &Arc<Config>) -> Arc<PowerView> {
+        self.publish_rows(now.mono);
+        let polls = Polls {
+            ok: self.polls_ok,
+            failed: self.polls_failed,
+            overrun: self.polls_overrun,
+        };
+        let (revision, outlets) = (self.revision, &self.published.outlets);
+        let latest = self.kept.latest(|view| {
+            let is_same = view.revision == revision && view.polls == polls;
+            let is_same = is_same && Arc::ptr_eq(&view.outlets, outlets);
+            is_same && Arc::ptr_eq(&view.config, config)
+        });
+        if let Some(view) = latest {
+            return view;
+        }
+        let mut kept = std::mem::take(&mut self.kept);
+        let fresh = || PowerView::idle(config);
+        let view = kept.renew(fresh, |view| {
+            view.config = Arc::clone(config);
+            view.is_running = true;
+            (view.revision, view.polls) = (revision, polls);
+            self.fill(view);
+        });
+        self.kept = kept;
+        view
+    }
+
+    fn fill(&mut self, view: &mut PowerView) {
+        view.phases.clear();
         for device in &mut self.devices {
-            let start = snapshot.phases.len() as u32;
+            let start = view.phases.len() as u32;
             let phases = device
                 .extra
                 .as_deref()
                 .map_or(&[][..], |extra| extra.reading.phases.as_slice());
-            snapshot.phases.extend_from_slice(phases);
+            view.phases.extend_from_slice(phases);
             device.view.phases = (start, phases.len() as u16);
         }
         copy_views(
-            &mut snapshot.pdus,
+            &mut view.pdus,
             self.devices.iter().map(|device| &device.view),
         );
-        snapshot.outlets = Arc::clone(&self.published.outlets);
-        snapshot.temperatures = Arc::clone(&self.published.temperatures);
-        snapshot.teams.clear();
-        snapshot
-            .teams
+        view.outlets = Arc::clone(&self.published.outlets);
+        view.temperatures = Arc::clone(&self.published.temperatures);
+        view.teams.clear();
+        view.teams
             .extend(self.teams.iter().map(|team| team.view.clone()));
-        snapshot.site = (!self.devices.is_empty()).then(|| self.site.view.clone());
-        snapshot.counters.polls_ok = self.polls_ok;
-        snapshot.counters.polls_failed = self.polls_failed;
-        snapshot.counters.polls_overrun = self.polls_overrun;
+        view.site = (!self.devices.is_empty()).then(|| self.site.view.clone());
     }
 
     /// Copies outlets and probes when they have changed. Ranges and rows are made together, so they agree.

@@ -4,10 +4,10 @@ use super::Power;
 use super::excess::{Level, Subject, Watch};
 use super::limits::judge_limit;
 use super::trend::Trend;
+use super::view::{PduState, SumView};
 use crate::alert::{AlertState, Sample};
 use crate::config::Config;
 use crate::ctx::Ctx;
-use crate::snapshot::{PduState, SumView};
 use crate::time::{Now, Wall};
 
 /// The sum over a team or all PDUs.

@@ -9,6 +9,7 @@ use rackwarden_core::effect::{Effect, HttpRequest};
 use rackwarden_core::endpoint::{Endpoint, Method};
 use rackwarden_core::journal::Broken;
 use rackwarden_core::plugins::Plugin;
+use rackwarden_core::plugins::power;
 use rackwarden_core::rng::Rng;
 use rackwarden_core::sim::telegram::Closed;
 use rackwarden_core::sim::{Sim, Weather};
@@ -262,8 +263,9 @@ impl World {
 
     fn note(&mut self) {
         let snapshot = self.sim.look();
+        let power = power::view(&snapshot);
         let mut is_new = [false; 4];
-        for (index, pdu) in snapshot.pdus.iter().enumerate() {
+        for (index, pdu) in power.pdus.iter().enumerate() {
             let (Some((mono, wall)), Some(watts)) = (pdu.read, pdu.power_w) else {
                 continue;
             };
@@ -279,7 +281,7 @@ impl World {
             }
             self.read[index] = mono;
             if index < 3 {
-                let view = &snapshot.pdus[index];
+                let view = &power.pdus[index];
                 let peak = view.peak_w.filter(|_| view.peak_is_devices);
                 let peak: Vec<f64> = peak.into_iter().collect();
                 self.tape
@@ -288,9 +290,9 @@ impl World {
         }
         self.awake |= is_new[..3].iter().all(|new| *new);
         if let ([true, true, ..], Some(alpha), Some(bravo)) =
-            (is_new, snapshot.pdus[0].power_w, snapshot.pdus[1].power_w)
+            (is_new, power.pdus[0].power_w, power.pdus[1].power_w)
         {
-            let (mono, wall) = snapshot.pdus[1].read.unwrap_or_default();
+            let (mono, wall) = power.pdus[1].read.unwrap_or_default();
             self.tape.push(Tape::Reading(
                 3,
                 Now { mono, wall },

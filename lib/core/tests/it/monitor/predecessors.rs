@@ -2,6 +2,7 @@
 
 use super::*;
 use rackwarden_core::fault::{Fault, FaultKind};
+use rackwarden_core::plugins::monitor;
 use rackwarden_core::sim::Weather;
 
 #[test]
@@ -9,7 +10,9 @@ fn a_period_of_two_seconds_is_two_seconds_however_busy_the_machine_is() {
     let mut sim = world(|_| {});
     sim.machine().cpu_percent = 100.0;
     sim.run_for(seconds(600));
-    let looks = sim.snapshot().expect("a publication").counters.host_looks;
+    let looks = monitor::view(sim.snapshot().expect("a publication"))
+        .looks
+        .ok;
     assert!((300..=301).contains(&looks), "{looks}");
 }
 

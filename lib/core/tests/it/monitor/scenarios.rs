@@ -4,6 +4,7 @@ use super::*;
 use rackwarden_core::host::{
     FileSystem, SensorKind, Space, Temperature, Throttled, ThrottledSource, Uplink,
 };
+use rackwarden_core::plugins::monitor;
 use rackwarden_core::rng::Rng;
 use std::time::Duration;
 
@@ -264,7 +265,9 @@ fn a_sleep_is_neither_a_long_excess_nor_a_rate() {
     assert_eq!(sim.alert_state("monitor.cpu:host"), "pending");
     sim.suspend(seconds(3 * 3600));
     sim.run_for(Duration::from_millis(500));
-    let host = sim.snapshot().and_then(|snapshot| snapshot.host.clone());
+    let host = sim
+        .snapshot()
+        .and_then(|snapshot| monitor::view(snapshot).host.clone());
     let host = host.expect("it is watched");
     assert_eq!((host.cpu_percent, host.rates[0].rx), (None, None));
     sim.run_for(seconds(6));
@@ -282,7 +285,9 @@ fn a_counter_that_goes_backwards_gives_no_value_and_no_alert() {
     (cpu.user, cpu.idle) = (0, 0);
     sim.machine().sample.networks[0].rx_bytes = 0;
     sim.run_for(seconds(2));
-    let host = sim.snapshot().and_then(|snapshot| snapshot.host.clone());
+    let host = sim
+        .snapshot()
+        .and_then(|snapshot| monitor::view(snapshot).host.clone());
     let host = host.expect("it is watched");
     assert_eq!((host.cpu_percent, host.rates[0].rx), (None, None));
     assert!(host.rates[0].tx.is_some());
@@ -374,8 +379,8 @@ fn a_slow_machine_is_not_asked_twice_at_once() {
     assert_eq!(sim.machine().looks, 1);
     sim.machine().is_silent = false;
     sim.run_for(seconds(20));
-    let counters = sim.snapshot().expect("a publication").counters;
-    assert!(counters.host_overruns >= 7, "{counters:?}");
+    let looks = monitor::view(sim.snapshot().expect("a publication")).looks;
+    assert!(looks.overrun >= 7, "{looks:?}");
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! The machine on the page: a card for each of processor, memory, file systems, temperatures and interfaces.
 
-use super::{POINTS, Page, number};
-use crate::config::{Limit, Limits, Metric};
+use super::view::MonitorView;
+use crate::config::Metric;
+use crate::history::Unit;
 use crate::host::{Bytes, FileSystem, HostView, Network, Rates, SensorKind, Temperature, Uplink};
+use crate::render::{draw, number::number};
+use crate::snapshot::Page;
 use crate::time::Human;
 
 /// Cards of one kind; the fullest, hottest and first of more are shown.
@@ -21,22 +24,48 @@ struct Card<'a> {
     note: String,
 }
 
-impl Page<'_> {
-    pub(super) fn host(&mut self) {
-        let view = self.view;
-        let Some(host) = view
-            .snapshot
-            .host
-            .as_deref()
-            .filter(|host| host.at.is_some())
-        else {
-            return;
-        };
-        self.raw("<div class=teams><section class=\"team wide\"><div class=\"row base\"><h2>Host</h2><small>");
-        self.text(&facts(host).join(" · "));
-        self.raw("</small></div>");
-        self.host_charts();
-        self.raw("<div class=grid>");
+/// The section under way.
+struct Section<'p, 'a> {
+    view: &'p MonitorView,
+    page: &'p mut Page<'a>,
+}
+
+/// Writes the section.
+pub(super) fn section(view: &MonitorView, host: &HostView, page: &mut Page<'_>) {
+    page.within("<small>", &facts(host).join(" · "), "</small>");
+    let mut section = Section { view, page };
+    section.charts();
+    section.cards(host);
+}
+
+impl Section<'_, '_> {
+    /// Processor and memory, and temperatures.
+    fn charts(&mut self) {
+        self.page.raw("<div class=charts>");
+        let series = ["host.cpu", "host.memory"];
+        let title = "CPU and memory in the last hour";
+        let mut chart = self.page.hour(title, Unit::Percent, &series);
+        Page::compare(&mut chart, "limit", self.threshold(Metric::Cpu, "host"));
+        for alert in ["monitor.cpu:", "monitor.memory:"] {
+            self.page.shade(&mut chart, alert, "");
+        }
+        self.page.figure(&chart);
+        let title = "Temperatures in the last hour";
+        let series = ["host.temperature/"];
+        let mut chart = self.page.hour(title, Unit::Celsius, &series);
+        for alert in [
+            "monitor.cpu_temperature:",
+            "monitor.gpu_temperature:",
+            "monitor.disk_temperature:",
+        ] {
+            self.page.shade(&mut chart, alert, "");
+        }
+        self.page.figure(&chart);
+        self.page.raw("</div>");
+    }
+
+    fn cards(&mut self, host: &HostView) {
+        self.page.raw("<div class=grid>");
         self.processor(host);
         let mut disks: Vec<&FileSystem> = host.sample.file_systems.iter().collect();
         let rank = |disk: &&FileSystem| {
@@ -57,7 +86,7 @@ impl Page<'_> {
         for (network, rates) in real.take(MOST) {
             self.network(network, rates);
         }
-        self.raw("</div></section></div>");
+        self.page.raw("</div>");
     }
 
     fn processor(&mut self, host: &HostView) {
@@ -172,41 +201,37 @@ impl Page<'_> {
         });
     }
 
-    pub(super) fn threshold(&self, metric: Metric, thing: &str) -> Option<f64> {
-        let thresholds = self.view.snapshot.config.monitor.of(metric);
+    fn threshold(&self, metric: Metric, thing: &str) -> Option<f64> {
+        let thresholds = self.view.config.monitor.of(metric);
         thresholds.of(&[thing]).map(|own| own.rule.on)
     }
 
     fn card(&mut self, card: &Card<'_>) {
         let class = card.class;
-        self.raw(&format!(
+        self.page.raw(&format!(
             "<article class=\"card pdu {class}\"><div class=row><h3>"
         ));
-        self.text(card.name);
-        self.raw("</h3>");
-        self.pill(class, card.word);
-        self.raw("</div><div class=row><span class=watts>");
+        self.page.text(card.name);
+        self.page.raw("</h3>");
+        self.page.pill(class, card.word);
+        self.page.raw("</div><div class=row><span class=watts>");
         match &card.value {
             Some(value) => {
-                self.text(value);
-                self.raw(&format!("<small> {}</small>", card.unit));
+                self.page.text(value);
+                self.page.raw(&format!("<small> {}</small>", card.unit));
             }
-            None => self.raw("<span class=none>–</span>"),
+            None => self.page.raw("<span class=none>–</span>"),
         }
-        self.raw("</span><div class=half>");
+        self.page.raw("</span><div class=half>");
         let on = card.share.and_then(|(_, on)| on);
-        self.spark(&card.series, on, POINTS);
-        self.raw("</div></div>");
-        if let Some((value, Some(on_w))) = card.share {
-            let limits = Limits {
-                soft: None,
-                hard: Some(Limit { on_w, off_w: on_w }),
-            };
-            self.bar(Some(value), &limits);
+        self.page.spark(&card.series, on, Page::POINTS);
+        self.page.raw("</div></div>");
+        if let Some((value, Some(on))) = card.share {
+            self.page.raw(&draw::bar(Some(value), None, Some(on)));
         }
-        self.raw("<small>");
-        self.text(&card.note);
-        self.raw("</small></article>");
+        self.page.raw("<small>");
+        self.page.text(&card.note);
+        self.page.raw("</small></article>");
     }
 }
 
@@ -239,5 +264,51 @@ fn word(value: Option<f64>, on: Option<f64>) -> &'static str {
     match class(value, on) {
         "over_limit" => "over limit",
         class => class,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{Curve, Span};
+    use crate::sim::sample::{self, Sample};
+    use crate::snapshot::{Seen, Snapshot, View};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    /// The section alone.
+    fn shown(snapshot: &Snapshot) -> String {
+        let seen = Seen::new(snapshot, snapshot.now);
+        let mut html = String::new();
+        let view = crate::plugins::monitor::view(snapshot);
+        view.section(&mut Page::new(&seen, &mut html));
+        html
+    }
+
+    #[test]
+    fn of_many_sensors_the_hottest_are_drawn() {
+        let mut snapshot = sample::snapshot(Sample::Normal);
+        let sensor = |number: u16| Curve {
+            name: format!("host.temperature/s{number:02}").into(),
+            unit: Unit::Celsius,
+            start: snapshot.now.wall.minus(HOUR),
+            step: Duration::from_secs(600),
+            points: vec![
+                Some(Span {
+                    min: 20.0,
+                    avg: 30.0,
+                    max: f32::from(30 + number),
+                });
+                6
+            ],
+            ..Curve::default()
+        };
+        snapshot.last_hour = Arc::new((0..20).map(sensor).collect());
+        let html = shown(&snapshot);
+        assert!(html.contains("s12<small>") && html.contains("s19<small>"));
+        assert!(!html.contains("s11<small>"));
+        assert!(html.contains("and 12 more, not drawn"), "{html}");
     }
 }

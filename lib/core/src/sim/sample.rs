@@ -4,9 +4,11 @@ mod host;
 
 use crate::alert::{AlertState, Severity};
 use crate::config::{Config, Host, Limit, Limits, PduConfig, TeamConfig};
-use crate::history::{self, Curve, Span, Unit};
+use crate::history::{self, Curve, Span, Spark, Unit};
 use crate::pdu::{Electric, PhaseReading, Profiles};
-use crate::snapshot::{AlertView, PduState, PduView, Series, Snapshot, SumView};
+use crate::plugins::monitor::MonitorView;
+use crate::plugins::power::{PduState, PduView, PowerView, SumView};
+use crate::snapshot::{AlertView, Snapshot};
 use crate::snmp::Credentials;
 use crate::time::{Mono, Now, Wall};
 use std::net::SocketAddr;
@@ -73,13 +75,16 @@ pub fn snapshot(sample: Sample) -> Snapshot {
         .map(|(name, watts)| (name.to_owned(), watts))
         .collect(),
     };
-    let mut snapshot = Snapshot::empty(TIME, Arc::new(config(&pdus, sample)));
+    let config = Arc::new(config(&pdus, sample));
+    let mut snapshot = Snapshot::empty(TIME, Arc::clone(&config));
     snapshot.version = 42;
     snapshot.started = TIME.wall.minus(Duration::from_secs(90_000));
     snapshot.plugins = vec!["power"];
+    let mut power = PowerView::idle(&config);
+    power.is_running = true;
     for (index, (_, watts)) in pdus.iter().enumerate() {
-        snapshot.pdus[index] = pdu(*watts, index);
-        snapshot.phases.push(PhaseReading {
+        power.pdus[index] = pdu(*watts, index);
+        power.phases.push(PhaseReading {
             index: 1,
             rating_a: Some(16.0),
             electric: Electric {
@@ -91,19 +96,25 @@ pub fn snapshot(sample: Sample) -> Snapshot {
         });
     }
     match sample {
-        Sample::OverLimit => over_limit(&mut snapshot),
-        Sample::Unreachable => unreachable(&mut snapshot),
+        Sample::OverLimit => over_limit(&mut power),
+        Sample::Unreachable => unreachable(&mut power),
         _ => {}
     }
+    let mut monitor = MonitorView::idle(&config);
     if !matches!(sample, Sample::Empty | Sample::Many) {
         snapshot.plugins.push("monitor");
-        snapshot.host = Some(Arc::new(host::view(TIME, sample)));
+        monitor.host = Some(Arc::new(host::view(TIME, sample)));
     }
-    sum_up(&mut snapshot);
-    let alerts: Vec<AlertView> = alerts(&snapshot);
-    snapshot.alerts = Arc::new(alerts);
-    snapshot.history = Arc::new(recent(&snapshot));
-    snapshot.last_hour = Arc::new(last_hour(&snapshot));
+    sum_up(&mut power);
+    snapshot.alerts = Arc::new(alerts(&power));
+    let mut history = Vec::new();
+    if monitor.host.is_some() {
+        history.extend(recent_host());
+    }
+    history.extend(recent(&power));
+    snapshot.last_hour = Arc::new(last_hour(&history));
+    snapshot.history = Arc::new(history);
+    snapshot.views = vec![Arc::new(power), Arc::new(monitor)];
     snapshot
 }
 
@@ -183,29 +194,29 @@ fn pdu(watts: f64, index: usize) -> PduView {
     }
 }
 
-fn over_limit(snapshot: &mut Snapshot) {
-    let alpha = &mut snapshot.pdus[0];
+fn over_limit(power: &mut PowerView) {
+    let alpha = &mut power.pdus[0];
     alpha.state = PduState::OverLimit;
     alpha.power_w = Some(3310.0);
     alpha.peak_w = Some(3402.0);
     alpha.peak_time = Some(TIME.wall.minus(Duration::from_secs(16)));
-    snapshot.pdus[1].power_w = Some(2890.0);
+    power.pdus[1].power_w = Some(2890.0);
 }
 
-fn unreachable(snapshot: &mut Snapshot) {
+fn unreachable(power: &mut PowerView) {
     let earlier = Duration::from_secs(192);
-    let bravo = &mut snapshot.pdus[1];
+    let bravo = &mut power.pdus[1];
     bravo.state = PduState::Unreachable;
     bravo.reason = Some("no answer within 1.8 s".into());
     bravo.read = Some((
         Mono::new(TIME.mono.since_start() - earlier),
         TIME.wall.minus(earlier),
     ));
-    snapshot.pdus[2] = PduView {
+    power.pdus[2] = PduView {
         reason: Some("unknown user apc".into()),
         ..PduView::default()
     };
-    let delta = &mut snapshot.pdus[3];
+    let delta = &mut power.pdus[3];
     delta.state = PduState::Stale;
     delta.read = Some((
         Mono::new(TIME.mono.since_start() - Duration::from_secs(6)),
@@ -213,11 +224,11 @@ fn unreachable(snapshot: &mut Snapshot) {
     ));
 }
 
-fn sum_up(snapshot: &mut Snapshot) {
+fn sum_up(power: &mut PowerView) {
     let sum = |members: &mut dyn Iterator<Item = u32>, limits: &Limits| {
         let (mut watts, mut missing) = (None, Vec::new());
         for index in members {
-            let pdu = &snapshot.pdus[index as usize];
+            let pdu = &power.pdus[index as usize];
             match pdu.live(pdu.power_w) {
                 Some(power) => watts = Some(watts.unwrap_or(0.0) + power),
                 None => missing.push(index),
@@ -236,16 +247,16 @@ fn sum_up(snapshot: &mut Snapshot) {
             peak: watts.map(|watts| (watts * 1.1, TIME.wall.minus(Duration::from_secs(7200)))),
         }
     };
-    let config = Arc::clone(&snapshot.config);
+    let config = Arc::clone(&power.config);
     let teams = (config.teams.iter())
         .map(|team| sum(&mut team.members.iter().copied(), &team.limits))
         .collect();
     let site = sum(&mut (0..config.pdus.len() as u32), &config.power.site);
-    snapshot.teams = teams;
-    snapshot.site = (!config.pdus.is_empty()).then_some(site);
+    power.teams = teams;
+    power.site = (!config.pdus.is_empty()).then_some(site);
 }
 
-fn alerts(snapshot: &Snapshot) -> Vec<AlertView> {
+fn alerts(power: &PowerView) -> Vec<AlertView> {
     let alert = |number, name: String, severity, summary: String, value: f64, unit| AlertView {
         number,
         name: name.into(),
@@ -261,9 +272,9 @@ fn alerts(snapshot: &Snapshot) -> Vec<AlertView> {
         is_flapping: false,
         inhibited_by: None,
     };
-    let names = snapshot.config.pdus.iter().map(|pdu| &pdu.name);
+    let names = power.config.pdus.iter().map(|pdu| &pdu.name);
     let mut alerts = Vec::new();
-    for (pdu, name) in snapshot.pdus.iter().zip(names) {
+    for (pdu, name) in power.pdus.iter().zip(names) {
         let number = alerts.len() as u32 + 1;
         match (pdu.state, pdu.power_w) {
             (PduState::OverLimit, Some(watts)) => alerts.push(alert(
@@ -293,10 +304,11 @@ fn alerts(snapshot: &Snapshot) -> Vec<AlertView> {
 }
 
 /// As if the last minutes had been as long as an hour.
-fn last_hour(snapshot: &Snapshot) -> Vec<Curve> {
-    let sums = snapshot.history.iter();
-    let sums = sums.filter(|series| !series.name.starts_with("power.pdu/"));
-    let curve = |series: &Series| Curve {
+fn last_hour(history: &[Spark]) -> Vec<Curve> {
+    let sums = history
+        .iter()
+        .filter(|series| !series.name.starts_with("power.pdu/"));
+    let curve = |series: &Spark| Curve {
         name: Arc::clone(&series.name),
         unit: series.unit,
         start: TIME.wall.minus(Duration::from_secs(3600)),
@@ -315,58 +327,55 @@ fn last_hour(snapshot: &Snapshot) -> Vec<Curve> {
     sums.map(curve).collect()
 }
 
-fn recent(snapshot: &Snapshot) -> Vec<Series> {
-    let wave = |watts: f64, seed: usize, gap: bool| -> Vec<f32> {
-        (0..150usize)
-            .map(|t| {
-                let x = (t + seed * 31) as f64;
-                let swing = (x / 9.0).sin() * 0.035 + (x / 3.7).sin() * 0.015;
-                let calm = 1.0 - t as f64 / 149.0;
-                let step = if t < 95 && seed % 3 == 0 { 0.88 } else { 1.0 };
-                if gap && t > 100 {
-                    return f32::NAN;
-                }
-                (watts * step * (1.0 + swing * calm.max(0.3))) as f32
-            })
-            .collect()
-    };
-    let series = |name: &str, values| Series {
+fn wave(value: f64, seed: usize, gap: bool) -> Vec<f32> {
+    (0..150usize)
+        .map(|t| {
+            let x = (t + seed * 31) as f64;
+            let swing = (x / 9.0).sin() * 0.035 + (x / 3.7).sin() * 0.015;
+            let calm = 1.0 - t as f64 / 149.0;
+            let step = if t < 95 && seed % 3 == 0 { 0.88 } else { 1.0 };
+            if gap && t > 100 {
+                return f32::NAN;
+            }
+            (value * step * (1.0 + swing * calm.max(0.3))) as f32
+        })
+        .collect()
+}
+
+fn series(name: &str, unit: Unit, values: Vec<f32>) -> Spark {
+    Spark {
         name: name.into(),
+        unit,
         values,
         step_s: 4,
-        ..Series::default()
-    };
+    }
+}
+
+fn recent_host() -> impl Iterator<Item = Spark> {
+    let all = [
+        ("host.cpu", Unit::Percent, 34.0),
+        ("host.memory", Unit::Percent, 61.0),
+        ("host.temperature/cpu_thermal", Unit::Celsius, 58.0),
+    ];
+    let all = all.into_iter();
+    all.map(|(name, unit, value)| series(name, unit, wave(value, name.len(), false)))
+}
+
+fn recent(power: &PowerView) -> Vec<Spark> {
+    let settings = &power.config;
+    let watts = |name: &str, values| series(name, Unit::Watts, values);
     let mut all = Vec::new();
-    if snapshot.host.is_some() {
-        for (name, unit, value) in [
-            ("host.cpu", Unit::Percent, 34.0),
-            ("host.memory", Unit::Percent, 61.0),
-            ("host.temperature/cpu_thermal", Unit::Celsius, 58.0),
-        ] {
-            let unit = Series {
-                unit,
-                ..series(name, wave(value, name.len(), false))
-            };
-            all.push(unit);
-        }
+    if let Some(total) = power.site.as_ref().and_then(|site| site.power_w) {
+        all.push(watts(history::TOTAL, wave(total, 1, false)));
     }
-    if let Some(watts) = snapshot.site.as_ref().and_then(|site| site.power_w) {
-        all.push(series(history::TOTAL, wave(watts, 1, false)));
+    for (index, (team, sum)) in settings.teams.iter().zip(&power.teams).enumerate() {
+        let values = wave(sum.power_w.unwrap_or_default(), index + 2, false);
+        all.push(watts(&history::of_team(&team.name), values));
     }
-    for (index, team) in snapshot.teams.iter().enumerate() {
-        let watts = team.power_w.unwrap_or_default();
-        all.push(series(
-            &history::of_team(&snapshot.config.teams[index].name),
-            wave(watts, index + 2, false),
-        ));
-    }
-    for (index, pdu) in snapshot.pdus.iter().enumerate() {
+    for (index, (of, pdu)) in settings.pdus.iter().zip(&power.pdus).enumerate() {
         let gap = pdu.state == PduState::Unreachable;
-        if let Some(watts) = pdu.power_w {
-            all.push(series(
-                &history::of_pdu(&snapshot.config.pdus[index].name),
-                wave(watts, index, gap),
-            ));
+        if let Some(power_w) = pdu.power_w {
+            all.push(watts(&history::of_pdu(&of.name), wave(power_w, index, gap)));
         }
     }
     all

@@ -1,7 +1,7 @@
 //! What the page says of figures.
 
-use super::whole_watts;
-use crate::snapshot::{PduView, SumView};
+use super::page::whole_watts;
+use super::view::{PduView, SumView};
 use crate::time::{About, Human};
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ pub(super) fn age_words(seconds: f64) -> String {
 mod tests {
     use super::*;
     use crate::pdu::{Rated, RatedPart};
-    use crate::snapshot::PduState;
+    use crate::plugins::power::PduState;
 
     #[test]
     fn a_breaker_is_told_when_it_is_nearer_than_the_limit() {

@@ -1,25 +1,20 @@
 //! Metrics of the machine, under the names and labels that node_exporter gives to what is the same, where they are clean.
 
-use super::{Metrics, push_label};
+use super::view::Looks;
 use crate::host::{CpuTimes, HostSample, HostView, Memory, Network, Space, Temperature, Uplink};
-use crate::http::View;
+use crate::render::metrics::{Metrics, push_label};
 
 /// `USER_HZ`, which is 100 on everything that Linux runs on today (getconf CLK_TCK).
 const TICKS_PER_SECOND: f64 = 100.0;
 
-pub(super) fn host(metrics: &mut Metrics, view: &View<'_>) {
-    let snapshot = view.snapshot;
-    let Some(host) = snapshot.host.as_deref() else {
-        return;
-    };
-    let counters = &snapshot.counters;
+pub(super) fn host(metrics: &mut Metrics, host: &HostView, looks: Looks) {
     metrics.results(
         "rackwarden_host_looks_total",
         "Looks at the host by their result.",
         &[
-            ("ok", counters.host_looks),
-            ("failed", counters.host_failures),
-            ("overrun", counters.host_overruns),
+            ("ok", looks.ok),
+            ("failed", looks.failed),
+            ("overrun", looks.overrun),
         ],
     );
     // Nothing is better than what is over.

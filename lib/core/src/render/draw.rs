@@ -1,10 +1,7 @@
-//! The drawings of the page as inline SVG: bars and sparklines. Attributes instead of styles, which the
+//! Drawings of the page as inline SVG: bars and sparklines. Attributes instead of styles, which the
 //! content policy would not let through.
 
-use super::json::limit_w;
-use crate::config::Limits;
-use crate::history::Unit;
-use crate::snapshot::Series;
+use crate::history::{Spark, Unit};
 use crate::time::Human;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -12,27 +9,26 @@ use std::time::Duration;
 /// A share of its limit from which a bar warns.
 const NEAR: f64 = 0.9;
 
-/// Power against its limits; empty without a limit. The full width is the limit, or the power where that is
-/// more; marks show the limits that lie within.
-pub(super) fn bar(power: Option<f64>, limits: &Limits) -> String {
-    let Some(limit) = limit_w(limits).filter(|limit| *limit > 0.0) else {
+/// A value against its limits, the one that warns and the one that counts; empty without a limit. The full width is the
+/// limit, or the value where that is more; marks show the limits that lie within.
+pub fn bar(value: Option<f64>, soft: Option<f64>, limit: Option<f64>) -> String {
+    let Some(limit) = limit.or(soft).filter(|limit| *limit > 0.0) else {
         return String::new();
     };
-    let power = power.unwrap_or(0.0).max(0.0);
-    let full = limit.max(power);
-    let soft = limits.soft.map(|limit| limit.on_w);
-    let is_near = power > limit * NEAR || soft.is_some_and(|soft| power > soft);
-    let class = match (power > limit, is_near) {
+    let value = value.unwrap_or(0.0).max(0.0);
+    let full = limit.max(value);
+    let is_near = value > limit * NEAR || soft.is_some_and(|soft| value > soft);
+    let class = match (value > limit, is_near) {
         (true, _) => "over_limit",
         (false, true) => "near",
         (false, false) => "ok",
     };
-    let width = |watts: f64| (watts / full * 1000.0).round() / 10.0;
+    let width = |value: f64| (value / full * 1000.0).round() / 10.0;
     let mut svg = format!(
         "<svg class=\"bar {class}\" viewBox=\"0 0 100 8\" preserveAspectRatio=none role=img \
          aria-label=\"{:.0} % of the limit\"><rect width={} height=8 />",
-        power / limit * 100.0,
-        width(power)
+        value / limit * 100.0,
+        width(value)
     );
     let marks = [soft, Some(limit)].into_iter().flatten();
     for x in marks.filter(|mark| *mark < full).map(width) {
@@ -43,7 +39,7 @@ pub(super) fn bar(power: Option<f64>, limits: &Limits) -> String {
 }
 
 /// A line with the area below it; gaps where there was no reading. `None` without two readings.
-pub(super) fn sparkline(series: &Series, limit: Option<f64>, points: usize) -> Option<String> {
+pub fn sparkline(series: &Spark, limit: Option<f64>, points: usize) -> Option<String> {
     const WIDTH: f64 = 240.0;
     const HEIGHT: f64 = 100.0;
     let values = thinned(&series.values, points);
@@ -96,7 +92,7 @@ pub(super) fn sparkline(series: &Series, limit: Option<f64>, points: usize) -> O
 }
 
 /// The time from the first value to the last.
-pub(super) fn covered(series: &Series) -> Human {
+pub fn covered(series: &Spark) -> Human {
     let steps = series.values.len().saturating_sub(1) as u64;
     Human(Duration::from_secs(u64::from(series.step_s) * steps))
 }
@@ -128,10 +124,10 @@ mod tests {
     use super::*;
     #[test]
     fn a_sparkline_has_gaps_where_there_was_no_reading() {
-        let mut series = Series {
+        let mut series = Spark {
             values: vec![1.0, 2.0, f32::NAN, 3.0, 4.0],
             step_s: 2,
-            ..Series::default()
+            ..Spark::default()
         };
         let svg = sparkline(&series, None, 60).expect("four readings");
         assert_eq!(
