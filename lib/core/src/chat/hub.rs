@@ -1,16 +1,16 @@
 //! The hub: every way in and every way out of the chat meet here. It owns rights, outbox and transports;
-//! what a line means is decided in `reception`.
+//! what a line means is decided in `inbound`.
 
 use super::access::Access;
 use super::buttons::Holder;
 use super::codes::Codes;
 use super::late::Late;
 use super::limiter::Limiter;
-use super::marks::{Mark, Marks};
 use super::outbox::{Draft, EditOf, Fallback, Lane, Outbox};
 use super::pairing::Pairing;
+use super::pending_commands::{Mark, PendingCommands};
 use super::sessions::Sessions;
-use super::transport::{Failure, Happening, Received, Transport};
+use super::transport::{Failure, Received, Transport, TransportEvent};
 use super::{Age, Answer, Asked, Caller, Incoming, IncomingKind, Invocation, Place, ReplyTo, Spec};
 use crate::config::Config;
 use crate::ctx::Notice;
@@ -87,7 +87,7 @@ pub struct Chat {
     pub(super) sessions: Sessions,
     pub(super) counters: ChatCounters,
     pub(super) refusals: Refusals,
-    pub(super) marks: Marks,
+    pub(super) pending_commands: PendingCommands,
     pub(super) late: Late,
     /// What was under way when the agent ended, until it is resumed.
     interrupted: Vec<(u64, Mark)>,
@@ -138,7 +138,7 @@ impl Chat {
                 audited_strangers: Limiter::new(5, Duration::from_secs(60)),
                 audited_crowd: Limiter::new(20, Duration::from_secs(60)),
             },
-            marks: Marks::default(),
+            pending_commands: PendingCommands::default(),
             late: Late::default(),
             interrupted: Vec::new(),
             forgets: false,
@@ -152,7 +152,7 @@ impl Chat {
     /// Begins: takes over what was on disk.
     pub fn start(&mut self, env: &mut ChatEnv<'_>, records: &Records) {
         self.access.restore(records);
-        self.interrupted = self.marks.restore(records);
+        self.interrupted = self.pending_commands.restore(records);
         self.outbox.set_zone(&env.config.notify.timezone);
         self.outbox.set_fallback(fallback(env.config));
         self.outbox.restore(env.now, records, env.state);
@@ -246,33 +246,33 @@ impl Chat {
         self.outbox.touch();
         for index in 0..self.transports.len() {
             match self.transports[index].handle(env, ticket, reply) {
-                Ok(happenings) => return self.take_happenings(env, index, happenings),
+                Ok(events) => return self.take_events(env, index, events),
                 Err(not_its_own) => reply = not_its_own,
             }
         }
         Vec::new()
     }
 
-    fn take_happenings(
+    fn take_events(
         &mut self,
         env: &mut ChatEnv<'_>,
         index: usize,
-        happenings: Vec<Happening>,
+        events: Vec<TransportEvent>,
     ) -> Vec<Invocation> {
         let mut invocations = Vec::new();
-        for happening in happenings {
-            match happening {
-                Happening::Incoming(incoming) => {
+        for event in events {
+            match event {
+                TransportEvent::Incoming(incoming) => {
                     self.outbox.reopen(&incoming.caller.address);
                     invocations.extend(self.receive(env, incoming, None));
                 }
-                Happening::Sent { item, message } => {
+                TransportEvent::Sent { item, message } => {
                     self.counters.sent += 1;
                     let limits = self.transports[index].limits();
                     self.outbox
                         .handle_sent(env.now, item, message, limits, env.state);
                 }
-                Happening::Failed { item, failure } => {
+                TransportEvent::Failed { item, failure } => {
                     self.counters.failed += 1;
                     if let (Failure::Closed(why), Some(to)) =
                         (&failure, self.outbox.open_chat_of(item))
@@ -288,8 +288,8 @@ impl Chat {
                     }
                     self.outbox.handle_failed(env.now, item, failure, env.state);
                 }
-                Happening::Tell(text) => self.warn_owners(env, &text, None),
-                Happening::Moved { old, new } => {
+                TransportEvent::Tell(text) => self.warn_owners(env, &text, None),
+                TransportEvent::Moved { old, new } => {
                     self.access.add_alias(&old, &new, env.state);
                     self.outbox.rename_chat(&old, &new, env.state);
                 }
@@ -301,7 +301,7 @@ impl Chat {
     /// Sends an answer to where the question came from. The last one finishes the command, in the same record.
     pub fn answer(&mut self, env: &mut ChatEnv<'_>, to: &ReplyTo, answer: Answer) {
         if !answer.more_follows {
-            self.marks.finish(to.mark, env.state);
+            self.pending_commands.finish(to.mark, env.state);
         }
         let holder = Holder {
             address: &to.address,
@@ -412,7 +412,7 @@ impl Chat {
 
     /// The end of a turn: lets go what may leave now.
     pub fn flush(&mut self, env: &mut ChatEnv<'_>) {
-        self.marks.write(env.state);
+        self.pending_commands.write(env.state);
         let has_ended = self
             .rights_end
             .is_some_and(|(end, at)| end <= env.now.wall || at <= env.now.mono);
@@ -452,8 +452,8 @@ impl Chat {
                 .iter()
                 .position(|transport| transport.serves(&message.to));
             let Some(index) = serving else { return };
-            let happenings = self.transports[index].send(env, message);
-            self.take_happenings(env, index, happenings);
+            let events = self.transports[index].send(env, message);
+            self.take_events(env, index, events);
         }
     }
 

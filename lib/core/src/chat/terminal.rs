@@ -2,7 +2,7 @@
 
 use super::SessionId;
 use super::hub::ChatEnv;
-use super::transport::{Happening, Limits, Outgoing, People, Readiness, Service, Transport};
+use super::transport::{Limits, Outgoing, People, Readiness, Service, Transport, TransportEvent};
 use crate::effect::{Effect, SessionReply};
 use crate::time::Mono;
 
@@ -49,8 +49,8 @@ impl Transport for Terminal {
     }
 
     /// What was printed cannot be changed, and whoever reads along has seen it: an edit is done at once.
-    fn send(&mut self, env: &mut ChatEnv<'_>, message: Outgoing) -> Vec<Happening> {
-        let sent = Happening::Sent {
+    fn send(&mut self, env: &mut ChatEnv<'_>, message: Outgoing) -> Vec<TransportEvent> {
+        let sent = TransportEvent::Sent {
             item: message.item,
             message: i64::try_from(message.item).ok(),
         };

@@ -1,4 +1,4 @@
-//! What a chat service has to offer. A transport turns raw replies into neutral happenings, and outgoing
+//! What a chat service has to offer. A transport turns raw replies into neutral events, and outgoing
 //! messages into effects; what to say, to whom and when is decided elsewhere.
 
 use super::access::Access;
@@ -43,7 +43,7 @@ pub trait Transport: Send {
     fn start(&mut self, _env: &mut ChatEnv<'_>, _records: &Records) {}
 
     /// Sends a message. What happened to it is told at once or later.
-    fn send(&mut self, env: &mut ChatEnv<'_>, message: Outgoing) -> Vec<Happening>;
+    fn send(&mut self, env: &mut ChatEnv<'_>, message: Outgoing) -> Vec<TransportEvent>;
 
     /// Tells the service that a press was seen; a text is shown to whoever pressed.
     fn acknowledge(&mut self, _env: &mut ChatEnv<'_>, _query: &str, _text: Option<&str>) {}
@@ -57,7 +57,7 @@ pub trait Transport: Send {
         _env: &mut ChatEnv<'_>,
         _ticket: Ticket,
         reply: Reply,
-    ) -> Result<Vec<Happening>, Reply> {
+    ) -> Result<Vec<TransportEvent>, Reply> {
         Err(reply)
     }
 
@@ -282,7 +282,7 @@ impl Outgoing {
 
 /// What a transport has to tell.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Happening {
+pub enum TransportEvent {
     /// Somebody wrote or pressed.
     Incoming(Incoming),
     /// The service accepted a message.

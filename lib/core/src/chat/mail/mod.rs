@@ -6,7 +6,9 @@ mod letter;
 use super::Place;
 use super::hub::ChatEnv;
 use super::outbox::ItemId;
-use super::transport::{Failure, Happening, Limits, Outgoing, Pace, Readiness, Service, Transport};
+use super::transport::{
+    Failure, Limits, Outgoing, Pace, Readiness, Service, Transport, TransportEvent,
+};
 use crate::alert::{AlertState, Report};
 use crate::config::{Config, MailConfig};
 use crate::ctx::Notice;
@@ -174,10 +176,10 @@ impl Transport for Mail {
     }
 
     /// What was mailed cannot be changed; whatever an edit has to say is told by a message of its own.
-    fn send(&mut self, env: &mut ChatEnv<'_>, message: Outgoing) -> Vec<Happening> {
+    fn send(&mut self, env: &mut ChatEnv<'_>, message: Outgoing) -> Vec<TransportEvent> {
         let item = message.item;
         if message.edit.is_some() {
-            return vec![Happening::Sent {
+            return vec![TransportEvent::Sent {
                 item,
                 message: None,
             }];
@@ -216,7 +218,7 @@ impl Transport for Mail {
         env: &mut ChatEnv<'_>,
         ticket: Ticket,
         reply: Reply,
-    ) -> Result<Vec<Happening>, Reply> {
+    ) -> Result<Vec<TransportEvent>, Reply> {
         let Reply::Mail(result) = &reply else {
             return Err(reply);
         };
@@ -227,7 +229,7 @@ impl Transport for Mail {
         Ok(match result {
             Ok(()) => {
                 self.accepted(env, &sending);
-                vec![Happening::Sent {
+                vec![TransportEvent::Sent {
                     item,
                     message: None,
                 }]
@@ -235,7 +237,7 @@ impl Transport for Mail {
             Err(fault) => {
                 log::debug!("mail: message {item} was not accepted: {fault}");
                 let failure = self.refused(env, &sending.to, fault);
-                vec![Happening::Failed { item, failure }]
+                vec![TransportEvent::Failed { item, failure }]
             }
         })
     }

@@ -17,7 +17,7 @@ use super::hub::ChatEnv;
 use super::outbox::ItemId;
 use super::place::{Person, Place};
 use super::transport::{
-    Happening, Limits, Menu, Outgoing, Pace, People, Readiness, Received, Service, Transport,
+    Limits, Menu, Outgoing, Pace, People, Readiness, Received, Service, Transport, TransportEvent,
 };
 use crate::config::{Config, TelegramConfig};
 use crate::effect::{Effect, HttpRequest, Ticket, earlier};
@@ -261,7 +261,7 @@ impl Transport for Telegram {
         self.is_retired
     }
 
-    fn send(&mut self, env: &mut ChatEnv<'_>, message: Outgoing) -> Vec<Happening> {
+    fn send(&mut self, env: &mut ChatEnv<'_>, message: Outgoing) -> Vec<TransportEvent> {
         let ticket = env.tickets.issue();
         let request = self.api.send(ticket, &message, env.rng.next_u64());
         let call = Call::Send {
@@ -285,7 +285,7 @@ impl Transport for Telegram {
         env: &mut ChatEnv<'_>,
         ticket: Ticket,
         reply: Reply,
-    ) -> Result<Vec<Happening>, Reply> {
+    ) -> Result<Vec<TransportEvent>, Reply> {
         let Some(call) = self.calls.remove(&ticket) else {
             return Err(reply);
         };
@@ -405,7 +405,11 @@ impl Telegram {
         env.effects.push(Effect::Http(self.api.get_me(ticket)));
     }
 
-    fn greeted(&mut self, env: &mut ChatEnv<'_>, answer: Result<Value, Refusal>) -> Vec<Happening> {
+    fn greeted(
+        &mut self,
+        env: &mut ChatEnv<'_>,
+        answer: Result<Value, Refusal>,
+    ) -> Vec<TransportEvent> {
         let me = match answer {
             Ok(me) => me,
             Err(refusal) => return self.failed(env, &refusal),
@@ -418,9 +422,9 @@ impl Telegram {
         self.poll.belongs_to(bot.id);
         self.bot = Some(bot);
         self.poll_watchdog.begin(env.now.mono);
-        let happenings = self.recovered(env.now.mono);
+        let events = self.recovered(env.now.mono);
         self.poll_again(env);
-        happenings
+        events
     }
 
     fn poll_again(&mut self, env: &mut ChatEnv<'_>) {
@@ -437,14 +441,14 @@ impl Telegram {
         env: &mut ChatEnv<'_>,
         since: Mono,
         answer: Result<Value, Refusal>,
-    ) -> Vec<Happening> {
+    ) -> Vec<TransportEvent> {
         let updates = match answer {
             Ok(Value::Array(updates)) => updates,
             Ok(_) => return self.failed(env, &Refusal::Garbled(200)),
             Err(refusal) => return self.failed(env, &refusal),
         };
         let now = env.now.mono;
-        let mut happenings = self.recovered(now);
+        let mut events = self.recovered(now);
         let batch = Batch {
             since,
             // The difference of the clocks is remembered by the one that does not jump.
@@ -453,9 +457,9 @@ impl Telegram {
                 .map(|(at, then)| at + now.since(then).as_secs() as i64),
             updates: &updates,
         };
-        happenings.extend(self.poll.take(env, batch));
-        for happening in &happenings {
-            if let Happening::Incoming(incoming) = happening {
+        events.extend(self.poll.take(env, batch));
+        for event in &events {
+            if let TransportEvent::Incoming(incoming) = event {
                 if let Some((chat, _)) = chat_of(&incoming.caller.address) {
                     self.menus.retry(chat);
                 }
@@ -467,7 +471,7 @@ impl Telegram {
         if self.poll.may_go_on() {
             self.poll_again(env);
         }
-        happenings
+        events
     }
 
     fn sent(
@@ -476,18 +480,18 @@ impl Telegram {
         item: ItemId,
         edit: Option<i64>,
         answer: Result<Value, Refusal>,
-    ) -> Vec<Happening> {
+    ) -> Vec<TransportEvent> {
         let refusal = match answer {
             Ok(message) => {
                 self.send_failures = 0;
                 self.sending.end("sending", env.now.mono);
                 let message = message["message_id"].as_i64().or(edit);
-                return vec![Happening::Sent { item, message }];
+                return vec![TransportEvent::Sent { item, message }];
             }
             Err(refusal) => refusal,
         };
         if edit.is_some() && replies::is_not_modified(&refusal) {
-            return vec![Happening::Sent {
+            return vec![TransportEvent::Sent {
                 item,
                 message: edit,
             }];
@@ -504,11 +508,11 @@ impl Telegram {
             self.sending.note(env.now.mono, problem);
         }
         let failure = refusal.failure();
-        let mut happenings = vec![Happening::Failed { item, failure }];
+        let mut events = vec![TransportEvent::Failed { item, failure }];
         if refusal.is_denied() && self.bot.is_some() {
-            happenings.extend(self.failed(env, &refusal));
+            events.extend(self.failed(env, &refusal));
         }
-        happenings
+        events
     }
 
     fn menu_shown(
@@ -536,7 +540,7 @@ impl Telegram {
 
     /// A greeting or a poll failed, or a message met a token that is refused. Then nothing is called until it is
     /// time to greet again.
-    fn failed(&mut self, env: &mut ChatEnv<'_>, refusal: &Refusal) -> Vec<Happening> {
+    fn failed(&mut self, env: &mut ChatEnv<'_>, refusal: &Refusal) -> Vec<TransportEvent> {
         if refusal.is_denied() {
             self.bot = None;
             self.calls
@@ -549,16 +553,16 @@ impl Telegram {
         log::debug!("telegram: next attempt in {}", Human(wait));
         let is_conflict = matches!(refusal, Refusal::Api { code: 409, .. });
         let told = self.receiving.tell(now, is_conflict);
-        told.map(Happening::Tell).into_iter().collect()
+        told.map(TransportEvent::Tell).into_iter().collect()
     }
 
     /// Receiving works. When it did not, sending is worth a try at once.
-    fn recovered(&mut self, now: Mono) -> Vec<Happening> {
+    fn recovered(&mut self, now: Mono) -> Vec<TransportEvent> {
         self.poll.reset_failures();
         let lasted = self.receiving.since.filter(|_| self.receiving.is_told);
         let told = lasted.map(|since| {
             let lasted = Human(now.since(since));
-            Happening::Tell(format!("Commands are received again, after {lasted}."))
+            TransportEvent::Tell(format!("Commands are received again, after {lasted}."))
         });
         if self.receiving.end("receiving", now) {
             self.send_again_at = None;

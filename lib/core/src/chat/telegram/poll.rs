@@ -6,7 +6,7 @@ use super::updates::{self, Update};
 use super::{UNREACHABLE_WAITS, wait};
 use crate::chat::Age;
 use crate::chat::hub::ChatEnv;
-use crate::chat::transport::{Happening, Received};
+use crate::chat::transport::{Received, TransportEvent};
 use crate::fault::{Fault, FaultKind};
 use crate::state::Records;
 use crate::time::{Mono, RELEASED, Wall};
@@ -150,7 +150,7 @@ impl Poll {
 
     /// Takes the updates of one answer: each new one once, in order. Then the poll waits for the disk, for a
     /// moment, or for nothing.
-    pub(super) fn take(&mut self, env: &mut ChatEnv<'_>, batch: Batch<'_>) -> Vec<Happening> {
+    pub(super) fn take(&mut self, env: &mut ChatEnv<'_>, batch: Batch<'_>) -> Vec<TransportEvent> {
         let now = env.now;
         let since_asked = now.mono.since(batch.since);
         let since_heard = match since_asked < AT_ONCE {
@@ -188,7 +188,7 @@ impl Poll {
             seq: env.state.seq(),
             since: now.mono,
         };
-        let mut happenings = Vec::new();
+        let mut events = Vec::new();
         for (_, update) in read {
             match update {
                 Update::Incoming(mut incoming, sent) => {
@@ -198,9 +198,9 @@ impl Poll {
                         .map(|(now, sent)| now.saturating_sub(sent));
                     incoming.age = age(sent_ago, since_heard);
                     self.counters.taken += 1;
-                    happenings.push(Happening::Incoming(incoming));
+                    events.push(TransportEvent::Incoming(incoming));
                 }
-                Update::Moved { old, new } => happenings.push(Happening::Moved {
+                Update::Moved { old, new } => events.push(TransportEvent::Moved {
                     old: super::place(old, None),
                     new: super::place(new, None),
                 }),
@@ -211,7 +211,7 @@ impl Poll {
                 Update::Unknown => self.counters.unknown += 1,
             }
         }
-        happenings
+        events
     }
 
     /// Says how long to wait after a failure.

@@ -12,7 +12,7 @@ const MAX_OPEN: usize = 64;
 
 /// The commands under way.
 #[derive(Debug, Default)]
-pub(super) struct Marks {
+pub(super) struct PendingCommands {
     next: u64,
     open: SmallMap<u64, Open>,
 }
@@ -42,7 +42,7 @@ pub(super) struct Mark {
     pub(super) has_begun: bool,
 }
 
-impl Marks {
+impl PendingCommands {
     /// Takes over what had not finished before the restart, oldest first. It stays on disk until it has.
     pub(super) fn restore(&mut self, records: &Records) -> Vec<(u64, Mark)> {
         let mut marks: Vec<(u64, Mark)> = records

@@ -6,8 +6,8 @@ use super::buttons::Press;
 use super::command::written;
 use super::grammar::{self, Reading, Rules};
 use super::hub::{Chat, ChatEnv, Resumed};
-use super::marks::Mark;
 use super::pairing;
+use super::pending_commands::Mark;
 use super::{
     Age, Answer, Bound, Button, Caller, Incoming, IncomingKind, Invocation, ReplyTo, SessionId,
     Spec,
@@ -29,7 +29,7 @@ const MAX_REFUSED: usize = 120;
 /// Owners who are asked about a stranger.
 const MAX_ASKED_OWNERS: usize = 5;
 
-/// One message on its way through the reception.
+/// One message on its way in.
 struct Visit {
     caller: Caller,
     reply_to: ReplyTo,
@@ -230,7 +230,7 @@ impl Chat {
             confirmed: visit.confirmed,
         };
         if invocation.reply_to.session.is_none() {
-            let number = self.marks.begin(&invocation, env.now.wall);
+            let number = self.pending_commands.begin(&invocation, env.now.wall);
             invocation.reply_to.mark = Some(number);
         }
         Some(invocation)
@@ -264,7 +264,7 @@ impl Chat {
         mark: Mark,
     ) -> Option<Resumed> {
         let Some(spec) = env.specs.iter().find(|spec| *spec.name == mark.command) else {
-            self.marks.finish(Some(number), env.state);
+            self.pending_commands.finish(Some(number), env.state);
             return None;
         };
         let (has_begun, at) = (mark.has_begun, mark.at);
@@ -277,10 +277,10 @@ impl Chat {
             (true, false) => self.answer(env, &to, Answer::text(invocation.outcome_unknown())),
             (false, true) if age <= MAX_QUESTION_AGE => return Some(Resumed::Again(invocation)),
             (false, true) => {
-                self.marks.finish(Some(number), env.state);
+                self.pending_commands.finish(Some(number), env.state);
                 self.put_aside(env, &to.address, invocation.line(), age);
             }
-            (false, false) => self.marks.finish(Some(number), env.state),
+            (false, false) => self.pending_commands.finish(Some(number), env.state),
         }
         None
     }
