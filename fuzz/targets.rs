@@ -12,6 +12,8 @@ pub mod devices;
 pub mod history;
 #[path = "host.rs"]
 pub mod host;
+#[path = "smtp.rs"]
+pub mod smtp;
 #[path = "streams.rs"]
 pub mod streams;
 #[path = "usm.rs"]
@@ -73,6 +75,7 @@ pub const TARGETS: &[Target] = &[
     ("host", host::host, host::host_seeds),
     ("devices", devices::devices, devices::devices_seeds),
     ("history", history::history, history::history_seeds),
+    ("smtp", smtp::smtp, smtp::smtp_seeds),
 ];
 
 // --- SNMP -------------------------------------------------------------------------------------------------------------
