@@ -15,9 +15,9 @@ const CRATES: &[(&str, &str)] = &[
 
 /// The modules of the core from the leaves up. A module imports only what stands before it.
 const LAYERS: &[&str] = &[
-    "state", "endpoint", "host", "run", "stream", "journal", "history", "config", "payload",
-    "event", "effect", "snapshot", "chart", "chat", "alert", "ctx", "doctor", "http", "plugins",
-    "house", "liveness", "core", "sim",
+    "state", "endpoint", "smtp", "host", "run", "stream", "journal", "history", "config",
+    "payload", "event", "effect", "render", "chart", "snapshot", "chat", "alert", "ctx", "doctor",
+    "http", "plugins", "house", "liveness", "core", "sim",
 ];
 
 /// Imports against `LAYERS`. The list only becomes shorter: whoever ends one takes its line away.
@@ -27,7 +27,6 @@ const AGAINST_LAYERS: &[(&str, &str)] = &[
     ("config", "alert"),
     ("config", "chat"),
     ("event", "chat"),
-    ("history", "snapshot"),
     ("payload", "chat"),
     ("snapshot", "alert"),
     ("snapshot", "chat"),
@@ -41,7 +40,6 @@ const GUESTS: &[&str] = &["power", "pdu", "monitor", "telegram", "chat::mail"];
 
 /// Names of guests in the kernel. The list only becomes shorter, as the other one.
 const NAMED_GUESTS: &[(&str, &str)] = &[
-    ("core", "monitor"),
     ("core", "pdu"),
     ("plugins/mod", "monitor"),
     ("plugins/mod", "power"),
