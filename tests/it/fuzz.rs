@@ -171,6 +171,11 @@ fn files_of_the_history_never_panic() {
 }
 
 #[test]
+fn replies_of_mail_servers_never_panic() {
+    drive("smtp");
+}
+
+#[test]
 fn every_target_has_a_program_and_a_test() {
     let this = include_str!("fuzz.rs");
     let manifest = include_str!("../../fuzz/Cargo.toml");

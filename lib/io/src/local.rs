@@ -294,7 +294,7 @@ impl LocalSocket {
         else {
             return;
         };
-        caller.say(reply_line(reply));
+        caller.say(terminal::part(reply));
         caller.deadline = Instant::now() + PATIENCE;
         if reply.last {
             caller.leave();
@@ -432,16 +432,4 @@ fn request(line: &[u8]) -> Result<Request, &'static str> {
         Some(line) => Ok(Request::Ask(line.to_owned())),
         None => Err("the request needs \"ask\" or \"status\""),
     }
-}
-
-fn reply_line(reply: &SessionReply) -> String {
-    let mut line = serde_json::json!({"text": reply.text, "last": reply.last});
-    if let Some(document) = &reply.document {
-        line["document"] = serde_json::json!({
-            "name": document.name,
-            "mime": document.mime,
-            "hex": rackwarden_base::digest::hex(&document.bytes),
-        });
-    }
-    line.to_string()
 }

@@ -1,8 +1,11 @@
-//! `rackwarden status`: the state of the agent as one object, its text for people among it.
+//! `rackwarden ask` and `status`: parts of an answer, and the state of the agent with its text for people, as lines of JSON.
 
 use super::json::{self, VERSION};
+use crate::digest::hex;
+use crate::effect::SessionReply;
 use crate::snapshot::{Seen, View};
 use crate::time::Human;
+use serde::Serialize;
 use std::fmt::Write as _;
 
 /// One line of JSON: `status`, `alerts`, the document of every view under its key, and `text`.
@@ -15,6 +18,38 @@ pub fn answer(seen: &Seen<'_>) -> String {
     let alerts = json::alerts(seen);
     let _ = write!(line, ",\"alerts\":{alerts},\"text\":{text},\"last\":true}}");
     line
+}
+
+/// A part of the answer to a question.
+#[derive(Serialize)]
+struct Part<'a> {
+    text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    document: Option<Attached<'a>>,
+    last: bool,
+}
+
+/// The contents of a file, byte by byte in hexadecimal digits.
+#[derive(Serialize)]
+struct Attached<'a> {
+    name: &'a str,
+    mime: &'a str,
+    hex: String,
+}
+
+/// One line of JSON: a part of the answer to a question, with the file that belongs to it.
+pub fn part(reply: &SessionReply) -> String {
+    let document = reply.document.as_ref().map(|document| Attached {
+        name: &document.name,
+        mime: document.mime,
+        hex: hex(&document.bytes),
+    });
+    let part = Part {
+        text: &reply.text,
+        document,
+        last: reply.last,
+    };
+    serde_json::to_string(&part).unwrap_or_default()
 }
 
 /// Lines for people: the agent, the machine, what is watched, alerts.
