@@ -118,14 +118,17 @@ shape! {
     }
 }
 
+/// The shape of an error, under the name that the document has for it.
+const ERROR: Object = Object {
+    name: "Error",
+    members: match ErrorBody::SCHEMA {
+        Schema::Object(body) => body.members,
+        _ => &[],
+    },
+};
+
 impl Shape for Error {
-    const SCHEMA: Schema = match ErrorBody::SCHEMA {
-        Schema::Object(body) => Schema::Object(&Object {
-            name: "Error",
-            members: body.members,
-        }),
-        other => other,
-    };
+    const SCHEMA: Schema = Schema::Object(&ERROR);
 }
 
 impl Error {
