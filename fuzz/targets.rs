@@ -37,6 +37,7 @@ use rackwarden_core::pdu::Profiles;
 use rackwarden_core::pdu::identify::{Identify, Next, Options};
 use rackwarden_core::pdu::read::file as profile_file;
 use rackwarden_core::pdu::simulated::Agent;
+use rackwarden_core::plugins::PLUGINS;
 use rackwarden_core::rng::Rng;
 use rackwarden_core::secret::Secret;
 use rackwarden_core::sim::Sim;
@@ -440,7 +441,7 @@ fn recording_seeds() -> Vec<Vec<u8>> {
 pub fn configuration(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let lines = text.split('\n').count();
-    match parse(&text, "rack.toml", &Environment::bare()) {
+    match parse(&text, "rack.toml", &Environment::bare(), PLUGINS) {
         Ok(config) => {
             let _ = effective(&config);
         }

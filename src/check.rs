@@ -4,6 +4,7 @@ use crate::args::CheckOptions;
 use crate::failure::{Failure, Outcome, print, report};
 use crate::load;
 use rackwarden_core::config::{Config, effective};
+use rackwarden_core::plugins::power;
 use std::path::Path;
 
 /// Runs the subcommand. Warnings go to standard error and do not fail it.
@@ -35,7 +36,7 @@ fn summary(config: &Config, path: &Path) -> String {
     format!(
         "{}: ok, {}, {}\n",
         path.display(),
-        count(config.pdus.len(), "PDU"),
-        count(config.teams.len(), "team")
+        count(power::settings(config).pdus.len(), "PDU"),
+        count(power::settings(config).teams.len(), "team")
     )
 }

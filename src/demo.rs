@@ -6,13 +6,14 @@ use crate::failure::{Failure, Outcome, print};
 use crate::signals;
 use crate::terminal::Terminal;
 use log::LevelFilter;
-use rackwarden_core::config::{
-    Config, Host, HttpConfig, Limit, Limits, Listen, PduConfig, TeamConfig,
-};
+use rackwarden_core::config::{Config, HttpConfig, Listen};
 use rackwarden_core::core::Past;
 use rackwarden_core::event::Event;
 use rackwarden_core::http::auth::Auth;
 use rackwarden_core::pdu::simulated::Agent as Device;
+use rackwarden_core::plugins::monitor;
+use rackwarden_core::plugins::power;
+use rackwarden_core::plugins::power::{Host, Limit, Limits, PduConfig, TeamConfig};
 use rackwarden_core::snmp::Credentials;
 use rackwarden_core::state::Records;
 use rackwarden_core::time::Zone;
@@ -177,7 +178,7 @@ fn config(addresses: &[SocketAddr], listen: SocketAddr) -> Config {
     config.name = "demo".into();
     config.plugins = vec!["power", "monitor"];
     // The story is told by the PDUs; the machine may be as busy as it likes.
-    for thresholds in &mut config.monitor.thresholds {
+    for thresholds in &mut monitor::settings_mut(&mut config).thresholds {
         thresholds.general = None;
     }
     config.http = HttpConfig {
@@ -186,7 +187,7 @@ fn config(addresses: &[SocketAddr], listen: SocketAddr) -> Config {
     };
     config.notify.to = vec![rackwarden_core::chat::sessions::terminal().place()];
     config.notify.timezone = Zone::system();
-    config.power.site = Limits {
+    power::settings_mut(&mut config).site = Limits {
         soft: Some(Limit {
             on_w: 8500.0,
             off_w: 8245.0,
@@ -196,12 +197,12 @@ fn config(addresses: &[SocketAddr], listen: SocketAddr) -> Config {
             off_w: 9700.0,
         }),
     };
-    config.pdus = PDUS
+    power::settings_mut(&mut config).pdus = PDUS
         .iter()
         .zip(addresses)
         .map(|(&(name, team, ..), &addr)| pdu(name, team, addr, hard(LIMIT_W)))
         .collect();
-    config.teams = TEAMS
+    power::settings_mut(&mut config).teams = TEAMS
         .iter()
         .enumerate()
         .map(|(index, &name)| TeamConfig {

@@ -5,8 +5,9 @@ use crate::failure::{Failure, Outcome, print, report};
 use crate::signals;
 use crate::user::UserOptions;
 use rackwarden_base::reader::quoted;
-use rackwarden_core::config::{Host, is_invisible};
+use rackwarden_core::config::is_invisible;
 use rackwarden_core::pdu::discover::{Discovery, Found, Report, Settings};
+use rackwarden_core::plugins::power::Host;
 use rackwarden_core::plugins::power::address;
 use rackwarden_core::snmp::{Credentials, Version};
 use rackwarden_io::environment::reason;
@@ -235,6 +236,8 @@ mod tests {
     use super::*;
     use rackwarden_core::config::{Environment, parse};
     use rackwarden_core::pdu::{Identified, Kind, Plan, Reading};
+    use rackwarden_core::plugins::PLUGINS;
+    use rackwarden_core::plugins::power;
 
     fn found(addr: &str, name: &str, credentials: Credentials) -> Found {
         Found {
@@ -274,8 +277,9 @@ mod tests {
             found("[fd00::7]:161", "v6", public()),
         ];
         let text = tables(&found, None);
-        let config = parse::parse(&text, "found.toml", &Environment::bare()).expect("no errors");
-        let told: Vec<String> = config
+        let config =
+            parse::parse(&text, "found.toml", &Environment::bare(), PLUGINS).expect("no errors");
+        let told: Vec<String> = power::settings(&config)
             .pdus
             .iter()
             .map(|pdu| format!("{} {}", pdu.name, address(&pdu.host)))
@@ -293,8 +297,14 @@ mod tests {
                 "v6 fd00::7".into(),
             ]
         );
-        assert_eq!(config.pdus[2].credentials.version(), Version::V1);
-        assert_eq!(config.pdus[2].credentials.secrets(), ["se\"cret"]);
+        assert_eq!(
+            power::settings(&config).pdus[2].credentials.version(),
+            Version::V1
+        );
+        assert_eq!(
+            power::settings(&config).pdus[2].credentials.secrets(),
+            ["se\"cret"]
+        );
         assert!(text.starts_with("# APC, AP 8858\n[[pdu]]\n"), "{text}");
     }
 }

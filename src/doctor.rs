@@ -4,7 +4,7 @@
 use crate::failure::{Failure, Outcome, print};
 use crate::{load, local};
 use rackwarden_core::chat::{Person, Place, telegram};
-use rackwarden_core::config::{Config, Host, Listen, PduConfig};
+use rackwarden_core::config::{Config, Listen};
 use rackwarden_core::doctor::{self, Finding, Grade};
 use rackwarden_core::effect::{HttpRequest, Ticket};
 use rackwarden_core::event::{Event, HttpResponse, Reply};
@@ -12,6 +12,9 @@ use rackwarden_core::fault::{Fault, FaultKind};
 use rackwarden_core::host::Look;
 use rackwarden_core::pdu::identify::Options;
 use rackwarden_core::pdu::{Identified, Profiles};
+use rackwarden_core::plugins::monitor;
+use rackwarden_core::plugins::power;
+use rackwarden_core::plugins::power::{Host, PduConfig};
 use rackwarden_core::snmp::{Credentials, Oid, SnmpAsk, SnmpTarget};
 use rackwarden_io::clock::Clock;
 use rackwarden_io::environment::reason;
@@ -150,9 +153,14 @@ fn checks(config: &Arc<Config>, is_running: bool) -> Vec<(String, Check)> {
             Box::new(move || vec![self::heartbeat(place)]),
         );
     }
-    for (index, pdu) in config.pdus.iter().enumerate() {
+    for (index, pdu) in power::settings(config).pdus.iter().enumerate() {
         let shared = Arc::clone(config);
-        let ask = move || vec![ask_pdu(shared.profiles.clone(), &shared.pdus[index])];
+        let ask = move || {
+            vec![ask_pdu(
+                power::settings(&shared).profiles.clone(),
+                &power::settings(&shared).pdus[index],
+            )]
+        };
         add(pdu.name.to_string(), Box::new(ask));
     }
     checks
@@ -228,7 +236,7 @@ fn audience(config: &Config) -> Vec<Place> {
             .iter()
             .flat_map(|route| route.to.iter().cloned()),
     );
-    let of_monitor = config.monitor.notify.iter();
+    let of_monitor = monitor::settings(config).notify.iter();
     all.extend(of_monitor.flat_map(|notify| notify.to.iter().cloned()));
     all.extend(config.access.owners.iter().filter_map(Person::mailbox));
     let mut seen = Vec::new();

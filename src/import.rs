@@ -345,6 +345,8 @@ fn notes(text: &mut String, notes: &[String]) {
 mod tests {
     use super::*;
     use rackwarden_core::config::{Config, Environment, SecretFile, parse};
+    use rackwarden_core::plugins::PLUGINS;
+    use rackwarden_core::plugins::power;
     use rackwarden_core::secret::Secret;
 
     const ACCESS: &str = "# who may\n-1001234 the rack group\n424242424 Anna\n133742241\n133742241 again\n\nnobody\n";
@@ -363,7 +365,7 @@ mod tests {
                 is_exposed: false,
             })
         });
-        let config = parse::parse(&text, "imported.toml", &env);
+        let config = parse::parse(&text, "imported.toml", &env, PLUGINS);
         (
             text.clone(),
             config.unwrap_or_else(|errors| panic!("{errors:?}\n{text}")),
@@ -383,10 +385,14 @@ mod tests {
             .collect();
         assert_eq!(who, ["telegram:133742241", "telegram-chat:-1001234"]);
         assert_eq!(config.notify.to[0].to_string(), "telegram:-1001234");
-        let names: Vec<&str> = config.pdus.iter().map(|pdu| &*pdu.name).collect();
+        let names: Vec<&str> = power::settings(&config)
+            .pdus
+            .iter()
+            .map(|pdu| &*pdu.name)
+            .collect();
         assert_eq!(names, ["alpha", "bravo", "charlie"]);
-        assert_eq!(config.teams.len(), 1);
-        assert_eq!(config.teams[0].members, [0, 1]);
+        assert_eq!(power::settings(&config).teams.len(), 1);
+        assert_eq!(power::settings(&config).teams[0].members, [0, 1]);
         assert!(text.contains("192.168.1.103"));
         for note in ["who may", "the rack group", "Anna", "nobody"] {
             assert!(text.contains(note), "{note}");
@@ -406,16 +412,24 @@ mod tests {
             "7\n",
             "101,North\n102,North\n103,South,South\n10.0.0.9,West\n",
         );
-        let names: Vec<&str> = config.pdus.iter().map(|pdu| &*pdu.name).collect();
+        let names: Vec<&str> = power::settings(&config)
+            .pdus
+            .iter()
+            .map(|pdu| &*pdu.name)
+            .collect();
         assert_eq!(names, ["North .101", "North .102", "South .103", "West"]);
-        let teams: Vec<&str> = config.teams.iter().map(|team| &*team.name).collect();
+        let teams: Vec<&str> = power::settings(&config)
+            .teams
+            .iter()
+            .map(|team| &*team.name)
+            .collect();
         assert_eq!(teams, ["North", "South"]);
     }
 
     #[test]
     fn names_cannot_break_out_of_their_quotes() {
         let (_, config) = imported("7 x\"]\u{1b} # y\n", "101,a\\\"b [[pdu]]\n");
-        assert_eq!(&*config.pdus[0].name, "a\\\"b [[pdu]]");
+        assert_eq!(&*power::settings(&config).pdus[0].name, "a\\\"b [[pdu]]");
     }
 
     #[test]

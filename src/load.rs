@@ -2,6 +2,7 @@
 
 use crate::failure::{Failure, report};
 use rackwarden_core::config::{Config, parse};
+use rackwarden_core::plugins::PLUGINS;
 use rackwarden_io::environment::{environment, reason};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -25,7 +26,7 @@ pub(crate) fn path(given: Option<&Path>) -> PathBuf {
 pub(crate) fn read(path: &Path) -> Result<Config, Vec<String>> {
     let file = path.display().to_string();
     let text = text(path).map_err(|why| vec![format!("{file}: cannot be read: {why}")])?;
-    parse::parse(&text, &file, &environment())
+    parse::parse(&text, &file, &environment(), PLUGINS)
         .map_err(|errors| errors.iter().map(ToString::to_string).collect())
 }
 

@@ -3,6 +3,7 @@
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use rackwarden_core::config::{Config, LogConfig, parse};
+use rackwarden_core::plugins::power;
 use rackwarden_core::snmp::Credentials;
 use rackwarden_core::text;
 use rackwarden_core::time::{Mono, Now};
@@ -122,7 +123,7 @@ fn secrets(config: &Config) -> Vec<Arc<str>> {
             .as_ref()
             .map(|token| token.expose().as_str().into()),
     );
-    for pdu in &config.pdus {
+    for pdu in &power::settings(config).pdus {
         for secret in pdu
             .write
             .iter()
@@ -399,6 +400,7 @@ fn redact(line: &str, secret: &str) -> String {
 mod tests {
     use super::*;
     use rackwarden_core::config::Environment;
+    use rackwarden_core::plugins::PLUGINS;
     use rackwarden_core::time::Wall;
     use std::path::{Path, PathBuf};
 
@@ -560,7 +562,7 @@ mod tests {
     #[test]
     fn the_secrets_of_a_configuration_are_known() {
         let text = "[telegram]\ntoken = '1:tok'\nproxy = 'socks5://joe:pass@h:1'\n[[pdu]]\nname='a'\naddress='h'\ncommunity='c0mm'\nwrite_community='private'\n";
-        let config = parse::parse(text, "x", &Environment::bare()).unwrap();
+        let config = parse::parse(text, "x", &Environment::bare(), PLUGINS).unwrap();
         let secrets: Vec<String> = secrets(&config)
             .iter()
             .map(|secret| secret.to_string())

@@ -13,6 +13,8 @@ use rackwarden_core::event::Event;
 use rackwarden_core::history::Archive;
 use rackwarden_core::http::auth::Auth;
 use rackwarden_core::journal::Journal;
+use rackwarden_core::plugins::PLUGINS;
+use rackwarden_core::plugins::power;
 use rackwarden_core::state::Records;
 use rackwarden_io::clock::Clock;
 use rackwarden_io::environment::{self, reason};
@@ -31,7 +33,9 @@ pub(crate) fn run(options: &RunOptions) -> Outcome {
     let clock = Clock::start();
     let (mut config, path) = load::config(options.config.as_deref())?;
     if let Some(plugins) = &options.plugins {
-        config.restrict_plugins(plugins).map_err(Failure::usage)?;
+        config
+            .restrict_plugins(plugins, PLUGINS)
+            .map_err(Failure::usage)?;
     }
     let source = Source {
         path,
@@ -58,7 +62,9 @@ impl Source {
     fn load(&self) -> Result<Config, Vec<String>> {
         let mut config = load::read(&self.path)?;
         if let Some(plugins) = &self.plugins {
-            config.restrict_plugins(plugins).map_err(|why| vec![why])?;
+            config
+                .restrict_plugins(plugins, PLUGINS)
+                .map_err(|why| vec![why])?;
         }
         Ok(config)
     }
@@ -122,13 +128,13 @@ fn start(clock: Clock, config: Config, source: Source) -> Result<(), String> {
             "{} {}: {} PDUs, status page http://{page}/",
             config.name,
             env!("CARGO_PKG_VERSION"),
-            config.pdus.len()
+            power::settings(&config).pdus.len()
         ),
         None => log::info!(
             "{} {}: {} PDUs",
             config.name,
             env!("CARGO_PKG_VERSION"),
-            config.pdus.len()
+            power::settings(&config).pdus.len()
         ),
     }
     agent.run();

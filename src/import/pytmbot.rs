@@ -328,13 +328,16 @@ fn table(text: &mut String, name: &str, entries: &[(&'static str, String)]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rackwarden_core::config::{Config, Environment, Metric, parse};
+    use rackwarden_core::config::{Config, Environment, parse};
+    use rackwarden_core::plugins::PLUGINS;
+    use rackwarden_core::plugins::monitor;
+    use rackwarden_core::plugins::monitor::Metric;
 
     const OLD: &str = include_str!("../../tests/fixtures/import/pytmbot-0.1.yaml");
 
     fn imported(text: &str) -> (String, Config) {
         let text = import(text, "f").unwrap_or_else(|problems| panic!("{problems:?}"));
-        let config = parse::parse(&text, "imported.toml", &Environment::bare());
+        let config = parse::parse(&text, "imported.toml", &Environment::bare(), PLUGINS);
         let config = config.unwrap_or_else(|errors| panic!("{errors:?}\n{text}"));
         (text, config)
     }
@@ -342,7 +345,7 @@ mod tests {
     #[test]
     fn a_file_of_the_first_versions_arrives() {
         let (text, config) = imported(OLD);
-        let monitor = &config.monitor;
+        let monitor = monitor::settings(&config);
         let on = |metric: Metric| monitor.of(metric).general.expect("on").rule.on;
         let on: Vec<f64> = Metric::ALL.into_iter().map(on).collect();
         assert_eq!(on, [81.0, 82.0, 83.0, 90.0, 84.0, 85.5, 61.0]);
@@ -396,11 +399,16 @@ mod tests {
         let newer = "config_version: 0.3.3\nplugins_config:\n  monitor:\n    threshold:\n      cpu_usage_threshold: 70\n    reset_notification_count:\n      - 600\n    check_interval: '5'\n";
         let (_, config) = imported(newer);
         assert_eq!(
-            config.monitor.of(Metric::Cpu).general.expect("on").rule.on,
+            monitor::settings(&config)
+                .of(Metric::Cpu)
+                .general
+                .expect("on")
+                .rule
+                .on,
             70.0
         );
         assert_eq!(config.notify_of("monitor.x").reset_after.as_secs(), 600);
-        assert_eq!(config.monitor.interval.as_secs(), 5);
+        assert_eq!(monitor::settings(&config).interval.as_secs(), 5);
         let older = newer.replace("0.3.3", "0.2.2").replace("600", "6");
         assert_eq!(
             imported(&older)

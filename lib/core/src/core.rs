@@ -110,8 +110,8 @@ impl Core {
         } = start;
         let plugins: Vec<Box<dyn Plugin>> = PLUGINS
             .iter()
-            .filter(|row| config.plugins.contains(&row.name))
-            .map(|row| &row.make)
+            .filter(|row| config.plugins.contains(&row.section.name))
+            .filter_map(|row| row.make.as_ref())
             .chain(further)
             .chain(HOUSE)
             .map(|make| make(&config))
@@ -385,11 +385,11 @@ impl Core {
         self.set_heartbeat(now);
         self.idle.clear();
         self.revision += 1;
-        log::info!(
-            "configuration reloaded: PDUs: {}, teams: {}",
-            self.config.pdus.len(),
-            self.config.teams.len()
-        );
+        let counts = self.config.counts();
+        let counts: Vec<String> = counts
+            .map(|(what, count)| format!("{what}s: {count}"))
+            .collect();
+        log::info!("configuration reloaded: {}", counts.join(", "));
     }
 
     fn stop(&mut self, now: Now, effects: &mut Effects) {

@@ -6,7 +6,8 @@ mod host;
 pub use host::host;
 
 use crate::chat::Place;
-use crate::config::{PduConfig, TelegramConfig};
+use crate::config::TelegramConfig;
+use crate::config::power::PduConfig;
 use crate::effect::{HttpRequest, Ticket};
 use crate::event::HttpResponse;
 use crate::fault::{Fault, FaultKind};

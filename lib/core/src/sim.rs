@@ -26,6 +26,7 @@ pub mod world;
 
 use crate::chat::{self, Asked, SessionId};
 use crate::config::Config;
+use crate::config::power;
 use crate::core::{Core, Past, Start};
 use crate::effect::{Effect, Effects, LogFile, Ticket, earlier};
 use crate::event::{Event, Reply};
@@ -93,7 +94,8 @@ impl Sim {
     pub fn config(pdus: &[(&str, f64)]) -> Config {
         let mut config = Config::empty();
         config.name = "rack".into();
-        config.pdus = pdus
+        config.plugins = vec!["power"];
+        power::settings_mut(&mut config).pdus = pdus
             .iter()
             .enumerate()
             .map(|(index, (name, limit_w))| pdu_config(index, name, *limit_w))

@@ -39,11 +39,7 @@ const KERNEL: &[&str] = &["core", "core/turn", "ctx", "plugins/mod", "effect", "
 const GUESTS: &[&str] = &["power", "pdu", "monitor", "telegram", "chat::mail"];
 
 /// Names of guests in the kernel. The list only becomes shorter, as the other one.
-const NAMED_GUESTS: &[(&str, &str)] = &[
-    ("core", "pdu"),
-    ("plugins/mod", "monitor"),
-    ("plugins/mod", "power"),
-];
+const NAMED_GUESTS: &[(&str, &str)] = &[("plugins/mod", "monitor"), ("plugins/mod", "power")];
 
 /// Edges of a graph: who imports whom, and where.
 type Graph = BTreeMap<(String, String), String>;

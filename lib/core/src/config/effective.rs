@@ -1,14 +1,13 @@
 //! Writes a configuration out in full: every key with the value in force, secrets masked, in a form that `parse` reads.
 
 use super::reader::quoted;
-use super::{Config, Host, Limit, Limits, NotifyConfig, PduConfig, TeamConfig, units};
+use super::{Config, NotifyConfig, units};
 use crate::secret::Secret;
 use crate::small::SmallMap;
-use crate::snmp::{Credentials, Version};
 use std::fmt::Display;
 
-/// What stands where a secret is.
-const MASK: &str = "***";
+/// Printed in place of a secret.
+pub const MASK: &str = "***";
 
 /// The whole configuration as TOML.
 pub fn effective(config: &Config) -> String {
@@ -24,18 +23,12 @@ pub fn effective(config: &Config) -> String {
     notify(&mut writer, config);
     super::mail::effective(&mut writer, config);
     http(&mut writer, config);
-    power(&mut writer, config);
-    for (index, pdu) in config.pdus.iter().enumerate() {
-        self::pdu(&mut writer, config, index, pdu);
+    for settings in &config.settings {
+        settings.print(config, &mut writer);
     }
-    for team in &config.teams {
-        self::team(&mut writer, team);
-    }
-    super::monitor::effective(&mut writer, config);
     writer.begin("history");
     writer.number("max_series", Some(config.history.max_series));
     writer.number("on_disk", Some(config.history.on_disk));
-    writer.text += &config.extra.profiles;
     writer.finish()
 }
 
@@ -119,117 +112,36 @@ fn http(writer: &mut Writer, config: &Config) {
     writer.text("token_file", file.and_then(|file| file.to_str()));
 }
 
-fn power(writer: &mut Writer, config: &Config) {
-    let power = &config.power;
-    writer.begin("power");
-    for (key, duration) in [
-        ("interval", power.interval),
-        ("timeout", power.timeout),
-        ("unreachable_after", power.unreachable_after),
-    ] {
-        writer.text(key, Some(&units::format_duration(duration)));
-    }
-    writer.number("retries", Some(power.retries));
-    let folder = config.extra.profiles_folder.as_deref();
-    writer.text("profiles", folder.and_then(|folder| folder.to_str()));
-    if config.extra.has_power_limit {
-        writer.raw("limit", &limits(&config.extra.power_limits));
-    }
-    writer.raw("site_limit", &limits(&power.site));
-    let price = power.energy_price.as_ref();
-    writer.text(
-        "energy_price",
-        price.map(units::EnergyPrice::written).as_deref(),
-    );
-}
-
-fn pdu(writer: &mut Writer, config: &Config, index: usize, pdu: &PduConfig) {
-    writer.begin_element("pdu");
-    writer.text("name", Some(&pdu.name));
-    let address = match &pdu.host {
-        Host::Ip(addr) => addr.to_string(),
-        Host::Name(name, port) => format!("{name}:{port}"),
-    };
-    writer.text("address", Some(&address));
-    let version = match pdu.credentials {
-        Credentials::Community(Version::V1, _) => "1",
-        Credentials::Community(Version::V2c, _) => "2c",
-        Credentials::Usm(_) => "3",
-    };
-    writer.text("version", Some(version));
-    let mask = |credentials: &Credentials| match credentials {
-        Credentials::Community(..) => Some(MASK),
-        Credentials::Usm(_) => None,
-    };
-    writer.text("community", mask(&pdu.credentials));
-    writer.text("write_community", pdu.write.as_ref().and_then(mask));
-    if let Some(lines) = config.extra.v3.get(&index) {
-        writer.text += lines;
-    }
-    writer.text("profile", Some(pdu.profile.as_deref().unwrap_or("auto")));
-    match pdu.device_limit {
-        true => writer.text("limit", Some("device")),
-        false => writer.raw("limit", &limits(&pdu.limits)),
-    }
-    let team = pdu.team.and_then(|team| config.teams.get(team as usize));
-    writer.text("team", team.map(|team| &*team.name));
-    writer.number("unit", pdu.unit);
-    writer.raw("any_source", if pdu.any_source { "true" } else { "false" });
-}
-
-fn team(writer: &mut Writer, team: &TeamConfig) {
-    writer.begin_element("team");
-    writer.text("name", Some(&team.name));
-    writer.raw("limit", &limits(&team.limits));
-}
-
-fn limits(limits: &Limits) -> String {
-    let part = |key: &str, limit: Option<Limit>| {
-        limit.map(|limit| {
-            format!(
-                "{key} = {}, {key}_clear = {}",
-                quoted(&units::format_power(limit.on_w)),
-                quoted(&units::format_power(limit.off_w))
-            )
-        })
-    };
-    let parts: Vec<String> = [part("soft", limits.soft), part("hard", limits.hard)]
-        .into_iter()
-        .flatten()
-        .collect();
-    if parts.is_empty() {
-        quoted("off")
-    } else {
-        format!("{{ {} }}", parts.join(", "))
-    }
-}
-
 /// Collects lines of TOML, or the inside of an inline table.
 #[derive(Default)]
-pub(super) struct Writer {
+pub struct Writer {
     text: String,
+    /// Written after everything else.
+    tail: String,
     is_inline: bool,
 }
 
 impl Writer {
     /// Starts the inside of an inline table.
-    pub(super) fn inline() -> Writer {
+    pub fn inline() -> Writer {
         Writer {
-            text: String::new(),
             is_inline: true,
+            ..Writer::default()
         }
     }
 
-    pub(super) fn begin(&mut self, name: &str) {
+    /// Starts a table.
+    pub fn begin(&mut self, name: &str) {
         self.text += &format!("\n[{name}]\n");
     }
 
-    fn begin_element(&mut self, name: &str) {
+    /// Starts an element of an array of tables.
+    pub fn begin_element(&mut self, name: &str) {
         self.text += &format!("\n[[{name}]]\n");
     }
 
     /// Writes a key whose value is TOML already.
-    pub(super) fn raw(&mut self, key: &str, value: &str) {
+    pub fn raw(&mut self, key: &str, value: &str) {
         if !self.is_inline {
             self.text += &format!("{key} = {value}\n");
         } else if self.text.is_empty() {
@@ -239,25 +151,38 @@ impl Writer {
         }
     }
 
-    pub(super) fn text(&mut self, key: &str, value: Option<&str>) {
+    /// Adds lines that are TOML already.
+    pub fn lines(&mut self, lines: &str) {
+        self.text += lines;
+    }
+
+    /// Adds lines that are TOML already, below everything else.
+    pub fn last(&mut self, lines: &str) {
+        self.tail += lines;
+    }
+
+    /// Writes a string, if there is one.
+    pub fn text(&mut self, key: &str, value: Option<&str>) {
         if let Some(value) = value {
             self.raw(key, &quoted(value));
         }
     }
 
-    pub(super) fn number(&mut self, key: &str, value: Option<impl Display>) {
+    /// Writes a number or a truth, if there is one.
+    pub fn number(&mut self, key: &str, value: Option<impl Display>) {
         if let Some(value) = value {
             self.raw(key, &value.to_string());
         }
     }
 
-    pub(super) fn list(&mut self, key: &str, values: impl IntoIterator<Item = String>) {
+    /// Writes a list of strings.
+    pub fn list(&mut self, key: &str, values: impl IntoIterator<Item = String>) {
         let values: Vec<String> = values.into_iter().map(|value| quoted(&value)).collect();
         self.raw(key, &format!("[{}]", values.join(", ")));
     }
 
     /// The keys that `[notify]` and `[monitor.notifications]` have in common.
-    pub(super) fn notify(&mut self, notify: &NotifyConfig) {
+    pub fn notify(&mut self, notify: &NotifyConfig) {
         if let Some((from, to)) = notify.quiet_hours {
             let span = format!(
                 "{:02}:{:02}-{:02}:{:02}",
@@ -288,7 +213,8 @@ impl Writer {
         self.raw("repeat", &format!("{{ {} }}", parts.join(", ")));
     }
 
-    pub(super) fn finish(self) -> String {
-        self.text
+    /// What was written.
+    pub fn finish(self) -> String {
+        self.text + &self.tail
     }
 }

@@ -96,20 +96,21 @@ impl Environment {
 }
 
 /// What a section needs to be read.
-pub(super) struct Scope<'a> {
-    pub(super) env: &'a Environment,
+pub struct Scope<'a> {
+    /// Variables and files.
+    pub env: &'a Environment,
     /// Folder of the configuration file; relative paths start there.
-    pub(super) folder: &'a Path,
+    pub folder: &'a Path,
 }
 
 impl Scope<'_> {
     /// The path in a value.
-    pub(super) fn path(&self, item: &Item<'_>) -> Option<PathBuf> {
+    pub fn path(&self, item: &Item<'_>) -> Option<PathBuf> {
         item.line().map(|text| self.folder.join(text))
     }
 
     /// The secret in the file that a value names, and the file.
-    pub(super) fn secret_file(&self, item: &Item<'_>) -> Option<(Secret, PathBuf)> {
+    pub fn secret_file(&self, item: &Item<'_>) -> Option<(Secret, PathBuf)> {
         let path = self.path(item)?;
         match self.env.secret(&path) {
             Ok(secret) => Some((secret, path)),
@@ -122,7 +123,7 @@ impl Scope<'_> {
 
     /// The secret in a file. Under systemd the file is often readable by root alone, and the service has its content as
     /// a credential: then one configuration serves both `check` and the service.
-    pub(super) fn credential_file(&self, item: &Item<'_>, name: &str) -> Option<(Secret, PathBuf)> {
+    pub fn credential_file(&self, item: &Item<'_>, name: &str) -> Option<(Secret, PathBuf)> {
         let path = self.path(item)?;
         match self.credential(name) {
             Some(secret) if (self.env.read_file)(&path).is_err() => Some((secret, path)),
@@ -132,7 +133,7 @@ impl Scope<'_> {
 
     /// A credential that the service manager has put into `$CREDENTIALS_DIRECTORY`. The manager guards the folder, so
     /// the file's own mode does not matter.
-    pub(super) fn credential(&self, name: &str) -> Option<Secret> {
+    pub fn credential(&self, name: &str) -> Option<Secret> {
         let folder = self.env.variable("CREDENTIALS_DIRECTORY")?;
         let file = (self.env.read_file)(&Path::new(&folder).join(name)).ok()?;
         let secret = file.content.expose().trim();

@@ -2,8 +2,7 @@
 
 use super::effective::Writer;
 use super::environment::Scope;
-use super::parse::{base_url, certificates};
-use super::power::between;
+use super::parse::{base_url, between, certificates};
 use super::reader::{Reader, one_of};
 use super::{Config, HeartbeatConfig, MailConfig, MailSecurity, units};
 use crate::chat::Place;

@@ -3,27 +3,24 @@
 pub mod effective;
 mod environment;
 mod mail;
-mod monitor;
+pub mod monitor;
 pub mod parse;
-mod people;
-mod power;
+pub mod people;
+pub mod power;
+mod settings;
 mod source;
-mod user;
 
-pub use environment::{Environment, ListFolder, ReadFile, SecretFile, Variable};
-pub use monitor::{Metric, MonitorConfig, Mounts, Threshold, Thresholds};
+pub use environment::{Environment, ListFolder, ReadFile, Scope, SecretFile, Variable};
 pub use parse::is_invisible;
-pub use power::host;
 pub use rackwarden_base::problem::ConfigError;
-pub use rackwarden_base::{suggest, units};
+pub use rackwarden_base::{reader, suggest, units};
+pub use settings::{AsAny, Read, Section, Settings, Tables};
 
 use crate::alert::Severity;
 use crate::chat::{Person, Place, Role};
 use crate::secret::Secret;
-use crate::small::SmallMap;
-use crate::snmp::Credentials;
 use crate::time::{Wall, Zone};
-use rackwarden_base::{problem, reader};
+use rackwarden_base::problem;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -52,18 +49,10 @@ pub struct Config {
     pub heartbeat: Option<HeartbeatConfig>,
     /// `[http]`
     pub http: HttpConfig,
-    /// `[power]`
-    pub power: PowerConfig,
-    /// `[[pdu]]`, in file order.
-    pub pdus: Vec<PduConfig>,
-    /// The profiles of this version, and those of `[[profile]]` and of the folder in `[power] profiles`.
-    pub profiles: crate::pdu::Profiles,
-    /// `[[team]]` and teams that only PDUs name, in the order of first mention.
-    pub teams: Vec<TeamConfig>,
-    /// `[monitor]`
-    pub monitor: MonitorConfig,
     /// `[history]`
     pub history: HistoryConfig,
+    /// What the tables of plugins say, in the order of the plugin table.
+    pub settings: Vec<Arc<dyn Settings>>,
     /// What was accepted but has no effect in this version, one line each.
     pub warnings: Vec<String>,
     /// What only `check --effective` needs.
@@ -73,24 +62,12 @@ pub struct Config {
 /// Where values came from: enough to print the configuration again.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Extra {
-    /// Whether there is a `[power]`.
-    pub has_power_table: bool,
-    /// `[power] profiles`
-    pub profiles_folder: Option<PathBuf>,
-    /// `[[profile]]`, as they were written.
-    pub profiles: String,
-    /// `[power] limit`, which PDUs and teams inherit …
-    pub power_limits: Limits,
-    /// … and whether it is there.
-    pub has_power_limit: bool,
     /// `[telegram] token_file`
     pub telegram_token_file: Option<PathBuf>,
     /// `[mail] password_file`
     pub mail_password_file: Option<PathBuf>,
     /// `[http] token_file`
     pub http_token_file: Option<PathBuf>,
-    /// `snmp_v3` and `write_v3` of PDUs by their index, in TOML.
-    pub v3: SmallMap<usize, String>,
 }
 
 /// `[log]`
@@ -284,96 +261,6 @@ pub struct HttpConfig {
     pub token: Option<Secret>,
 }
 
-/// A power limit.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Limit {
-    /// Above this an alert fires, in watts.
-    pub on_w: f64,
-    /// At or below this it ends, in watts.
-    pub off_w: f64,
-}
-
-/// Soft (warning) and hard (critical) limit of one thing.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Limits {
-    /// Warns.
-    pub soft: Option<Limit>,
-    /// Critical.
-    pub hard: Option<Limit>,
-}
-
-/// `[power]`
-#[derive(Clone, Debug, PartialEq)]
-pub struct PowerConfig {
-    /// Time from one poll of a device to the next.
-    pub interval: Duration,
-    /// Wait for one request before it is sent again.
-    pub timeout: Duration,
-    /// How often it is sent again.
-    pub retries: u8,
-    /// A device that has not answered for so long is unreachable.
-    pub unreachable_after: Duration,
-    /// Over all PDUs.
-    pub site: Limits,
-    /// What energy costs, for `/energy`.
-    pub energy_price: Option<units::EnergyPrice>,
-}
-
-/// Where a device is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Host {
-    /// A literal address.
-    Ip(SocketAddr),
-    /// A name to be looked up, and the port.
-    Name(Box<str>, u16),
-}
-
-/// `[[pdu]]`
-#[derive(Clone, Debug, PartialEq)]
-pub struct PduConfig {
-    /// Unique name.
-    pub name: Arc<str>,
-    /// Where it is.
-    pub host: Host,
-    /// As whom it is read.
-    pub credentials: Credentials,
-    /// As whom it is written to, for resets and switching.
-    pub write: Option<Credentials>,
-    /// Profile name, or `None` for detection.
-    pub profile: Option<Arc<str>>,
-    /// Limits, those of `[power]` when the table sets none.
-    pub limits: Limits,
-    /// Nothing sets any, so the threshold that the device itself has stands for one.
-    pub device_limit: bool,
-    /// Index into `Config::teams`.
-    pub team: Option<u32>,
-    /// A chained unit behind the address; all of them when absent.
-    pub unit: Option<u16>,
-    /// Accept answers from another address.
-    pub any_source: bool,
-}
-
-impl Limit {
-    /// A device's own threshold, with the usual hysteresis.
-    pub fn of_device(on_w: f64) -> Limit {
-        Limit {
-            on_w,
-            off_w: on_w * 0.97,
-        }
-    }
-}
-
-/// `[[team]]`
-#[derive(Clone, Debug, PartialEq)]
-pub struct TeamConfig {
-    /// Unique name.
-    pub name: Arc<str>,
-    /// Limits over the sum.
-    pub limits: Limits,
-    /// Its PDUs as indices into `Config::pdus`.
-    pub members: Vec<u32>,
-}
-
 /// `[history]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryConfig {
@@ -389,7 +276,7 @@ impl Config {
         Config {
             name: "rackwarden".into(),
             state_dir: None,
-            plugins: vec!["power"],
+            plugins: Vec::new(),
             log: LogConfig {
                 level: log::LevelFilter::Info,
                 targets: Vec::new(),
@@ -399,7 +286,6 @@ impl Config {
             },
             telegram: None,
             access: AccessConfig::default(),
-            monitor: MonitorConfig::new(),
             notify: NotifyConfig {
                 to: Vec::new(),
                 quiet_hours: None,
@@ -420,31 +306,22 @@ impl Config {
                 listen: Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 8093))),
                 token: None,
             },
-            power: PowerConfig {
-                interval: Duration::from_secs(2),
-                timeout: Duration::from_millis(500),
-                retries: 1,
-                unreachable_after: Duration::from_secs(10),
-                site: Limits::default(),
-                energy_price: None,
-            },
-            pdus: Vec::new(),
-            teams: Vec::new(),
             history: HistoryConfig {
                 max_series: 200,
                 on_disk: true,
             },
+            settings: Vec::new(),
             warnings: Vec::new(),
-            profiles: crate::pdu::Profiles::builtin(),
             extra: Extra::default(),
         }
     }
 
-    /// What is said about telling of this alert: those of the monitor may differ.
-    pub fn notify_of(&self, alert: &str) -> &NotifyConfig {
-        let own = self.monitor.notify.as_deref();
-        own.filter(|_| alert.starts_with("monitor."))
-            .unwrap_or(&self.notify)
+    /// Every place that hears of alerts. May hold one several times.
+    pub fn audiences(&self) -> impl Iterator<Item = &Place> {
+        let routes = self.notify.routes.iter().flat_map(|route| &route.to);
+        let own = self.settings.iter().filter_map(|own| own.notify());
+        let own = own.flat_map(|notify| &notify.to);
+        self.notify.to.iter().chain(routes).chain(own)
     }
 
     /// A text that somebody wrote, without the secrets of this configuration that may be in it. Those of less than
@@ -457,20 +334,11 @@ impl Config {
         let http = self.http.token.iter().map(|token| &**token.expose());
         let mail = self.mail.iter().flat_map(|mail| &mail.login);
         let mail = mail.map(|(_, password)| &**password.expose());
-        let of_pdus = self.pdus.iter().flat_map(|pdu| {
-            let write = pdu.write.iter();
-            write
-                .chain([&pdu.credentials])
-                .flat_map(Credentials::secrets)
-        });
         let heartbeat = self.heartbeat.iter().map(|beat| &**beat.url.expose());
+        let own = self.settings.iter().flat_map(|own| own.secrets());
+        let house = telegram.chain(http).chain(mail).chain(heartbeat);
         let mut clean = text;
-        for secret in telegram
-            .chain(http)
-            .chain(mail)
-            .chain(heartbeat)
-            .chain(of_pdus)
-        {
+        for secret in house.chain(own) {
             if secret.len() >= 8 && clean.contains(secret) {
                 clean = clean.replace(secret, "***");
             }

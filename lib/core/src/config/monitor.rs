@@ -1,18 +1,26 @@
 //! Reads `[monitor]`: how often the host is looked at, which values are too high, and who hears of it how often.
 
-use super::effective::Writer;
-use super::people;
-use super::power::between;
-use super::reader::quoted;
-use super::reader::{Item, Reader};
-use super::{Config, NotifyConfig, units};
 use crate::alert::{Rule, Severity};
 use crate::chat::access::glob;
+use crate::config::effective::Writer;
+use crate::config::parse::between;
+use crate::config::reader::{Item, Reader, quoted};
+use crate::config::{Config, NotifyConfig, Section, Tables, people, units};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
+
+/// The table of this plugin.
+pub const SECTION: Section = Section {
+    name: "monitor",
+    tables: &["monitor"],
+    long: &[],
+    on_by_default: true,
+    read: Some(|tables| Arc::new(read(tables))),
+};
 
 /// `[monitor]`
 #[derive(Clone, Debug, PartialEq)]
-pub struct MonitorConfig {
+pub struct Settings {
     /// Time from one look at the host to the next.
     pub interval: Duration,
     /// `[monitor.thresholds]`, in the order of `Metric::ALL`.
@@ -182,10 +190,9 @@ impl Mounts {
     }
 }
 
-impl MonitorConfig {
-    /// What no `[monitor]` means.
-    pub(super) fn new() -> MonitorConfig {
-        MonitorConfig {
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
             interval: Duration::from_secs(2),
             thresholds: Metric::ALL.map(|metric| Thresholds {
                 general: Some(threshold(metric, metric.default_on())),
@@ -197,7 +204,9 @@ impl MonitorConfig {
             retry_interval: Duration::from_secs(10),
         }
     }
+}
 
+impl Settings {
     /// The thresholds of a metric.
     pub fn of(&self, metric: Metric) -> &Thresholds {
         &self.thresholds[metric as usize]
@@ -217,9 +226,38 @@ fn threshold(metric: Metric, on: f64) -> Threshold {
     }
 }
 
+/// The settings of this plugin in a configuration.
+pub fn settings(config: &Config) -> &Settings {
+    static DEFAULT: LazyLock<Settings> = LazyLock::new(Settings::default);
+    config.of().unwrap_or_else(|| &*DEFAULT)
+}
+
+/// The same, to be changed.
+pub fn settings_mut(config: &mut Config) -> &mut Settings {
+    config.of_mut()
+}
+
+impl crate::config::Settings for Settings {
+    fn name(&self) -> &'static str {
+        SECTION.name
+    }
+
+    fn print(&self, house: &Config, writer: &mut Writer) {
+        print(self, &house.notify, writer);
+    }
+
+    fn notify(&self) -> Option<&NotifyConfig> {
+        self.notify.as_deref()
+    }
+}
+
 /// Takes `[monitor]` with its sub-tables.
-pub(super) fn monitor(whole: &mut Config, mut reader: Reader<'_>) {
-    let config = &mut whole.monitor;
+fn read(tables: &mut Tables<'_, '_>) -> Settings {
+    let mut settings = Settings::default();
+    let Some(mut reader) = tables.table("monitor") else {
+        return settings;
+    };
+    let config = &mut settings;
     let interval = reader.get("interval");
     let interval = interval.and_then(|item| item.read(|text| between(text, "100ms", "1h")));
     config.interval = interval.unwrap_or(config.interval);
@@ -236,13 +274,14 @@ pub(super) fn monitor(whole: &mut Config, mut reader: Reader<'_>) {
         reader.finish();
     }
     if let Some(reader) = reader.table("notifications") {
-        notifications(config, &whole.notify, reader);
+        notifications(config, &tables.house.notify, reader);
     }
     reader.finish();
+    settings
 }
 
 fn thresholds(
-    config: &mut MonitorConfig,
+    config: &mut Settings,
     metric: Metric,
     item: &Item<'_>,
     mounts_at: &mut Option<usize>,
@@ -358,7 +397,7 @@ fn on(item: &Item<'_>, metric: Metric) -> Option<Option<f64>> {
 }
 
 /// `{ include = ["/", "/srv/*"], exclude = ["/mnt/*"] }`
-fn mounts(config: &mut MonitorConfig, item: &Item<'_>, at: &mut Option<usize>) {
+fn mounts(config: &mut Settings, item: &Item<'_>, at: &mut Option<usize>) {
     if at.replace(item.at).is_some() {
         item.error("stands here and in `disk`; give one of them");
         return;
@@ -379,7 +418,7 @@ fn mounts(config: &mut MonitorConfig, item: &Item<'_>, at: &mut Option<usize>) {
     reader.finish();
 }
 
-fn notifications(config: &mut MonitorConfig, general: &NotifyConfig, mut reader: Reader<'_>) {
+fn notifications(config: &mut Settings, general: &NotifyConfig, mut reader: Reader<'_>) {
     let mut own = general.clone();
     people::shared(&mut own, &mut reader);
     if let Some(item) = reader.get("to") {
@@ -396,8 +435,7 @@ fn notifications(config: &mut MonitorConfig, general: &NotifyConfig, mut reader:
 }
 
 /// Writes `[monitor]` out in full.
-pub(super) fn effective(writer: &mut Writer, whole: &Config) {
-    let (config, general) = (&whole.monitor, &whole.notify);
+fn print(config: &Settings, general: &NotifyConfig, writer: &mut Writer) {
     writer.begin("monitor");
     writer.text("interval", Some(&units::format_duration(config.interval)));
     writer.begin("monitor.thresholds");

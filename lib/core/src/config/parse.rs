@@ -5,23 +5,20 @@ use super::environment::{Environment, Scope};
 use super::problem::{ConfigError, Kind, Problems};
 use super::reader::original;
 use super::reader::{Item, Part, Reader};
-use super::source::{self, Source};
+use super::settings::{Section, Tables};
+use super::source::Source;
 use super::{Config, HistoryConfig, HttpConfig, Listen, LogConfig, TelegramConfig};
-use super::{mail, monitor, people, power, units};
+use super::{mail, people, units};
 use crate::chat::Place;
 use crate::secret::Secret;
 use log::LevelFilter;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use toml::de::DeTable;
 
-/// Plugins of this version, in the order of the plugin table.
-pub const PLUGINS: &[&str] = &["power", "monitor"];
-
-/// Plugins of later versions.
-const LATER_PLUGINS: &[&str] = &["docker", "outline", "bridge", "hub", "digest", "jobs"];
-
-/// Reads a configuration. `file` is how errors name it; relative paths inside of it start at its folder.
+/// Reads a configuration. `file` is how errors name it; relative paths inside of it start at its folder. `rows` is the
+/// table of plugins.
 ///
 /// # Errors
 /// Everything that is wrong, in the order of the file.
@@ -29,20 +26,38 @@ const LATER_PLUGINS: &[&str] = &["docker", "outline", "bridge", "hub", "digest",
 /// # Examples
 /// ```
 /// use rackwarden_core::config::{Environment, parse::parse};
+/// use rackwarden_core::plugins::PLUGINS;
 /// let text = "[power]\nintervall = \"2s\"\n";
-/// let errors = parse(text, "rack.toml", &Environment::bare()).unwrap_err();
+/// let errors = parse(text, "rack.toml", &Environment::bare(), PLUGINS).unwrap_err();
 /// assert_eq!(
 ///     errors[0].to_string(),
 ///     "rack.toml:2:1: power.intervall: unknown key; did you mean `interval`?"
 /// );
 /// ```
-pub fn parse(text: &str, file: &str, env: &Environment) -> Result<Config, Vec<ConfigError>> {
+pub fn parse<R: AsRef<Section>>(
+    text: &str,
+    file: &str,
+    env: &Environment,
+    rows: &[R],
+) -> Result<Config, Vec<ConfigError>> {
+    let sections: Vec<&Section> = rows.iter().map(AsRef::as_ref).collect();
+    parse_sections(text, file, env, &sections)
+}
+
+fn parse_sections(
+    text: &str,
+    file: &str,
+    env: &Environment,
+    sections: &[&Section],
+) -> Result<Config, Vec<ConfigError>> {
     let problems = Problems::default();
     let scope = Scope {
         env,
         folder: Path::new(file).parent().unwrap_or(Path::new("")),
     };
-    let source = Source::split(text);
+    let long = sections.iter().flat_map(|section| section.long);
+    let long: Vec<&'static str> = long.copied().collect();
+    let source = Source::split(text, &long);
     let part = Part {
         problems: &problems,
         origin: &source.origin,
@@ -50,37 +65,23 @@ pub fn parse(text: &str, file: &str, env: &Environment) -> Result<Config, Vec<Co
     let document = document(part, &source.rest);
     let mut config = Config::empty();
     let mut root = Reader::new(part, String::new(), 0, &document);
-    general(&mut config, &mut root, &scope);
-    config.extra.profiles = source::profiles(text);
-    let own = root
-        .tables("profile")
-        .into_iter()
-        .filter_map(crate::pdu::read::table);
-    config.profiles = config.profiles.with(own.collect());
-    let mut builder = power::Builder::new(&mut config, &scope, root.table("power"));
-    for reader in root.tables("pdu") {
-        builder.pdu(reader);
-    }
-    for (at, chunk) in &source.pdus {
-        let origin = [(0, *at)];
-        let part = Part {
+    let has_mail = house(&mut config, &mut root, &scope);
+    let mut settings = Vec::new();
+    for read in sections.iter().filter_map(|section| section.read) {
+        settings.push(read(&mut Tables {
+            root: &mut root,
+            source: &source,
             problems: &problems,
-            origin: &origin,
-        };
-        let document = self::document(part, chunk);
-        let mut root = Reader::new(part, String::new(), *at, &document);
-        for reader in root.tables("pdu") {
-            builder.pdu(reader);
-        }
-        root.finish();
+            scope: &scope,
+            house: &config,
+        }));
     }
-    for reader in root.tables("team") {
-        builder.team(reader);
-    }
-    for warning in builder.finish() {
+    config.settings = settings;
+    audiences(&config, &root, has_mail);
+    for warning in config.settings.iter().flat_map(|own| own.cross(&config)) {
         root.warn(warning);
     }
-    plugins(&mut config, &mut root);
+    plugins(&mut config, &mut root, sections);
     root.finish();
     config.warnings = problems.take_warnings();
     let errors = problems.into_errors(file, text);
@@ -93,7 +94,7 @@ pub fn parse(text: &str, file: &str, env: &Environment) -> Result<Config, Vec<Co
 
 /// Parses one part; what is not TOML is reported, what can be read in spite of it is returned. The parser's own
 /// rendering is not used, because it quotes the line, which may hold a secret.
-fn document<'a>(part: Part<'_>, text: &'a str) -> DeTable<'a> {
+pub(super) fn document<'a>(part: Part<'_>, text: &'a str) -> DeTable<'a> {
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in errors {
         let at = error.span().map_or(0, |span| span.start);
@@ -104,8 +105,8 @@ fn document<'a>(part: Part<'_>, text: &'a str) -> DeTable<'a> {
     document.into_inner()
 }
 
-/// Reads everything but the power sections.
-fn general(config: &mut Config, root: &mut Reader<'_>, scope: &Scope<'_>) {
+/// Reads the tables of the house. True when there is a `[mail]`, right or wrong.
+fn house(config: &mut Config, root: &mut Reader<'_>, scope: &Scope<'_>) -> bool {
     let name = root.get("name").and_then(|item| name(&item));
     config.name = name.unwrap_or_else(|| scope.env.hostname.clone()).into();
     config.state_dir = root
@@ -130,23 +131,6 @@ fn general(config: &mut Config, root: &mut Reader<'_>, scope: &Scope<'_>) {
         mail::mail(config, reader, scope);
     }
     config.heartbeat = root.table("heartbeat").and_then(mail::heartbeat);
-    if let Some(reader) = root.table("monitor") {
-        monitor::monitor(config, reader);
-    }
-    let audiences = config.notify.routes.iter().flat_map(|route| &route.to);
-    let of_monitor = config.monitor.notify.iter().flat_map(|notify| &notify.to);
-    let audiences = config.notify.to.iter().chain(audiences).chain(of_monitor);
-    let is_telegram = |to: &Place| to.transport() == "telegram";
-    if config.telegram.is_none() && audiences.clone().any(is_telegram) {
-        root.warn(
-            "[notify]: names Telegram chats, but there is no bot token; nothing is sent to them",
-        );
-    }
-    if !has_mail && audiences.clone().any(|to| to.transport() == "mail") {
-        root.warn(
-            "[notify]: names mail addresses, but there is no [mail]; nothing is sent to them",
-        );
-    }
     if let Some(reader) = root.table("http") {
         http(config, reader, scope);
     }
@@ -160,10 +144,27 @@ fn general(config: &mut Config, root: &mut Reader<'_>, scope: &Scope<'_>) {
         };
         reader.finish();
     }
+    has_mail
+}
+
+/// Warns of audiences that nothing is sent to.
+fn audiences(config: &Config, root: &Reader<'_>, has_mail: bool) {
+    let is_telegram = |to: &Place| to.transport() == "telegram";
+    if config.telegram.is_none() && config.audiences().any(is_telegram) {
+        root.warn(
+            "[notify]: names Telegram chats, but there is no bot token; nothing is sent to them",
+        );
+    }
+    let is_mail = |to: &Place| to.transport() == "mail";
+    if !has_mail && config.audiences().any(is_mail) {
+        root.warn(
+            "[notify]: names mail addresses, but there is no [mail]; nothing is sent to them",
+        );
+    }
 }
 
 /// A name that people read: printable, at most 64 characters, no white space around it.
-pub(super) fn name(item: &Item<'_>) -> Option<String> {
+pub fn name(item: &Item<'_>) -> Option<String> {
     let name = item.line()?;
     if name.trim() != name {
         item.error("has white space around it");
@@ -328,6 +329,22 @@ fn is_token(token: &str) -> bool {
             .all(|ch| ch.is_ascii_graphic() && !"/?#%\\\"".contains(ch))
 }
 
+/// Reads a duration within bounds that are written the same way.
+///
+/// # Errors
+/// Says what is accepted.
+pub fn between(text: &str, from: &str, to: &str) -> Result<Duration, String> {
+    let span = units::duration(text)?;
+    let is_within = |bound: &str, holds: fn(&Duration, &Duration) -> bool| {
+        units::duration(bound).is_ok_and(|bound| holds(&span, &bound))
+    };
+    if is_within(from, Duration::ge) && is_within(to, Duration::le) {
+        Ok(span)
+    } else {
+        Err(format!("is out of range; write a time from {from} to {to}"))
+    }
+}
+
 /// Reads `http://…` or `https://…` and takes slashes off its end. The text is not repeated in errors: it may hold a password.
 pub(super) fn base_url(text: &str) -> Result<String, String> {
     let rest = text
@@ -429,56 +446,77 @@ fn listen(text: &str) -> Result<Listen, String> {
     })
 }
 
-/// Which plugins start: those that `plugins` names, else those that have a table and the monitor, which needs none.
-fn plugins(config: &mut Config, root: &mut Reader<'_>) {
-    let has_power = !config.pdus.is_empty() || config.extra.has_power_table;
-    let Some(item) = root.get("plugins") else {
-        config.plugins = PLUGINS
-            .iter()
-            .copied()
-            .filter(|name| *name != "power" || has_power)
-            .collect();
+/// Which plugins start: those that `plugins` names, else those that have a table, and those that need none.
+fn plugins(config: &mut Config, root: &mut Reader<'_>, sections: &[&Section]) {
+    let item = root.get("plugins");
+    let mut absent = absent_tables(root, sections);
+    let Some(item) = item else {
+        let is_used = |name| {
+            let mut all = config.settings.iter();
+            all.any(|own| own.name() == name && own.is_used())
+        };
+        let starts = |section: &&&Section| section.on_by_default || is_used(section.name);
+        let here = sections.iter().filter(|section| section.read.is_some());
+        config.plugins = here.filter(starts).map(|section| section.name).collect();
         return;
     };
     let mut names = Vec::new();
     for item in item.items() {
-        if let Some(text) = item.text() {
-            match plugin(text) {
-                Some(name) if names.contains(&name) => item.error("stands here twice"),
-                Some(name) => names.push(name),
-                None => item.unknown("unknown plugin", text, plugin_names()),
-            }
+        let Some(text) = item.text() else { continue };
+        match sections.iter().find(|section| section.name == text) {
+            Some(section) if names.contains(&section.name) => item.error("stands here twice"),
+            Some(section) => names.push(section.name),
+            None => item.unknown("unknown plugin", text, sections.iter().map(|one| one.name)),
         }
     }
-    for later in names.iter().filter(|name| LATER_PLUGINS.contains(name)) {
-        root.warn(format!(
-            "plugins: `{later}` is not supported by this version; it has no effect"
-        ));
+    for name in &names {
+        let is_here = config.settings.iter().any(|own| own.name() == *name);
+        if !is_here && !absent.contains(name) {
+            root.warn(format!(
+                "plugins: `{name}` is not supported by this version; it has no effect"
+            ));
+            absent.push(name);
+        }
     }
-    if !names.contains(&"power") && !config.pdus.is_empty() {
-        root.warn("plugins: `power` is not among them, so no [[pdu]] is read");
+    for own in &config.settings {
+        if let (false, Some(warning)) = (names.contains(&own.name()), own.idle_warning()) {
+            root.warn(warning);
+        }
     }
-    names.retain(|name| !LATER_PLUGINS.contains(name));
+    names.retain(|name| !absent.contains(name));
     config.plugins = names;
 }
 
-fn plugin_names() -> impl Iterator<Item = &'static str> {
-    PLUGINS.iter().copied().chain(LATER_PLUGINS.iter().copied())
-}
-
-fn plugin(name: &str) -> Option<&'static str> {
-    plugin_names().find(|known| *known == name)
+/// Accepts the tables of capabilities that are not here, with one warning for each capability; returns their names.
+fn absent_tables(root: &mut Reader<'_>, sections: &[&Section]) -> Vec<&'static str> {
+    let mut found = Vec::new();
+    for section in sections.iter().filter(|section| section.read.is_none()) {
+        let tables = section.tables.iter().copied();
+        let present: Vec<&str> = tables.filter(|table| root.get(table).is_some()).collect();
+        if let Some(table) = present.first() {
+            root.warn(format!(
+                "[{table}]: is not supported by this version; it has no effect"
+            ));
+            found.push(section.name);
+        }
+    }
+    found
 }
 
 impl Config {
-    /// Leaves only those plugins that `names` has, as `--plugins` asks.
+    /// Leaves only those plugins that `names` has, as `--plugins` asks. `rows` is the table of plugins.
     ///
     /// # Errors
     /// Says which name is unknown, and the nearest one.
-    pub fn restrict_plugins(&mut self, names: &[String]) -> Result<(), String> {
+    pub fn restrict_plugins<R: AsRef<Section>>(
+        &mut self,
+        names: &[String],
+        rows: &[R],
+    ) -> Result<(), String> {
+        let known = || rows.iter().map(|row| row.as_ref().name);
         for name in names {
-            if plugin(name).is_none() {
-                let near = super::suggest::nearest(name, plugin_names());
+            if known().all(|known| known != name) {
+                let near = super::suggest::nearest(name, known());
                 let hint = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
                 return Err(format!("`{name}`: unknown plugin{hint}"));
             }

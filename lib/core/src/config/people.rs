@@ -143,7 +143,7 @@ pub(super) fn notify(config: &mut NotifyConfig, mut reader: Reader<'_>) {
 }
 
 /// The keys that `[notify]` and `[monitor.notifications]` have in common.
-pub(super) fn shared(config: &mut NotifyConfig, reader: &mut Reader<'_>) {
+pub fn shared(config: &mut NotifyConfig, reader: &mut Reader<'_>) {
     if let Some(item) = reader.get("quiet_hours") {
         config.quiet_hours = item.read(quiet_hours);
     }
@@ -172,7 +172,7 @@ pub(super) fn shared(config: &mut NotifyConfig, reader: &mut Reader<'_>) {
 }
 
 /// An audience. Callers of the local socket and the terminal of `demo` are asked from, not sent to.
-pub(super) fn addresses(item: &Item<'_>) -> Vec<Place> {
+pub fn addresses(item: &Item<'_>) -> Vec<Place> {
     let mut list = Vec::new();
     for item in item.items() {
         match item.read(str::parse::<Place>) {
@@ -202,7 +202,7 @@ fn route(mut reader: Reader<'_>) -> Option<RouteConfig> {
 }
 
 /// A severity by its name.
-pub(super) fn severity(text: &str) -> Result<Severity, String> {
+pub fn severity(text: &str) -> Result<Severity, String> {
     [Severity::Info, Severity::Warning, Severity::Critical]
         .into_iter()
         .find(|severity| severity.name() == text)

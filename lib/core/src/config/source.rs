@@ -1,56 +1,64 @@
-//! Splits a configuration into its `[[pdu]]` tables and the rest, so that ten thousand of them are read one at a
-//! time instead of as one tree of more than twenty times the size of the file.
+//! Splits a configuration into the tables of its long arrays and the rest, so that ten thousand of them are read one at
+//! a time instead of as one tree of more than twenty times the size of the file.
 
 /// The parts of a file. Offsets into the rest are mapped back to the file by `origin`.
 pub(super) struct Source<'a> {
-    /// Start and text of each `[[pdu]]` table, its sub-tables included.
-    pub(super) pdus: Vec<(usize, &'a str)>,
+    /// The whole file.
+    pub(super) text: &'a str,
+    /// The tables of long arrays.
+    pub(super) long: Vec<Piece<'a>>,
     /// Everything else.
     pub(super) rest: String,
     /// Offset in the rest and in the file of each piece of the rest, ascending.
     pub(super) origin: Vec<(usize, usize)>,
 }
 
+/// One table of a long array, its sub-tables included.
+pub(super) struct Piece<'a> {
+    pub(super) table: &'static str,
+    /// Start in the file.
+    pub(super) at: usize,
+    pub(super) text: &'a str,
+}
+
 impl<'a> Source<'a> {
-    pub(super) fn split(text: &'a str) -> Source<'a> {
+    /// Cuts the tables of these arrays out.
+    pub(super) fn split(text: &'a str, long: &[&'static str]) -> Source<'a> {
         let mut source = Source {
-            pdus: Vec::new(),
+            text,
+            long: Vec::new(),
             rest: String::new(),
             origin: Vec::new(),
         };
         let mut start = 0;
-        let mut is_pdu = false;
+        let mut inside = None;
         for (at, header) in headers(text) {
-            let continues = is_pdu && is_below_pdu(header);
-            if !continues {
-                source.push(start, &text[start..at], is_pdu);
+            if inside.is_none_or(|table| !is_below(header, table)) {
+                source.push(start, &text[start..at], inside);
                 start = at;
-                is_pdu = is_pdu_header(header);
+                inside = long.iter().copied().find(|table| begins(header, table));
             }
         }
-        source.push(start, &text[start..], is_pdu);
+        source.push(start, &text[start..], inside);
         source
     }
 
-    fn push(&mut self, start: usize, piece: &'a str, is_pdu: bool) {
-        if is_pdu {
-            self.pdus.push((start, piece));
-        } else if !piece.is_empty() {
-            self.origin.push((self.rest.len(), start));
-            self.rest.push_str(piece);
+    fn push(&mut self, at: usize, text: &'a str, table: Option<&'static str>) {
+        if let Some(table) = table {
+            self.long.push(Piece { table, at, text });
+        } else if !text.is_empty() {
+            self.origin.push((self.rest.len(), at));
+            self.rest.push_str(text);
         }
     }
 }
 
-fn is_pdu_header(header: &str) -> bool {
+/// Whether an element of this array begins.
+fn begins(header: &str, table: &str) -> bool {
     let inner = header
         .strip_prefix("[[")
         .and_then(|rest| rest.split_once("]]"));
-    inner.is_some_and(|(name, _)| name.trim() == "pdu")
-}
-
-fn is_below_pdu(header: &str) -> bool {
-    is_below(header, "pdu")
+    inner.is_some_and(|(name, _)| name.trim() == table)
 }
 
 fn is_below(header: &str, table: &str) -> bool {
@@ -59,11 +67,11 @@ fn is_below(header: &str, table: &str) -> bool {
         .is_some_and(|rest| rest.trim_start().starts_with('.'))
 }
 
-/// Every `[[profile]]` with what is below it, as it was written.
-pub(super) fn profiles(text: &str) -> String {
+/// Every `[[table]]` of this name with what is below it, as it was written.
+pub(super) fn written(text: &str, table: &str) -> String {
     let is_one = |header: &str| {
         let name = header.trim_start_matches('[').split(']').next();
-        name.is_some_and(|name| name.trim() == "profile") || is_below(header, "profile")
+        name.is_some_and(|name| name.trim() == table) || is_below(header, table)
     };
     let mut found = String::new();
     let mut start = None;
@@ -148,11 +156,9 @@ mod tests {
     use crate::config::reader::original;
 
     fn split(text: &str) -> (String, Vec<&str>) {
-        let source = Source::split(text);
-        (
-            source.rest,
-            source.pdus.into_iter().map(|(_, text)| text).collect(),
-        )
+        let source = Source::split(text, &["pdu"]);
+        let long = source.long.into_iter().map(|piece| piece.text).collect();
+        (source.rest, long)
     }
 
     #[test]
@@ -192,7 +198,7 @@ mod tests {
     #[test]
     fn offsets_lead_back_to_the_file() {
         let text = "a = 1\n[[pdu]]\nb = 2\n[x]\nc = 3\n";
-        let source = Source::split(text);
+        let source = Source::split(text, &["pdu"]);
         for needle in ["a = 1", "c = 3", "[x]"] {
             let at = source.rest.find(needle).expect(needle);
             assert_eq!(Some(original(&source.origin, at)), text.find(needle));

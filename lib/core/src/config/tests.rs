@@ -7,7 +7,11 @@ mod wrong;
 use super::effective::effective;
 use super::parse::parse;
 use super::*;
+use crate::config::power;
+use crate::config::power::{Host, Limits, host};
+use crate::plugins::PLUGINS;
 use crate::rng::Rng;
+use crate::snmp::Credentials;
 use crate::snmp::usm::Level;
 
 const SAMPLE: &str = include_str!("../../../../systemd/rackwarden.toml");
@@ -34,11 +38,12 @@ fn world() -> Environment {
 }
 
 fn read(text: &str) -> Config {
-    parse(text, "rack.toml", &world()).unwrap_or_else(|errors| panic!("{errors:#?}\n{text}"))
+    parse(text, "rack.toml", &world(), PLUGINS)
+        .unwrap_or_else(|errors| panic!("{errors:#?}\n{text}"))
 }
 
 fn errors(text: &str) -> Vec<String> {
-    match parse(text, "f", &world()) {
+    match parse(text, "f", &world(), PLUGINS) {
         Ok(_) => Vec::new(),
         Err(errors) => errors.iter().map(ToString::to_string).collect(),
     }
@@ -68,7 +73,7 @@ fn the_sample_shows_the_defaults() {
     // The sample has a [power], which starts the plugin.
     for config in [&mut sample, &mut empty] {
         config.plugins.clear();
-        config.extra.has_power_table = false;
+        power::settings_mut(config).written.has_power_table = false;
     }
     assert_eq!(format!("{sample:?}"), format!("{empty:?}"));
 }
@@ -77,12 +82,12 @@ fn the_sample_shows_the_defaults() {
 fn the_sample_with_everything_turned_on_is_accepted_without_a_warning() {
     let config = read(&full_sample());
     assert_eq!(config.warnings, Vec::<String>::new());
-    assert_eq!(config.pdus.len(), 2);
-    let Credentials::Usm(usm) = &config.pdus[1].credentials else {
+    assert_eq!(power::settings(&config).pdus.len(), 2);
+    let Credentials::Usm(usm) = &power::settings(&config).pdus[1].credentials else {
         panic!("snmp_v3")
     };
     assert_eq!((&*usm.user, usm.level()), ("apc", Level::AuthPriv));
-    let Some(Credentials::Usm(usm)) = &config.pdus[1].write else {
+    let Some(Credentials::Usm(usm)) = &power::settings(&config).pdus[1].write else {
         panic!("write_v3")
     };
     assert_eq!((&*usm.user, usm.level()), ("apcw", Level::AuthNoPriv));
@@ -130,19 +135,28 @@ fn limits_are_inherited_and_end_where_they_should() {
         [Some((1000.0, 966.667)), Some((2000.0, 1500.0))],
         [None, None],
     ];
-    for (pdu, want) in config.pdus.iter().zip(want) {
+    for (pdu, want) in power::settings(&config).pdus.iter().zip(want) {
         assert_eq!(pairs(pdu.limits), want, "{}", pdu.name);
     }
-    let teams: Vec<_> = config
+    let teams: Vec<_> = power::settings(&config)
         .teams
         .iter()
         .map(|team| (&*team.name, team.members.clone()))
         .collect();
     assert_eq!(teams, [("T", vec![0, 1]), ("U", vec![2])]);
-    assert_eq!(pairs(config.teams[0].limits)[1], Some((3000.0, 2900.0)));
-    assert_eq!(pairs(config.teams[1].limits)[1], Some((9000.0, 8700.0)));
+    assert_eq!(
+        pairs(power::settings(&config).teams[0].limits)[1],
+        Some((3000.0, 2900.0))
+    );
+    assert_eq!(
+        pairs(power::settings(&config).teams[1].limits)[1],
+        Some((9000.0, 8700.0))
+    );
     let plain = read("[[pdu]]\nname = 'a'\naddress = 'h'\nlimit = '3 kW'\n");
-    assert_eq!(pairs(plain.pdus[0].limits)[1], Some((3000.0, 2910.0)));
+    assert_eq!(
+        pairs(power::settings(&plain).pdus[0].limits)[1],
+        Some((3000.0, 2910.0))
+    );
 }
 
 #[test]
@@ -151,9 +165,17 @@ fn teams_stand_in_the_order_of_first_mention() {
         "[[team]]\nname = 'Z'\n[[pdu]]\nname = 'a'\naddress = 'h'\nteam = 'M'\n\
          [[pdu]]\nname = 'b'\naddress = 'h'\nteam = 'Z'\n[[team]]\nname = 'A'\n",
     );
-    let names: Vec<&str> = config.teams.iter().map(|team| &*team.name).collect();
+    let names: Vec<&str> = power::settings(&config)
+        .teams
+        .iter()
+        .map(|team| &*team.name)
+        .collect();
     assert_eq!(names, ["Z", "M", "A"]);
-    let teams: Vec<_> = config.pdus.iter().map(|pdu| pdu.team).collect();
+    let teams: Vec<_> = power::settings(&config)
+        .pdus
+        .iter()
+        .map(|pdu| pdu.team)
+        .collect();
     assert_eq!(teams, [Some(1), Some(0)]);
 }
 
@@ -241,7 +263,7 @@ fn addresses_are_understood() {
 #[test]
 fn the_token_comes_from_one_of_four_places() {
     let token = |text: &str, env: &Environment| {
-        parse(text, "f", env)
+        parse(text, "f", env, PLUGINS)
             .ok()
             .and_then(|config| config.telegram)
             .map(|telegram| telegram.token.expose().clone())
@@ -305,7 +327,7 @@ fn state_and_configuration_are_where_the_documentation_says() {
             let found = variables.iter().find(|(key, _)| *key == name);
             found.map(|(_, value)| (*value).to_owned())
         });
-        let parsed = parse("", "f", &env).expect("valid");
+        let parsed = parse("", "f", &env, PLUGINS).expect("valid");
         assert_eq!(parsed.state_dir, state.map(PathBuf::from));
         let is_own = |path: &std::path::Path| !path.starts_with("/etc");
         assert_eq!(env.config_path(&is_own), PathBuf::from(config));
@@ -319,6 +341,7 @@ fn relative_paths_start_at_the_folder_of_the_file() {
         "state_dir = 's'\n[log]\nfile = '/l'\n",
         "/etc/r/f.toml",
         &world(),
+        PLUGINS,
     )
     .expect("valid");
     assert_eq!(config.state_dir, Some(PathBuf::from("/etc/r/s")));
@@ -342,11 +365,11 @@ fn plugins_start_when_they_have_a_table_or_are_named() {
     }
     let mut config = read("[power]\n");
     assert_eq!(
-        config.restrict_plugins(&["powr".to_owned()]),
+        config.restrict_plugins(&["powr".to_owned()], PLUGINS),
         Err("`powr`: unknown plugin; did you mean `power`?".to_owned())
     );
     config
-        .restrict_plugins(&["monitor".to_owned()])
+        .restrict_plugins(&["monitor".to_owned()], PLUGINS)
         .expect("known");
     assert_eq!(config.plugins, ["monitor"]);
 }
@@ -367,7 +390,7 @@ fn credentials(keys: &str) -> (String, String) {
                 .join(" ")
         }
     };
-    let pdu = &config.pdus[0];
+    let pdu = &power::settings(&config).pdus[0];
     (
         shown(&pdu.credentials),
         pdu.write.as_ref().map_or(String::new(), shown),
@@ -413,9 +436,11 @@ fn equal_users_and_passwords_are_one() {
     let v3 = "{ user = 'u', auth = 'SHA-256', auth_password_file = 'f', priv = 'AES-128', priv_password_file = 'f' }";
     let pdu = |name: &str| format!("[[pdu]]\nname='{name}'\naddress='h'\nsnmp_v3 = {v3}\n");
     let config = read(&(pdu("a") + &pdu("b")));
-    let [Credentials::Usm(a), Credentials::Usm(b)] =
-        [&config.pdus[0], &config.pdus[1]].map(|pdu| &pdu.credentials)
-    else {
+    let [Credentials::Usm(a), Credentials::Usm(b)] = [
+        &power::settings(&config).pdus[0],
+        &power::settings(&config).pdus[1],
+    ]
+    .map(|pdu| &pdu.credentials) else {
         panic!("users")
     };
     assert!(Arc::ptr_eq(a, b));
@@ -434,7 +459,7 @@ fn equal_communities_are_one_string() {
     let config = read(
         "[[pdu]]\nname='a'\naddress='h'\ncommunity='x'\n[[pdu]]\nname='b'\naddress='h'\ncommunity='x'\n",
     );
-    let [a, b] = config.pdus.as_slice() else {
+    let [a, b] = power::settings(&config).pdus.as_slice() else {
         panic!("two")
     };
     let (Credentials::Community(_, a), Credentials::Community(_, b)) =
@@ -448,9 +473,12 @@ fn equal_communities_are_one_string() {
 #[test]
 fn times_that_were_not_given_fit_the_interval() {
     let config = read("[power]\ninterval = '500ms'\n");
-    assert_eq!(config.power.timeout, Duration::from_millis(225));
+    assert_eq!(power::settings(&config).timeout, Duration::from_millis(225));
     let config = read("[power]\ninterval = '1m'\n");
-    assert_eq!(config.power.unreachable_after, Duration::from_secs(180));
+    assert_eq!(
+        power::settings(&config).unreachable_after,
+        Duration::from_secs(180)
+    );
 }
 
 #[test]
@@ -507,7 +535,7 @@ fn whatever_is_done_to_a_configuration_it_is_read_or_described() {
             let end = boundary(&text, (start + pick(20)).min(text.len()));
             text.replace_range(start..end, PIECES[pick(PIECES.len())]);
         }
-        if let Err(errors) = parse(&text, "f", &world()) {
+        if let Err(errors) = parse(&text, "f", &world(), PLUGINS) {
             assert!(!errors.is_empty());
             for error in errors {
                 assert!(error.line <= text.lines().count() + 1, "{error}");

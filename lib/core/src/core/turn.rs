@@ -201,14 +201,18 @@ impl Core {
     /// One view for each plugin of the table, running or not, and those of the plugins beside it.
     fn fill_views(&mut self, now: Now, views: &mut Vec<Arc<dyn View>>) {
         if self.idle.is_empty() {
-            let runs = |row: &Row| self.plugin_names.contains(&row.name);
-            let idle = |row: &Row| (!runs(row)).then(|| (row.idle)(&self.config));
+            let runs = |row: &Row| self.plugin_names.contains(&row.section.name);
+            let idle = |row: &Row| {
+                row.idle
+                    .filter(|_| !runs(row))
+                    .map(|idle| idle(&self.config))
+            };
             self.idle = PLUGINS.iter().map(idle).collect();
         }
         let mut plugins = self.plugins.iter_mut().peekable();
         for (row, idle) in PLUGINS.iter().zip(&self.idle) {
             views.extend(idle.clone());
-            if let Some(plugin) = plugins.next_if(|plugin| plugin.name() == row.name) {
+            if let Some(plugin) = plugins.next_if(|plugin| plugin.name() == row.section.name) {
                 views.extend(plugin.view(now, &self.config));
             }
         }

@@ -1,7 +1,9 @@
 //! What `doctor` makes of a look at the machine.
 
 use super::Finding;
-use crate::config::{Config, Metric};
+use crate::config::Config;
+use crate::config::monitor;
+use crate::config::monitor::Metric;
 use crate::fault::Fault;
 use crate::host::{Bytes, FileSystem, HostSample, SensorKind, Temperature, Uplink};
 use crate::time::Human;
@@ -61,7 +63,7 @@ fn count(count: usize, noun: &str) -> String {
 
 fn of_disk(config: &Config, disk: &FileSystem) -> Option<Finding> {
     let what = format!("host: {}", disk.mount);
-    if !config.monitor.mounts.has(&disk.mount) {
+    if !monitor::settings(config).mounts.has(&disk.mount) {
         return None;
     }
     if let Some(span) = disk.hangs_for {
@@ -73,7 +75,11 @@ fn of_disk(config: &Config, disk: &FileSystem) -> Option<Finding> {
         ));
     }
     let used = disk.used_percent()?;
-    let on = config.monitor.of(Metric::Disk).of(&[&disk.mount])?.rule.on;
+    let on = monitor::settings(config)
+        .of(Metric::Disk)
+        .of(&[&disk.mount])?
+        .rule
+        .on;
     let is_full = used > on && !disk.is_read_only;
     let says = || format!("{used:.0} % used, which is above its threshold of {on} %");
     is_full.then(|| Finding::warn(what, says(), "make room, or set another threshold for it"))
@@ -87,7 +93,7 @@ fn of_sensor(config: &Config, sensor: &Temperature) -> Option<Finding> {
         SensorKind::Other => return None,
     };
     let names = [&*sensor.name, &*sensor.key];
-    let on = config.monitor.of(metric).of(&names)?.rule.on;
+    let on = monitor::settings(config).of(metric).of(&names)?.rule.on;
     let celsius = sensor
         .celsius
         .filter(|celsius| sensor.is_main && *celsius > on)?;

@@ -6,7 +6,7 @@ pub mod power;
 
 use crate::alert::Rule;
 use crate::chat::{Invocation, Spec};
-use crate::config::Config;
+use crate::config::{Config, Section};
 use crate::ctx::Ctx;
 use crate::effect::Ticket;
 use crate::event::Reply;
@@ -101,41 +101,57 @@ pub type Make = fn(&Arc<Config>) -> Box<dyn Plugin>;
 /// Makes the view of a plugin that does not run: its paths and counts are there in any case.
 pub type Idle = fn(&Arc<Config>) -> Arc<dyn View>;
 
-/// One capability.
+/// One capability: how its part of the configuration is read, and how it is made.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
-    /// As `plugins = […]` names it.
-    pub name: &'static str,
-    /// Makes it.
-    pub make: Make,
+    /// Its tables.
+    pub section: Section,
+    /// `None` for a capability that this build does not have.
+    pub make: Option<Make>,
     /// What readers see while it does not run.
-    pub idle: Idle,
+    pub idle: Option<Idle>,
+}
+
+impl Row {
+    const fn absent(name: &'static str, tables: &'static [&'static str]) -> Row {
+        Row {
+            section: Section::absent(name, tables),
+            make: None,
+            idle: None,
+        }
+    }
+}
+
+impl AsRef<Section> for Row {
+    fn as_ref(&self) -> &Section {
+        &self.section
+    }
 }
 
 /// Every plugin. A new one is one folder and one row here.
 pub const PLUGINS: &[Row] = &[
     Row {
-        name: "power",
-        make: |config| Box::new(power::Power::new(config)),
-        idle: |config| Arc::new(power::PowerView::idle(config)),
+        section: power::SECTION,
+        make: Some(|config| Box::new(power::Power::new(config))),
+        idle: Some(|config| Arc::new(power::PowerView::idle(config))),
     },
     Row {
-        name: "monitor",
-        make: |config| Box::new(monitor::Monitor::new(config)),
-        idle: |config| Arc::new(monitor::MonitorView::idle(config)),
+        section: monitor::SECTION,
+        make: Some(|config| Box::new(monitor::Monitor::new(config))),
+        idle: Some(|config| Arc::new(monitor::MonitorView::idle(config))),
     },
+    Row::absent("docker", &["docker"]),
+    Row::absent("outline", &["outline"]),
+    Row::absent("bridge", &["bridge", "matterbridge"]),
+    Row::absent("hub", &["hub", "hub_api"]),
+    Row::absent("digest", &["digest"]),
+    Row::absent(
+        "jobs",
+        &[
+            "jobs", "convert", "files", "reddit", "feed", "watch", "exec", "faces", "logins",
+        ],
+    ),
 ];
 
 /// Plugins that are part of every agent and have no name in the configuration.
 pub const HOUSE: &[Make] = &[chart::make];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_configuration_knows_every_plugin_in_the_same_order() {
-        let names: Vec<&str> = PLUGINS.iter().map(|row| row.name).collect();
-        assert_eq!(names, crate::config::parse::PLUGINS);
-    }
-}

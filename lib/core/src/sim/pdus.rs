@@ -2,7 +2,9 @@
 
 use super::Sim;
 use super::world::{Out, PDUS, World};
-use crate::config::{Config, Host, Limit, Limits, PduConfig, TeamConfig};
+use crate::config::Config;
+use crate::config::power;
+use crate::config::power::{Host, Limit, Limits, PduConfig, TeamConfig};
 use crate::effect::{Effect, earlier};
 use crate::event::Event;
 use crate::pdu::simulated::Agent;
@@ -78,7 +80,7 @@ impl Pdus {
             sent: 0,
             is_answering: true,
         };
-        for pdu in &config.pdus {
+        for pdu in &power::settings(config).pdus {
             let Host::Ip(addr) = pdu.host else { continue };
             let mut agent = Agent::apc_rpdu2(1);
             agent.set_power(1000.0);
@@ -168,15 +170,15 @@ impl World for Pdus {
 impl Sim {
     /// Puts PDUs of a configuration made by `config` into a team.
     pub fn team(config: &mut Config, name: &str, limit_w: f64, members: &[&str]) {
-        let team = config.teams.len() as u32;
+        let team = power::settings(config).teams.len() as u32;
         let mut indices = Vec::new();
-        for (index, pdu) in config.pdus.iter_mut().enumerate() {
+        for (index, pdu) in power::settings_mut(config).pdus.iter_mut().enumerate() {
             if members.contains(&&*pdu.name) {
                 pdu.team = Some(team);
                 indices.push(index as u32);
             }
         }
-        config.teams.push(TeamConfig {
+        power::settings_mut(config).teams.push(TeamConfig {
             name: name.into(),
             limits: hard(limit_w),
             members: indices,

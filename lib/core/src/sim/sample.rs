@@ -3,10 +3,12 @@
 mod host;
 
 use crate::alert::{AlertState, Severity};
-use crate::config::{Config, Host, Limit, Limits, PduConfig, TeamConfig};
+use crate::config::Config;
 use crate::history::{self, Curve, Span, Spark, Unit};
 use crate::pdu::{Electric, PhaseReading, Profiles};
 use crate::plugins::monitor::MonitorView;
+use crate::plugins::power;
+use crate::plugins::power::{Host, Limit, Limits, PduConfig, TeamConfig};
 use crate::plugins::power::{PduState, PduView, PowerView, SumView};
 use crate::snapshot::{AlertView, Snapshot};
 use crate::snmp::Credentials;
@@ -133,7 +135,7 @@ fn config(pdus: &[(String, f64)], sample: Sample) -> Config {
         Sample::Hostile => Some(0),
         _ => Some(index as u32 / 2),
     };
-    config.pdus = (pdus.iter().enumerate())
+    power::settings_mut(&mut config).pdus = (pdus.iter().enumerate())
         .map(|(index, (name, _))| PduConfig {
             name: name.as_str().into(),
             host: Host::Ip(SocketAddr::from(([192, 168, 1, (101 + index) as u8], 161))),
@@ -152,7 +154,7 @@ fn config(pdus: &[(String, f64)], sample: Sample) -> Config {
         Sample::Hostile => 1,
         _ => 2,
     });
-    config.teams = (0..teams)
+    power::settings_mut(&mut config).teams = (0..teams)
         .map(|team| TeamConfig {
             name: match sample {
                 Sample::Many => format!("Row {team}").into(),
@@ -166,7 +168,7 @@ fn config(pdus: &[(String, f64)], sample: Sample) -> Config {
         })
         .collect();
     if !pdus.is_empty() {
-        config.power.site = Limits {
+        power::settings_mut(&mut config).site = Limits {
             soft: limit(10_000.0).hard,
             ..limit(17_000.0)
         };
@@ -248,12 +250,15 @@ fn sum_up(power: &mut PowerView) {
         }
     };
     let config = Arc::clone(&power.config);
-    let teams = (config.teams.iter())
+    let teams = (power::settings(&config).teams.iter())
         .map(|team| sum(&mut team.members.iter().copied(), &team.limits))
         .collect();
-    let site = sum(&mut (0..config.pdus.len() as u32), &config.power.site);
+    let site = sum(
+        &mut (0..power::settings(&config).pdus.len() as u32),
+        &power::settings(&config).site,
+    );
     power.teams = teams;
-    power.site = (!config.pdus.is_empty()).then_some(site);
+    power.site = (!power::settings(&config).pdus.is_empty()).then_some(site);
 }
 
 fn alerts(power: &PowerView) -> Vec<AlertView> {
@@ -272,7 +277,10 @@ fn alerts(power: &PowerView) -> Vec<AlertView> {
         is_flapping: false,
         inhibited_by: None,
     };
-    let names = power.config.pdus.iter().map(|pdu| &pdu.name);
+    let names = power::settings(&power.config)
+        .pdus
+        .iter()
+        .map(|pdu| &pdu.name);
     let mut alerts = Vec::new();
     for (pdu, name) in power.pdus.iter().zip(names) {
         let number = alerts.len() as u32 + 1;
@@ -362,7 +370,7 @@ fn recent_host() -> impl Iterator<Item = Spark> {
 }
 
 fn recent(power: &PowerView) -> Vec<Spark> {
-    let settings = &power.config;
+    let settings = power::settings(&power.config);
     let watts = |name: &str, values| series(name, Unit::Watts, values);
     let mut all = Vec::new();
     if let Some(total) = power.site.as_ref().and_then(|site| site.power_w) {

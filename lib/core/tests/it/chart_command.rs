@@ -4,6 +4,7 @@
 use crate::{GROUP, OWNER, STRANGER, VIEWER, seconds};
 use rackwarden_core::chat::telegram;
 use rackwarden_core::config::Config;
+use rackwarden_core::plugins::power;
 use rackwarden_core::sim::{Sim, Weather};
 use serde_json::json;
 
@@ -106,8 +107,8 @@ fn of_many_pdus_those_that_reach_the_highest_are_drawn() {
     let names: Vec<String> = (0..100).map(|number| format!("p{number:02}")).collect();
     let table: Vec<(&str, f64)> = names.iter().map(|name| (name.as_str(), 3000.0)).collect();
     let mut config = Sim::config(&table);
-    config.power.interval = seconds(60);
-    config.power.unreachable_after = seconds(300);
+    power::settings_mut(&mut config).interval = seconds(60);
+    power::settings_mut(&mut config).unreachable_after = seconds(300);
     let mut sim = Sim::with_config(config.clone());
     for (number, name) in (0..).zip(&names) {
         sim.device(name)
@@ -116,7 +117,7 @@ fn of_many_pdus_those_that_reach_the_highest_are_drawn() {
     sim.device("p50").set_power(2900.0);
     sim.run_for(seconds(7200));
     // The highest of all until it is gone.
-    config.pdus.remove(50);
+    power::settings_mut(&mut config).pdus.remove(50);
     sim.reload(config);
     sim.run_for(seconds(9000));
     for (line, drawn, more) in [

@@ -6,6 +6,7 @@ use rackwarden_core::chat::transport::Service;
 use rackwarden_core::chat::{Role, TRANSPORTS, telegram};
 use rackwarden_core::config::{Config, GrantConfig, MailConfig, MailSecurity};
 use rackwarden_core::effect::LogFile;
+use rackwarden_core::plugins::power;
 use rackwarden_core::sim::{Sim, Weather};
 use serde_json::json;
 use std::sync::Arc;
@@ -365,7 +366,7 @@ fn every_transport_tells_once_in_order_and_survives_a_kill() {
             fallback_after: seconds(600),
             fallback_to: Vec::new(),
         }));
-        config.pdus[0].name = "<b>alpha & \"x\"_*[".into();
+        power::settings_mut(&mut config).pdus[0].name = "<b>alpha & \"x\"_*[".into();
         let mut sim = Sim::with_config(config);
         sim.run_for(seconds(20));
         sim.clear_transcript();

@@ -186,8 +186,8 @@ fn p99(mut spans: Vec<Duration>) -> Duration {
 #[test]
 fn row_1_after_six_hours_away_everything_is_told_with_its_time_in_few_messages() {
     let mut config = config(&[chat(GROUP)]);
-    config.power.interval = seconds(4);
-    config.power.unreachable_after = seconds(16);
+    power::settings_mut(&mut config).interval = seconds(4);
+    power::settings_mut(&mut config).unreachable_after = seconds(16);
     let mut sim = settled(config);
     let from = sim.now();
     let before = messages(&mut sim, GROUP).len();

@@ -2,6 +2,7 @@
 
 use crate::HOUR;
 use rackwarden_core::config::{Config, units};
+use rackwarden_core::plugins::power;
 use rackwarden_core::sim::Sim;
 use rackwarden_core::time::{Wall, Zone};
 use std::time::Duration;
@@ -11,8 +12,8 @@ fn config() -> Config {
     let mut config = Sim::config(&[("alpha", 3000.0), ("bravo", 3000.0)]);
     Sim::team(&mut config, "Team Alpha", 6000.0, &["alpha", "bravo"]);
     config.telegram = None;
-    config.power.interval = Duration::from_secs(60);
-    config.power.unreachable_after = Duration::from_secs(300);
+    power::settings_mut(&mut config).interval = Duration::from_secs(60);
+    power::settings_mut(&mut config).unreachable_after = Duration::from_secs(300);
     config
 }
 
@@ -44,9 +45,9 @@ fn today_and_this_month_begin_at_local_midnight() {
     let zone = Zone::named("Asia/Kathmandu").expect("a zone");
     let mut config = config();
     config.notify.timezone = zone.clone();
-    config.power.energy_price = units::energy_price("0.50 EUR/kWh").ok();
-    config.power.interval = Duration::from_secs(300);
-    config.power.unreachable_after = Duration::from_secs(1500);
+    power::settings_mut(&mut config).energy_price = units::energy_price("0.50 EUR/kWh").ok();
+    power::settings_mut(&mut config).interval = Duration::from_secs(300);
+    power::settings_mut(&mut config).unreachable_after = Duration::from_secs(1500);
     let mut sim = Sim::with_config(config);
     run_until(&mut sim, "2026-11-21T06:00", &zone);
     let answer = ask(&mut sim, "/energy");

@@ -4,6 +4,7 @@
 use crate::{HOUR, MINUTE};
 use rackwarden_core::history::{Curve, File, Query, Span};
 use rackwarden_core::journal::Broken;
+use rackwarden_core::plugins::power;
 use rackwarden_core::sim::Sim;
 use rackwarden_core::time::Wall;
 use std::time::Duration;
@@ -14,8 +15,8 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 fn sim_every(interval_s: u64) -> Sim {
     let mut config = Sim::config(&[("alpha", 3000.0), ("bravo", 3000.0)]);
     Sim::team(&mut config, "Team Alpha", 6000.0, &["alpha", "bravo"]);
-    config.power.interval = Duration::from_secs(interval_s);
-    config.power.unreachable_after = Duration::from_secs(interval_s * 5);
+    power::settings_mut(&mut config).interval = Duration::from_secs(interval_s);
+    power::settings_mut(&mut config).unreachable_after = Duration::from_secs(interval_s * 5);
     Sim::with_config(config)
 }
 
@@ -305,7 +306,7 @@ fn a_pdu_that_is_added_or_removed_changes_no_other() {
     let mut sim = sim();
     sim.run_for(12 * MINUTE);
     let mut config = Sim::config(&[("alpha", 3000.0), ("bravo", 3000.0)]);
-    config.pdus.remove(0);
+    power::settings_mut(&mut config).pdus.remove(0);
     config.history.max_series = 0;
     sim.reload(config);
     sim.run_for(12 * MINUTE);

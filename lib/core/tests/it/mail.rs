@@ -3,6 +3,7 @@
 use crate::{HOUR, MINUTE};
 use rackwarden_core::config::{Config, MailConfig, MailSecurity};
 use rackwarden_core::fault::FaultKind;
+use rackwarden_core::plugins::power;
 use rackwarden_core::secret::Secret;
 use rackwarden_core::sim::{MailWeather, Sim, Weather};
 use std::sync::Arc;
@@ -24,7 +25,7 @@ fn config() -> Config {
     }));
     config.notify.to = vec!["mail:ann@example.org".parse().expect("an address")];
     // Days pass here, in which the device is of no interest.
-    config.power.interval = Duration::from_secs(5);
+    power::settings_mut(&mut config).interval = Duration::from_secs(5);
     config
 }
 
@@ -106,7 +107,7 @@ fn whoever_is_put_off_gets_it_later_once_and_with_its_own_time() {
 #[test]
 fn a_server_that_is_away_for_days_loses_nothing_and_72_hours_of_no_are_told() {
     let mut config = config();
-    config.power.interval = MINUTE;
+    power::settings_mut(&mut config).interval = MINUTE;
     let mut sim = Sim::with_config(config);
     sim.run_for(MINUTE * 2);
     sim.set_mail_weather(u32::MAX, MailWeather::Refuses(FaultKind::Busy, "451 later"));
@@ -291,7 +292,7 @@ fn what_joins_a_mail_is_told_by_one_more_at_the_end_of_its_window() {
 fn mail_that_is_not_ascii_is_encoded_and_comes_back_whole() {
     let mut config = config();
     config.name = "Schrank Süd 🐝".into();
-    config.pdus[0].name =
+    power::settings_mut(&mut config).pdus[0].name =
         "Zürich — überlange Bezeichnung, die in keine Zeile paßt, gewiß nicht".into();
     let mut sim = Sim::with_config(config);
     sim.run_for(Duration::from_secs(10));
@@ -331,7 +332,7 @@ fn a_password_stands_in_no_transcript_record_or_debug_text() {
 /// Alerts go to a group; when Telegram has been away for ten minutes, Bob gets them.
 fn with_fallback() -> Sim {
     let mut config = config();
-    config.power.interval = Duration::from_secs(20);
+    power::settings_mut(&mut config).interval = Duration::from_secs(20);
     let mut mail = MailConfig::clone(config.mail.as_ref().expect("[mail]"));
     mail.fallback_to = vec!["bob@example.org".to_owned()];
     config.mail = Some(Arc::new(mail));

@@ -173,7 +173,7 @@ fn what_a_device_makes_of_it_is_told_as_it_is_and_never_tried_again() {
 #[test]
 fn a_wrong_write_community_is_silence_and_said_to_be_one() {
     let mut config = config();
-    config.pdus[0].write = Some(Credentials::community("wrong"));
+    power::settings_mut(&mut config).pdus[0].write = Some(Credentials::community("wrong"));
     let mut sim = sim_of(config);
     let transcript = press(
         &mut sim,
@@ -203,7 +203,7 @@ fn a_device_that_falls_silent_leaves_it_open() {
 #[test]
 fn what_cannot_be_switched_says_so() {
     let mut no_right = config();
-    no_right.pdus[0].write = None;
+    power::settings_mut(&mut no_right).pdus[0].write = None;
     for (config, line, want) in [
         (
             config(),
@@ -322,7 +322,7 @@ fn a_pdu_that_a_reload_takes_away_ends_what_is_under_way() {
     sim.press(OWNER, OWNER, "Switch off 2 outlets of alpha");
     sim.run_for(seconds(5));
     let mut after = config();
-    after.pdus.remove(0);
+    power::settings_mut(&mut after).pdus.remove(0);
     sim.reload(after);
     sim.run_for(seconds(5));
     has(
@@ -346,7 +346,7 @@ fn the_energy_meter_is_reset_and_read_back_without_an_alert() {
     );
     assert!(!transcript.contains("went back"), "{transcript}");
     let mut config = config();
-    config.pdus[0].write = None;
+    power::settings_mut(&mut config).pdus[0].write = None;
     let mut sim = sim_of(config);
     sim.post(OWNER, OWNER, "/reset alpha energy");
     sim.run_for(seconds(2));
@@ -361,7 +361,7 @@ fn energy_is_told_with_its_cost_when_that_is_known() {
     let ask = |price: Option<&str>| {
         let mut config = config();
         Sim::team(&mut config, "Team", 6000.0, &["alpha", "bravo"]);
-        config.power.energy_price =
+        power::settings_mut(&mut config).energy_price =
             price.map(|text| rackwarden_core::config::units::energy_price(text).expect("a price"));
         let mut sim = sim_of(config);
         sim.post(OWNER, OWNER, "/energy");

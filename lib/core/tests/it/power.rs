@@ -1,10 +1,11 @@
 //! Scenarios of the PDUs in virtual time, through the whole core.
 
 use crate::seconds;
-use rackwarden_core::config::{Config, Limit, Limits};
+use rackwarden_core::config::Config;
 use rackwarden_core::effect::LogFile;
 use rackwarden_core::pdu::simulated::Agent;
 use rackwarden_core::plugins::power;
+use rackwarden_core::plugins::power::{Limit, Limits};
 use rackwarden_core::plugins::power::{PduState, PduView};
 use rackwarden_core::sim::Sim;
 use rackwarden_core::snmp::usm::{Auth, Password, Privacy, Usm};
@@ -183,7 +184,7 @@ fn the_site_has_a_soft_and_a_hard_limit() {
             off_w: on_w * 0.97,
         })
     };
-    config.power.site = Limits {
+    power::settings_mut(&mut config).site = Limits {
         soft: limit(3000.0),
         hard: limit(5000.0),
     };
@@ -311,7 +312,7 @@ fn a_reload_keeps_what_has_the_same_name_and_ends_what_is_gone() {
     }
     sim.run_for(seconds(5));
     let mut config = Sim::config(&[("alpha", 3000.0), ("bravo", 3000.0)]);
-    config.pdus.remove(0);
+    power::settings_mut(&mut config).pdus.remove(0);
     sim.reload(config);
     sim.run_for(seconds(1));
     assert_eq!(
@@ -367,7 +368,7 @@ fn a_reset_is_confirmed_written_and_read_back() {
 #[test]
 fn without_a_write_community_only_the_agents_peak_starts_anew() {
     let mut config = Sim::config(&[("alpha", 9000.0)]);
-    config.pdus[0].write = None;
+    power::settings_mut(&mut config).pdus[0].write = None;
     let mut sim = Sim::with_config(config);
     sim.run_for(seconds(5));
     sim.post(1, 1, "/reset alpha");
@@ -402,7 +403,8 @@ fn a_pdu_that_refuses_the_user_says_why() {
         ("authpass1", "wrong-pass", "wrong privacy password"),
     ] {
         let mut config = Sim::config(&[("alpha", 3000.0)]);
-        config.pdus[0].credentials = Credentials::Usm(user(auth, privacy));
+        power::settings_mut(&mut config).pdus[0].credentials =
+            Credentials::Usm(user(auth, privacy));
         let mut sim = Sim::with_config(config);
         let known = user("authpass1", "privpass1");
         sim.device("alpha").agent().add_user(known, true);
@@ -419,7 +421,7 @@ fn a_pdu_that_refuses_the_user_says_why() {
 fn a_pdu_is_read_by_community_and_reset_by_a_user() {
     let mut config = Sim::config(&[("alpha", 9000.0)]);
     let usm = user("authpass1", "privpass1");
-    config.pdus[0].write = Some(Credentials::Usm(Arc::clone(&usm)));
+    power::settings_mut(&mut config).pdus[0].write = Some(Credentials::Usm(Arc::clone(&usm)));
     let mut sim = Sim::with_config(config);
     sim.device("alpha").agent().add_user(usm, true);
     sim.run_for(seconds(5));
@@ -439,7 +441,7 @@ fn a_pdu_is_read_by_community_and_reset_by_a_user() {
 fn a_pdu_is_read_by_a_user_and_reset_by_community() {
     let mut config = Sim::config(&[("alpha", 9000.0)]);
     let usm = user("authpass1", "privpass1");
-    config.pdus[0].credentials = Credentials::Usm(Arc::clone(&usm));
+    power::settings_mut(&mut config).pdus[0].credentials = Credentials::Usm(Arc::clone(&usm));
     let mut sim = Sim::with_config(config);
     sim.device("alpha").agent().add_user(usm, false);
     sim.run_for(seconds(5));

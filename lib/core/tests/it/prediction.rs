@@ -1,8 +1,10 @@
 //! How long a limit holds at the present trend, and whose limit it is, as people and programs are told.
 
 use crate::seconds;
-use rackwarden_core::config::{Config, Environment, Limits, parse};
+use rackwarden_core::config::{Config, Environment, parse};
+use rackwarden_core::plugins::PLUGINS;
 use rackwarden_core::plugins::power;
+use rackwarden_core::plugins::power::Limits;
 use rackwarden_core::plugins::power::PduState;
 use rackwarden_core::sim::Sim;
 use rackwarden_core::snapshot::{Seen, View};
@@ -23,7 +25,7 @@ fn has(text: &str, part: &str) {
 fn a_rise_is_told_for_the_pdu_its_team_and_the_site() {
     let mut config = Sim::config(&[("alpha", 3000.0), ("bravo", 3000.0)]);
     Sim::team(&mut config, "Team", 4000.0, &["alpha", "bravo"]);
-    config.power.site = config.teams[0].limits;
+    power::settings_mut(&mut config).site = power::settings(&config).teams[0].limits;
     let mut sim = Sim::with_config(config);
     sim.run_for(seconds(60));
     assert_eq!(api(&sim)["pdus"][0]["limit_in_s"], Value::Null, "steady");
@@ -98,8 +100,8 @@ fn a_breaker_that_is_nearer_than_the_limit_is_told() {
 /// Nothing sets a limit; the simulated device warns above 3600 W.
 fn without_a_limit() -> Config {
     let mut config = Sim::config(&[("alpha", 0.0)]);
-    config.pdus[0].limits = Limits::default();
-    config.pdus[0].device_limit = true;
+    power::settings_mut(&mut config).pdus[0].limits = Limits::default();
+    power::settings_mut(&mut config).pdus[0].device_limit = true;
     config
 }
 
@@ -168,7 +170,7 @@ fn a_reload_takes_the_devices_limit_away_and_brings_it_back() {
     sim.device("alpha").set_power(3700.0);
     sim.run_for(seconds(10));
     let mut off = without_a_limit();
-    off.pdus[0].device_limit = false;
+    power::settings_mut(&mut off).pdus[0].device_limit = false;
     sim.clear_transcript();
     sim.reload(off);
     sim.run_for(seconds(10));
@@ -185,11 +187,13 @@ fn off_stays_off_and_what_is_configured_goes_first() {
     let of = |power: &str, pdu: &str| {
         let text =
             format!("[power]\n{power}\n[[pdu]]\nname = \"a\"\naddress = \"10.0.0.1\"\n{pdu}\n");
-        let config = parse::parse(&text, "a.toml", &Environment::bare()).expect("no errors");
+        let config =
+            parse::parse(&text, "a.toml", &Environment::bare(), PLUGINS).expect("no errors");
         let printed = rackwarden_core::config::effective::effective(&config);
-        let again = parse::parse(&printed, "b.toml", &Environment::bare()).expect("no errors");
+        let again =
+            parse::parse(&printed, "b.toml", &Environment::bare(), PLUGINS).expect("no errors");
         let told = |config: &Config| {
-            let pdu = &config.pdus[0];
+            let pdu = &power::settings(config).pdus[0];
             (pdu.limits.hard.map(|limit| limit.on_w), pdu.device_limit)
         };
         assert_eq!(told(&config), told(&again), "{printed}");

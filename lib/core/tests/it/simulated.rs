@@ -20,7 +20,7 @@ fn sim(profile: &str, agent: Agent) -> Sim {
     let profiles = Profiles::builtin();
     let head = profiles.named(profile).expect("a profile").head().clone();
     if !head.is_pdu {
-        config.pdus[0].profile = Some(profile.into());
+        power::settings_mut(&mut config).pdus[0].profile = Some(profile.into());
     }
     let mut sim = Sim::with_config(config);
     *sim.device("alpha").agent() = agent;

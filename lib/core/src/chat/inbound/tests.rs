@@ -293,7 +293,8 @@ impl World {
         let config = Arc::new(config);
         let plugins = crate::plugins::PLUGINS.iter();
         let mut specs = crate::house::specs();
-        specs.extend(plugins.flat_map(|row| (row.make)(&config).commands()));
+        let plugins = plugins.filter_map(|row| row.make);
+        specs.extend(plugins.flat_map(|make| make(&config).commands()));
         let mut world = World {
             chat: Chat::new(&config, Codes::new(7)),
             config,

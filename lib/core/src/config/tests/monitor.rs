@@ -2,6 +2,11 @@
 
 use super::*;
 use crate::alert::{Rule, Severity};
+use crate::config::monitor::{Metric, Settings, settings};
+
+fn monitor(config: &Config) -> Settings {
+    settings(config).clone()
+}
 
 fn rule(on: f64, off: f64, for_s: u64, clear_for_s: u64) -> Rule {
     Rule {
@@ -14,7 +19,7 @@ fn rule(on: f64, off: f64, for_s: u64, clear_for_s: u64) -> Rule {
 
 #[test]
 fn no_table_means_the_documented_thresholds() {
-    let config = read("").monitor;
+    let config = monitor(&read(""));
     assert_eq!(config.interval, Duration::from_secs(2));
     let shown: Vec<_> = Metric::ALL
         .iter()
@@ -58,11 +63,11 @@ fn a_threshold_is_a_value_a_table_or_off() {
             Some(rule(70.0, 10.0, 60, 0)),
         ),
     ] {
-        let config = read(&format!("[monitor.thresholds]\ncpu = {text}\n")).monitor;
+        let config = monitor(&read(&format!("[monitor.thresholds]\ncpu = {text}\n")));
         let got = config.of(Metric::Cpu).general.map(|own| own.rule);
         assert_eq!(got, want, "{text}");
     }
-    let cold = read("[monitor.thresholds]\ndisk_temperature = '-10 °C'\n").monitor;
+    let cold = monitor(&read("[monitor.thresholds]\ndisk_temperature = '-10 °C'\n"));
     let cold = cold.of(Metric::DiskTemperature).general.expect("on");
     assert_eq!(cold.rule, rule(-10.0, -15.0, 10, 10));
 }
@@ -74,7 +79,7 @@ fn single_mounts_and_sensors_differ_by_name_or_pattern() {
          inodes = 'off'\n\
          [monitor.thresholds.cpu_temperature]\non = 'off'\nsensor.'coretemp *' = '95 °C'\n\
          [monitor.thresholds.mounts]\nexclude = ['/mnt/*']\ninclude = ['/*']\n";
-    let config = read(text).monitor;
+    let config = monitor(&read(text));
     let disk = |mount: &str| {
         let threshold = config.of(Metric::Disk).of(&[mount])?;
         Some((threshold.rule, threshold.severity))
@@ -93,7 +98,7 @@ fn single_mounts_and_sensors_differ_by_name_or_pattern() {
     let package = heat.of(&["coretemp Package id 0", "key"]).expect("named");
     assert_eq!(package.rule, rule(95.0, 90.0, 10, 10));
     assert!(config.mounts.has("/var") && !config.mounts.has("/mnt/usb"));
-    let again = read(&effective(&read(text))).monitor;
+    let again = monitor(&read(&effective(&read(text))));
     assert_eq!(again, config);
 }
 
@@ -103,7 +108,7 @@ fn mounts_stand_beside_the_disk_threshold_or_inside_of_it() {
         "disk = '80 %'\nmounts = { exclude = ['/mnt/*'] }\n",
         "disk = { on = '80 %', mounts = { exclude = ['/mnt/*'] } }\n",
     ] {
-        let config = read(&format!("[monitor.thresholds]\n{text}")).monitor;
+        let config = monitor(&read(&format!("[monitor.thresholds]\n{text}")));
         assert_eq!(config.mounts.exclude, ["/mnt/*"], "{text}");
         let disk = config.of(Metric::Disk).general.map(|own| own.rule);
         assert_eq!(disk, Some(rule(80.0, 75.0, 10, 10)));
@@ -128,7 +133,7 @@ fn the_monitor_tells_as_notify_says_unless_it_says_otherwise() {
         shown(config.notify_of("power.limit:alpha")),
         ("telegram:1".to_owned(), 5, 300)
     );
-    assert_eq!(config.monitor.retry_attempts, 9);
+    assert_eq!(monitor(&config).retry_attempts, 9);
     let silent = read("[monitor.notifications]\nto = ['telegram:2']\n");
     let warning = silent.warnings.join("\n");
     assert!(warning.contains("there is no bot token"), "{warning}");
@@ -189,7 +194,7 @@ fn what_the_documentation_shows_is_accepted_and_its_defaults_are_the_defaults() 
     for block in &blocks {
         read(block);
     }
-    assert_eq!(read(blocks[0]).monitor, read("").monitor);
+    assert_eq!(monitor(&read(blocks[0])), monitor(&read("")));
     for metric in Metric::ALL {
         assert!(blocks[0].contains(metric.name()), "{}", metric.name());
     }

@@ -1,6 +1,7 @@
 //! Profiles that users write: within the configuration, and in files of a folder.
 
 use super::*;
+use crate::config::power;
 use std::path::PathBuf;
 
 const OWN: &str = r#"
@@ -27,8 +28,14 @@ profile = "own-pdu"
 #[test]
 fn a_profile_of_the_configuration_is_one_like_the_others() {
     let config = read(OWN);
-    assert_eq!(config.pdus[0].profile.as_deref(), Some("own-pdu"));
-    let source = config.profiles.named("own-pdu").expect("it is known");
+    assert_eq!(
+        power::settings(&config).pdus[0].profile.as_deref(),
+        Some("own-pdu")
+    );
+    let source = power::settings(&config)
+        .profiles
+        .named("own-pdu")
+        .expect("it is known");
     let profile = source.profile("1.3.6.1.4.1.99999").expect("it was read");
     assert_eq!(
         profile.device[0].2.oid.to_string(),
@@ -36,7 +43,12 @@ fn a_profile_of_the_configuration_is_one_like_the_others() {
     );
     let switch = profile.tables[0].switch.as_ref().expect("it switches");
     assert_eq!(switch.off.value, crate::snmp::Value::Gauge32(0));
-    assert!(config.profiles.named("apc-rpdu2").is_some());
+    assert!(
+        power::settings(&config)
+            .profiles
+            .named("apc-rpdu2")
+            .is_some()
+    );
     let again = effective(&read(&effective(&config)));
     assert_eq!(again, effective(&config));
     assert!(again.contains("name = \"own-pdu\""), "{again}");
@@ -68,11 +80,16 @@ fn a_folder_of_profiles_is_read_and_its_mistakes_have_a_file_and_a_line() {
     let text = "[power]\nprofiles = \"profiles.d\"\n";
     let other = file.replace("own-pdu", "other-pdu");
     env.read_file = serve(file.clone(), other);
-    let config = parse(text, "etc/rack.toml", &env).expect("both are fine");
-    assert!(config.profiles.named("own-pdu").is_some());
-    assert!(config.profiles.named("other-pdu").is_some());
+    let config = parse(text, "etc/rack.toml", &env, PLUGINS).expect("both are fine");
+    assert!(power::settings(&config).profiles.named("own-pdu").is_some());
+    assert!(
+        power::settings(&config)
+            .profiles
+            .named("other-pdu")
+            .is_some()
+    );
     env.read_file = serve(file, broken);
-    let errors = parse(text, "etc/rack.toml", &env).expect_err("one is not");
+    let errors = parse(text, "etc/rack.toml", &env, PLUGINS).expect_err("one is not");
     let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
     assert!(
         errors

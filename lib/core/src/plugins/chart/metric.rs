@@ -2,7 +2,10 @@
 
 use crate::chart::{Episode, Threshold};
 use crate::chat::grammar;
-use crate::config::{Limits, Metric as Rule};
+use crate::config::monitor;
+use crate::config::monitor::Metric as Rule;
+use crate::config::power;
+use crate::config::power::Limits;
 use crate::ctx::Ctx;
 use crate::history::{self, Unit};
 use crate::host::SensorKind;
@@ -249,11 +252,11 @@ fn each(ctx: &Ctx<'_>, offer: &mut dyn FnMut(&str, &dyn Fn() -> Metric)) {
             offer_one(word, &|| title.to_owned(), &all);
         }
     }
-    for pdu in &ctx.config.pdus {
+    for pdu in &power::settings(ctx.config).pdus {
         let title = || format!("Power of {}", pdu.name);
         offer_one(&pdu.name, &title, &|| vec![history::of_pdu(&pdu.name)]);
     }
-    for team in &ctx.config.teams {
+    for team in &power::settings(ctx.config).teams {
         let title = || format!("Power of {}", team.name);
         offer_one(&team.name, &title, &|| vec![history::of_team(&team.name)]);
     }
@@ -324,13 +327,19 @@ fn configured(ctx: &Ctx<'_>, metric: &Metric) -> Vec<Threshold> {
     };
     let config = ctx.config;
     match (series.as_str(), series.split_once('/')) {
-        (history::TOTAL, _) => of_limits(&config.power.site),
+        (history::TOTAL, _) => of_limits(&power::settings(config).site),
         (_, Some(("power.team", name))) => {
-            let team = config.teams.iter().find(|team| *team.name == *name);
+            let team = power::settings(config)
+                .teams
+                .iter()
+                .find(|team| *team.name == *name);
             team.map_or(Vec::new(), |team| of_limits(&team.limits))
         }
         (_, Some(("power.pdu", name))) => {
-            let pdu = config.pdus.iter().find(|pdu| *pdu.name == *name);
+            let pdu = power::settings(config)
+                .pdus
+                .iter()
+                .find(|pdu| *pdu.name == *name);
             pdu.map_or(Vec::new(), |pdu| of_limits(&pdu.limits))
         }
         ("host.cpu", _) => general(ctx, Rule::Cpu, "limit"),
@@ -379,7 +388,7 @@ fn kind_of(sensor: &str) -> SensorKind {
 
 /// The threshold of one mount or sensor.
 fn single(ctx: &Ctx<'_>, rule: Rule, name: &str) -> Vec<Threshold> {
-    let own = ctx.config.monitor.of(rule).of(&[name]);
+    let own = monitor::settings(ctx.config).of(rule).of(&[name]);
     let own = own.filter(|_| monitors(ctx));
     own.map(|own| threshold("limit", own.rule.on))
         .into_iter()
@@ -387,9 +396,7 @@ fn single(ctx: &Ctx<'_>, rule: Rule, name: &str) -> Vec<Threshold> {
 }
 
 fn general(ctx: &Ctx<'_>, rule: Rule, label: &str) -> Vec<Threshold> {
-    let general = ctx
-        .config
-        .monitor
+    let general = monitor::settings(ctx.config)
         .of(rule)
         .general
         .filter(|_| monitors(ctx));

@@ -3,6 +3,7 @@
 use crate::ctx::Ctx;
 use crate::history::{SeriesId, Unit};
 use crate::host::HostView;
+use crate::plugins::monitor::settings;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,7 +82,7 @@ impl Track {
 }
 
 fn every(ctx: &Ctx<'_>) -> Duration {
-    ctx.config.monitor.interval
+    settings(ctx.config).interval
 }
 
 /// The series of all things of one sort.

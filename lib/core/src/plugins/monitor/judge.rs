@@ -3,9 +3,10 @@
 use super::top::{Top, Wanted};
 use super::watch::{Beside, Kind, Watch};
 use crate::alert::{AlertState, RuleState};
-use crate::config::Metric;
 use crate::ctx::Ctx;
 use crate::host::{FileSystem, HostView, SensorKind, Temperature, Uplink};
+use crate::plugins::monitor::Metric;
+use crate::plugins::monitor::settings;
 use crate::time::Now;
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ impl Watches {
                 continue;
             };
             let threshold = kind.threshold(ctx.config, (thing, ""));
-            let fallback = threshold.unwrap_or(crate::config::Threshold {
+            let fallback = threshold.unwrap_or(crate::plugins::monitor::Threshold {
                 rule: crate::alert::Rule::above(0.0, 0.0),
                 severity: entry.severity,
             });
@@ -198,7 +199,7 @@ impl Watches {
             space,
             ..Beside::default()
         };
-        let named = |metric: Metric| ctx.config.monitor.of(metric).names(mount);
+        let named = |metric: Metric| settings(ctx.config).of(metric).names(mount);
         let values = [
             (Metric::Disk, space.and_then(|space| space.used_percent())),
             (
@@ -239,7 +240,7 @@ impl Watches {
             SensorKind::Disk => Metric::DiskTemperature,
             SensorKind::Other => return,
         };
-        let thresholds = ctx.config.monitor.of(metric);
+        let thresholds = settings(ctx.config).of(metric);
         let is_named = thresholds.names(&temperature.name) || thresholds.names(&temperature.key);
         if !temperature.is_main && !is_named {
             return;

@@ -15,6 +15,9 @@ mod usage;
 mod view;
 mod watch;
 
+pub use crate::config::monitor::{
+    Metric, Mounts, SECTION, Settings, Threshold, Thresholds, settings, settings_mut,
+};
 pub use view::{Looks, MonitorView, view};
 
 use crate::alert::Rule;
@@ -63,7 +66,7 @@ impl Monitor {
     /// Makes the plugin for a configuration.
     pub fn new(config: &Arc<Config>) -> Monitor {
         Monitor {
-            sampler: Sampler::new(&config.monitor, Mono::ZERO),
+            sampler: Sampler::new(settings(config), Mono::ZERO),
             view: Arc::default(),
             spares: Default::default(),
             watches: Watches::default(),
@@ -103,7 +106,7 @@ impl Monitor {
             return;
         }
         let now = ctx.now;
-        if usage::is_gap(&self.view.sample, &sample, ctx.config.monitor.interval) {
+        if usage::is_gap(&self.view.sample, &sample, settings(ctx.config).interval) {
             // Nobody looked in between, so nothing is known of it.
             self.watches.lose_sight(ctx);
             self.view = Arc::default();
@@ -145,7 +148,7 @@ impl Monitor {
     /// A look has brought nothing.
     fn fail(&mut self, ctx: &mut Ctx<'_>, fault: &Fault) {
         let now = ctx.now;
-        if let Some(report) = self.sampler.failed(&ctx.config.monitor, now, fault) {
+        if let Some(report) = self.sampler.failed(settings(ctx.config), now, fault) {
             ctx.report(report);
         }
         if self.view.at.is_some() {
@@ -224,7 +227,7 @@ impl super::Plugin for Monitor {
     }
 
     fn start(&mut self, ctx: &mut Ctx<'_>, _records: &Records) {
-        self.sampler = Sampler::new(&ctx.config.monitor, ctx.now.mono);
+        self.sampler = Sampler::new(settings(ctx.config), ctx.now.mono);
         self.sampler.resume(ctx);
         self.watches.resume(ctx);
         self.revision += 1;
@@ -266,8 +269,9 @@ impl super::Plugin for Monitor {
     }
 
     fn reload(&mut self, ctx: &mut Ctx<'_>, old: &Arc<Config>) {
-        if old.monitor.interval != ctx.config.monitor.interval {
-            self.sampler.set_interval(&ctx.config.monitor, ctx.now.mono);
+        if settings(old).interval != settings(ctx.config).interval {
+            self.sampler
+                .set_interval(settings(ctx.config), ctx.now.mono);
         }
         self.watches.reload(ctx);
         self.tracks = Tracks::default();

@@ -1,9 +1,10 @@
 //! The machine on the page: a card for each of processor, memory, file systems, temperatures and interfaces.
 
 use super::view::MonitorView;
-use crate::config::Metric;
 use crate::history::Unit;
 use crate::host::{Bytes, FileSystem, HostView, Network, Rates, SensorKind, Temperature, Uplink};
+use crate::plugins::monitor::Metric;
+use crate::plugins::monitor::settings;
 use crate::render::{draw, number::number};
 use crate::snapshot::Page;
 use crate::time::Human;
@@ -202,7 +203,7 @@ impl Section<'_, '_> {
     }
 
     fn threshold(&self, metric: Metric, thing: &str) -> Option<f64> {
-        let thresholds = self.view.config.monitor.of(metric);
+        let thresholds = settings(&self.view.config).of(metric);
         thresholds.of(&[thing]).map(|own| own.rule.on)
     }
 

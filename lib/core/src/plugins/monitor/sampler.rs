@@ -3,10 +3,10 @@
 
 use super::view::Looks;
 use crate::alert::{AlertState, Report};
-use crate::config::MonitorConfig;
 use crate::ctx::Ctx;
 use crate::effect::Ticket;
 use crate::fault::Fault;
+use crate::plugins::monitor::Settings;
 use crate::time::{Human, Mono, Now, Wall};
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ pub(super) enum Due {
 
 impl Sampler {
     /// The first look is at `origin`.
-    pub(super) fn new(config: &MonitorConfig, origin: Mono) -> Sampler {
+    pub(super) fn new(config: &Settings, origin: Mono) -> Sampler {
         Sampler {
             interval: config.interval,
             next: origin,
@@ -72,7 +72,7 @@ impl Sampler {
     }
 
     /// Another rate; the look that is under way counts.
-    pub(super) fn set_interval(&mut self, config: &MonitorConfig, now: Mono) {
+    pub(super) fn set_interval(&mut self, config: &Settings, now: Mono) {
         self.interval = config.interval;
         self.next = self.next.min(now + config.interval);
     }
@@ -140,12 +140,7 @@ impl Sampler {
     }
 
     /// A look has brought nothing: the next attempt is planned. What is to be told of it.
-    pub(super) fn failed(
-        &mut self,
-        config: &MonitorConfig,
-        now: Now,
-        fault: &Fault,
-    ) -> Option<Report> {
+    pub(super) fn failed(&mut self, config: &Settings, now: Now, fault: &Fault) -> Option<Report> {
         self.failures += 1;
         self.failed = self.failed.saturating_add(1);
         let since = *self.failing_since.get_or_insert(now.mono);

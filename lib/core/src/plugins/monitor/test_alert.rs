@@ -4,8 +4,10 @@
 use super::judge::Watches;
 use super::watch::{Beside, Kind, Watch};
 use crate::alert::Rule;
-use crate::config::{Config, Metric, Threshold};
+use crate::config::Config;
 use crate::ctx::Ctx;
+use crate::plugins::monitor::settings;
+use crate::plugins::monitor::{Metric, Threshold};
 use std::time::Duration;
 
 /// Judges `value` by the rule of this name; what it reports stands in the notices. False when there is no such rule.
@@ -60,7 +62,7 @@ fn configured(config: &Config, kind: Kind, thing: Option<&str>) -> Option<(Strin
             ("/", thing.is_some_and(|thing| thing.starts_with('/')))
         }
         Kind::Metric(metric) => {
-            let thresholds = config.monitor.of(metric);
+            let thresholds = settings(config).of(metric);
             let is_named = thing.is_some_and(|thing| thresholds.names(thing));
             ("any sensor", is_named)
         }

@@ -1,10 +1,10 @@
 //! The programs that use the most, for the alerts about processor and memory. They are asked for while such an alert is
 //! pending, so that they are there when it fires, and again while it lasts.
 
-use crate::config::Metric;
 use crate::effect::Ticket;
 use crate::fault::Fault;
 use crate::host::{Bytes, Process, Processes};
+use crate::plugins::monitor::Metric;
 use crate::time::Mono;
 use rackwarden_base::Tickets;
 use std::time::Duration;

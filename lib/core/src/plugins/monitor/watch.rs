@@ -2,9 +2,11 @@
 
 use super::top::Top;
 use crate::alert::{AlertState, Report, ReportKind, Rule, RuleState, Sample, Severity, Transition};
-use crate::config::{Config, Metric, Threshold};
+use crate::config::Config;
 use crate::ctx::Ctx;
 use crate::host::{Bytes, Space};
+use crate::plugins::monitor::settings;
+use crate::plugins::monitor::{Metric, Threshold};
 use crate::time::{Human, Mono, Now};
 use std::sync::Arc;
 use std::time::Duration;
@@ -111,13 +113,13 @@ impl Kind {
         let names = if key.is_empty() { &names[..1] } else { &names };
         match self {
             Kind::Metric(metric @ (Metric::Disk | Metric::Inodes)) => {
-                let own = config.monitor.of(metric).of(names).copied();
-                own.filter(|_| config.monitor.mounts.has(thing))
+                let own = settings(config).of(metric).of(names).copied();
+                own.filter(|_| settings(config).mounts.has(thing))
             }
-            Kind::Metric(metric) => config.monitor.of(metric).of(names).copied(),
+            Kind::Metric(metric) => settings(config).of(metric).of(names).copied(),
             Kind::Throttled => Some(THROTTLED),
             Kind::Uplink => Some(UPLINK),
-            Kind::Hang => config.monitor.mounts.has(thing).then_some(HANG),
+            Kind::Hang => settings(config).mounts.has(thing).then_some(HANG),
         }
     }
 }

@@ -3,7 +3,9 @@
 
 use super::excess::Subject;
 use crate::alert::{Alerts, Causes};
-use crate::config::{Config, Host};
+use crate::config::Config;
+use crate::plugins::power::Host;
+use crate::plugins::power::settings;
 use crate::small::SmallMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,7 +23,7 @@ type Network = (bool, [u8; 8]);
 impl Networks {
     /// The uplink, as long as nobody else of the device's network answers; nothing on this machine.
     pub(super) fn causes(&mut self, config: &Config, index: u32) -> Option<Arc<Causes>> {
-        let network = match &config.pdus.get(index as usize)?.host {
+        let network = match &settings(config).pdus.get(index as usize)?.host {
             Host::Ip(addr) if addr.ip().is_loopback() => return None,
             Host::Ip(addr) => Some(network(addr.ip())),
             Host::Name(..) => None,
@@ -35,7 +37,7 @@ impl Networks {
     fn fill(&mut self, config: &Config) {
         let mut members: SmallMap<Option<Network>, Vec<Arc<str>>> = SmallMap::new();
         members.entry(None).or_default();
-        for pdu in &config.pdus {
+        for pdu in &settings(config).pdus {
             if let Host::Ip(addr) = pdu.host {
                 let all = members.entry(Some(network(addr.ip()))).or_default();
                 all.push(Arc::clone(&pdu.name));
@@ -47,7 +49,7 @@ impl Networks {
                 rule: UNREACHABLE,
                 things: things.into(),
             },
-            settle: config.power.interval,
+            settle: settings(config).interval,
             ..Causes::default()
         };
         let all = members.into_iter();
@@ -59,14 +61,18 @@ impl Networks {
 
 /// Why there is no value of a limit: the device, or a member of the sum, does not answer.
 pub(super) fn of_limit(config: &Config, subject: Subject) -> Arc<Causes> {
-    let name = |index: &u32| Some(Arc::clone(&config.pdus.get(*index as usize)?.name));
-    let team = |index: u32| config.teams.get(index as usize);
+    let name = |index: &u32| {
+        Some(Arc::clone(
+            &settings(config).pdus.get(*index as usize)?.name,
+        ))
+    };
+    let team = |index: u32| settings(config).teams.get(index as usize);
     let things: Vec<Arc<str>> = match subject {
         Subject::Pdu(index) => name(&index).into_iter().collect(),
         Subject::Team(index) => team(index).map_or(Vec::new(), |team| {
             team.members.iter().filter_map(name).collect()
         }),
-        Subject::Site => config
+        Subject::Site => settings(config)
             .pdus
             .iter()
             .map(|pdu| Arc::clone(&pdu.name))

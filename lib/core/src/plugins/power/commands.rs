@@ -8,6 +8,7 @@ use super::view::{PduState, PduView, SumView};
 use crate::chat::{Answer, Command, Invocation, Kind, Role, Spec};
 use crate::config::{Config, suggest};
 use crate::ctx::Ctx;
+use crate::plugins::power::settings;
 use crate::text::Text;
 use crate::time::{About, Human, Wall};
 use std::fmt::Write as _;
@@ -127,11 +128,11 @@ pub(super) const KINDS: &[Kind<Power>] = &[
 ];
 
 fn pdus(config: &Config) -> impl Iterator<Item = &str> {
-    config.pdus.iter().map(|pdu| &*pdu.name)
+    settings(config).pdus.iter().map(|pdu| &*pdu.name)
 }
 
 pub(super) fn pdus_and_teams(config: &Config) -> impl Iterator<Item = &str> {
-    pdus(config).chain(config.teams.iter().map(|team| &*team.name))
+    pdus(config).chain(settings(config).teams.iter().map(|team| &*team.name))
 }
 
 /// Those that begin with `prefix`, whatever the case; a name that is exactly it stands alone.
@@ -158,21 +159,28 @@ impl Chosen {
     pub(super) fn of(config: &Config, name: Option<&str>) -> Option<Chosen> {
         let Some(name) = name else {
             return Some(Chosen {
-                pdus: (0..config.pdus.len() as u32).collect(),
-                teams: (0..config.teams.len() as u32).collect(),
-                with_site: config.pdus.len() > 1,
+                pdus: (0..settings(config).pdus.len() as u32).collect(),
+                teams: (0..settings(config).teams.len() as u32).collect(),
+                with_site: settings(config).pdus.len() > 1,
             });
         };
-        if let Some(index) = config.pdus.iter().position(|pdu| *pdu.name == *name) {
+        if let Some(index) = settings(config)
+            .pdus
+            .iter()
+            .position(|pdu| *pdu.name == *name)
+        {
             return Some(Chosen {
                 pdus: vec![index as u32],
                 teams: Vec::new(),
                 with_site: false,
             });
         }
-        let index = config.teams.iter().position(|team| *team.name == *name)?;
+        let index = settings(config)
+            .teams
+            .iter()
+            .position(|team| *team.name == *name)?;
         Some(Chosen {
-            pdus: config.teams[index].members.clone(),
+            pdus: settings(config).teams[index].members.clone(),
             teams: vec![index as u32],
             with_site: false,
         })
@@ -242,9 +250,12 @@ impl Power {
 
     fn outlets(&mut self, ctx: &mut Ctx<'_>, invocation: &Invocation) {
         let config = std::sync::Arc::clone(ctx.config);
-        let index = invocation
-            .arg(0)
-            .and_then(|name| config.pdus.iter().position(|pdu| *pdu.name == *name));
+        let index = invocation.arg(0).and_then(|name| {
+            settings(&config)
+                .pdus
+                .iter()
+                .position(|pdu| *pdu.name == *name)
+        });
         let Some(index) = index else {
             return usage(ctx, invocation);
         };
@@ -325,7 +336,7 @@ impl Power {
             act(pdu_name(config, *index), Line::Pdu(*index));
         }
         for index in chosen.teams.iter().take(MAX_LINES) {
-            let team = &config.teams[*index as usize];
+            let team = &settings(config).teams[*index as usize];
             let line = Line::Sum {
                 sum: &self.teams[*index as usize],
                 members: &team.members,
@@ -334,7 +345,7 @@ impl Power {
             act(&team.name, line);
         }
         if chosen.with_site {
-            let all: Vec<u32> = (0..config.pdus.len() as u32).collect();
+            let all: Vec<u32> = (0..settings(config).pdus.len() as u32).collect();
             let line = Line::Sum {
                 sum: &self.site,
                 members: &all,
@@ -356,7 +367,7 @@ impl Power {
 
 /// What is asked for; `None` when that was answered already, because there is no such thing.
 pub(super) fn chosen(ctx: &mut Ctx<'_>, invocation: &Invocation) -> Option<Chosen> {
-    if ctx.config.pdus.is_empty() {
+    if settings(ctx.config).pdus.is_empty() {
         let text = "No PDU is configured: add a [[pdu]] table to the configuration.";
         ctx.answer(&invocation.reply_to, Answer::text(text));
         return None;

@@ -5,10 +5,10 @@ use super::excess::Watch;
 use super::patience::Patience;
 use super::trend::Trend;
 use super::view::PduView;
-use crate::config::{Host, PduConfig};
 use crate::fault::Fault;
 use crate::pdu::plan::Sums;
 use crate::pdu::{DeviceTime, Identify, Kind, Plan, Rated, Reading};
+use crate::plugins::power::{Host, PduConfig};
 use crate::snmp::{Credentials, SnmpTarget, Version};
 use crate::time::{Mono, Wall};
 use serde::{Deserialize, Serialize};
@@ -288,7 +288,7 @@ impl Device {
 }
 
 /// Takes a limit as configured; a watch that goes on keeps its state.
-pub(super) fn set_watch(watch: &mut Option<Watch>, limit: Option<crate::config::Limit>) {
+pub(super) fn set_watch(watch: &mut Option<Watch>, limit: Option<crate::plugins::power::Limit>) {
     match (watch.as_mut(), limit) {
         (Some(watch), Some(limit)) => watch.limit = limit,
         (None, Some(limit)) => *watch = Some(Watch::new(limit)),

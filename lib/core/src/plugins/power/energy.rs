@@ -9,6 +9,7 @@ use crate::config::units::EnergyPrice;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::history::{self, Curve, Query};
+use crate::plugins::power::settings;
 use crate::text::Text;
 use crate::time::{Wall, Zone};
 use std::sync::Arc;
@@ -107,7 +108,7 @@ impl Power {
 
     /// What the devices say.
     fn counted(&self, config: &Config, name: Option<&str>) -> Text {
-        let price = config.power.energy_price.as_ref();
+        let price = settings(config).energy_price.as_ref();
         let title = match price {
             Some(price) => format!(
                 "Energy that the devices have counted, at {}",
@@ -171,11 +172,14 @@ fn series(config: &Config, name: Option<&str>) -> Vec<String> {
         let all = [history::TOTAL, "power.team/", "power.pdu/"];
         return all.map(str::to_owned).into();
     };
-    let team = config.teams.iter().find(|team| *team.name == *name);
+    let team = settings(config)
+        .teams
+        .iter()
+        .find(|team| *team.name == *name);
     let members = team.map_or(&[][..], |team| team.members.as_slice());
     let members = members
         .iter()
-        .map(|member| &*config.pdus[*member as usize].name);
+        .map(|member| &*settings(config).pdus[*member as usize].name);
     let mut all: Vec<String> = members.map(history::of_pdu).collect();
     all.push(match team {
         Some(_) => history::of_team(name),
@@ -200,14 +204,14 @@ impl Used {
             ..100.0 => 2,
             _ => 1,
         };
-        let price = config.power.energy_price.as_ref();
+        let price = settings(config).energy_price.as_ref();
         let amount = with_cost(format!("{kwh:.decimals$} kWh"), kwh, price);
         if !self.is_whole(curve, self.from) {
             let part = self.part(curve, &config.notify.timezone);
             return format!("≥ {amount} ({part})");
         }
         let of_member = |index: &u32| {
-            let pdu = config.pdus.get(*index as usize)?;
+            let pdu = settings(config).pdus.get(*index as usize)?;
             self.curve(&history::of_pdu(&pdu.name))
         };
         // Of a member without a history nobody knows; it is part of the sum.

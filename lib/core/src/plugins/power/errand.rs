@@ -10,6 +10,7 @@ use crate::chat::{Answer, Invocation};
 use crate::ctx::Ctx;
 use crate::effect::{Effect, Ticket};
 use crate::fault::Fault;
+use crate::plugins::power::settings;
 use crate::snmp::{
     Credentials, ErrorStatus, Oid, SnmpAnswer, SnmpAsk, SnmpReply, SnmpRequest, SnmpTarget, Value,
     VarBind,
@@ -93,7 +94,7 @@ impl Power {
         ctx: &Ctx<'_>,
         index: u32,
     ) -> Result<Arc<SnmpTarget>, &'static str> {
-        let config = ctx.config.pdus.get(index as usize);
+        let config = settings(ctx.config).pdus.get(index as usize);
         let write = config.and_then(|pdu| pdu.write.clone());
         let mut credentials = write.ok_or("no write_community or write_v3 is configured for it")?;
         let device = self.devices.get(index as usize);
@@ -129,7 +130,7 @@ impl Power {
             ticket: ctx.tickets.issue(),
             target,
             ask: SnmpAsk::Set([set.clone()].into()),
-            timeout: ctx.config.power.timeout.max(Duration::from_secs(2)),
+            timeout: settings(ctx.config).timeout.max(Duration::from_secs(2)),
             retries: 0,
             deadline: ctx.now.mono + SET_DEADLINE,
         };
@@ -147,7 +148,7 @@ impl Power {
         let Some(target) = device.and_then(|device| device.target.clone()) else {
             return;
         };
-        let (timeout, retries) = (ctx.config.power.timeout, ctx.config.power.retries);
+        let (timeout, retries) = (settings(ctx.config).timeout, settings(ctx.config).retries);
         let request = SnmpRequest {
             ticket: ctx.tickets.issue(),
             target,
@@ -172,7 +173,9 @@ impl Power {
         let Some(set) = set else {
             return self.handle_outlets_read(ctx, at, &reply.result);
         };
-        let config = ctx.config.pdus.get(self.errands[at].index as usize);
+        let config = settings(ctx.config)
+            .pdus
+            .get(self.errands[at].index as usize);
         let right = match config.and_then(|pdu| pdu.write.as_ref()) {
             Some(Credentials::Usm(_)) => "write_v3",
             Some(Credentials::Community(..)) | None => "write community",

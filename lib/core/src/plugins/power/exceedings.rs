@@ -8,6 +8,7 @@ use crate::ctx::Ctx;
 use crate::effect::{Document, Effect, Job};
 use crate::event::Reply;
 use crate::fault::Fault;
+use crate::plugins::power::settings;
 use crate::text::Text;
 use crate::time::{Human, Wall, Zone};
 use std::fmt::Write as _;
@@ -186,10 +187,17 @@ fn subjects(config: &Config, name: &str) -> Option<Vec<String>> {
     }
     let name = names.remove(0);
     let of_pdu = |index: u32| super::excess::pdu_words(config, index);
-    if let Some(index) = config.pdus.iter().position(|pdu| *pdu.name == *name) {
+    if let Some(index) = settings(config)
+        .pdus
+        .iter()
+        .position(|pdu| *pdu.name == *name)
+    {
         return Some(vec![of_pdu(index as u32)]);
     }
-    let team = config.teams.iter().find(|team| *team.name == *name)?;
+    let team = settings(config)
+        .teams
+        .iter()
+        .find(|team| *team.name == *name)?;
     let mut all: Vec<String> = team.members.iter().map(|index| of_pdu(*index)).collect();
     all.push(format!("{name} (team)"));
     Some(all)

@@ -1,7 +1,9 @@
 //! One limit of one thing: its rule, the excess that is under way, and the words for it.
 
 use crate::alert::{AlertState, Rule, RuleState, Severity};
-use crate::config::{Config, Limit};
+use crate::config::Config;
+use crate::plugins::power::Limit;
+use crate::plugins::power::settings;
 use crate::time::{Human, Mono, Now, Wall};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -66,7 +68,7 @@ impl Subject {
     pub(super) fn words(self, config: &Config, level: Level) -> String {
         match self {
             Subject::Pdu(index) => pdu_words(config, index),
-            Subject::Team(index) => match config.teams.get(index as usize) {
+            Subject::Team(index) => match settings(config).teams.get(index as usize) {
                 Some(team) => format!("{} (team)", team.name),
                 None => "(team)".to_owned(),
             },
@@ -81,10 +83,10 @@ impl Subject {
 /// `Team Alpha (alpha)`, or `(alpha)` without a team.
 pub(super) fn pdu_words(config: &Config, index: u32) -> String {
     let name = pdu_name(config, index);
-    let team = config
+    let team = settings(config)
         .pdus
         .get(index as usize)
-        .and_then(|pdu| config.teams.get(pdu.team? as usize));
+        .and_then(|pdu| settings(config).teams.get(pdu.team? as usize));
     match team {
         Some(team) => format!("{} ({name})", team.name),
         None => format!("({name})"),
@@ -92,7 +94,10 @@ pub(super) fn pdu_words(config: &Config, index: u32) -> String {
 }
 
 pub(super) fn pdu_name(config: &Config, index: u32) -> &str {
-    config.pdus.get(index as usize).map_or("?", |pdu| &pdu.name)
+    settings(config)
+        .pdus
+        .get(index as usize)
+        .map_or("?", |pdu| &pdu.name)
 }
 
 /// A limit that is being watched.

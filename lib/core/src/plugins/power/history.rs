@@ -4,6 +4,7 @@ use super::Power;
 use super::view::PduState;
 use crate::ctx::Ctx;
 use crate::history::{self, SeriesId, Unit};
+use crate::plugins::power::settings;
 
 /// The series that power is noted in; `None` for a PDU beyond `[history] max_series`.
 #[derive(Debug, Default)]
@@ -55,23 +56,27 @@ impl Power {
     /// Opens the series of the configuration and ends those that are not in it any more.
     pub(super) fn open_tracks(&mut self, ctx: &mut Ctx<'_>) {
         let config = ctx.config;
-        let every = config.power.interval;
+        let every = settings(config).interval;
         let mut open = |name: &str| ctx.history.open(name, Unit::Watts, every);
-        let kept = config.pdus.len().min(config.history.max_series as usize);
+        let kept = settings(config)
+            .pdus
+            .len()
+            .min(config.history.max_series as usize);
         let tracks = Tracks {
-            site: (!config.pdus.is_empty())
+            site: (!settings(config).pdus.is_empty())
                 .then(|| open(history::TOTAL))
                 .flatten(),
-            teams: config
+            teams: settings(config)
                 .teams
                 .iter()
                 .map(|team| open(&history::of_team(&team.name)))
                 .collect(),
-            pdus: config.pdus[..kept]
+            pdus: settings(config).pdus[..kept]
                 .iter()
                 .map(|pdu| open(&history::of_pdu(&pdu.name)))
                 .collect(),
-            told: (kept < config.pdus.len()).then_some((kept, config.pdus.len())),
+            told: (kept < settings(config).pdus.len())
+                .then_some((kept, settings(config).pdus.len())),
         };
         if let Some((kept, pdus)) = tracks.told.filter(|_| tracks.told != self.tracks.told) {
             log::info!(

@@ -2,8 +2,8 @@
 //! its last ones.
 
 use super::view::{PduState, PowerView, SumView};
-use crate::config::{Host, Limits};
 use crate::pdu::{self, BankReading, Kind, OutletReading, PhaseReading, ProbeReading, UnitReading};
+use crate::plugins::power::{Host, Limits};
 use crate::render::schema::Schema;
 use crate::render::{List, Num, Shape, Time, num, text};
 use crate::snapshot::Seen;
@@ -345,7 +345,7 @@ pub(super) fn power<'a>(view: &'a PowerView, seen: &'a Seen<'a>) -> Power<'a> {
 }
 
 fn site(view: &PowerView) -> Site<'_> {
-    let limits = &view.settings().power.site;
+    let limits = &view.settings().site;
     let sum = &view.site.clone().unwrap_or_default();
     let soft = limits.soft.map(|limit| limit.on_w);
     let hard = limits.hard.map(|limit| limit.on_w);

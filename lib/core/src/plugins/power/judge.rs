@@ -9,6 +9,7 @@ use super::view::PduState;
 use crate::alert::{AlertState, Causes, Report, ReportKind, Rule, Sample, Severity};
 use crate::config::Config;
 use crate::ctx::Ctx;
+use crate::plugins::power::settings;
 use crate::time::{Human, Now, RELEASED, Wall};
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,7 +66,7 @@ impl Power {
         view.limit_in_s = figures.power_w.and_then(|power_w| {
             device
                 .trend
-                .note(at.mono, power_w, ctx.config.power.interval);
+                .note(at.mono, power_w, settings(ctx.config).interval);
             device.trend.in_seconds(watch)
         });
         self.revision += 1;
@@ -77,7 +78,7 @@ impl Power {
     fn take_device_limit(&mut self, ctx: &mut Ctx<'_>, index: u32, figures: &Figures) {
         let (Some(device), Some(config)) = (
             self.devices.get_mut(index as usize),
-            ctx.config.pdus.get(index as usize),
+            settings(ctx.config).pdus.get(index as usize),
         ) else {
             return;
         };
@@ -270,7 +271,7 @@ impl Power {
     /// An attempt brought nothing. Stale and unreachable follow from the age of the last answer.
     pub(super) fn failed(&mut self, ctx: &mut Ctx<'_>, index: u32, detail: &str) {
         let now = ctx.now;
-        let power = &ctx.config.power;
+        let power = &settings(ctx.config);
         let (interval, patience) = (power.interval, power.unreachable_after);
         let Some(device) = self.devices.get_mut(index as usize) else {
             return;
@@ -312,7 +313,7 @@ impl Power {
             return;
         };
         let gap = now.mono.since(due.max(self.woke));
-        if gap < ctx.config.power.interval * 2 {
+        if gap < settings(ctx.config).interval * 2 {
             return;
         }
         (self.woke, self.has_slept) = (now.mono, true);
@@ -398,7 +399,7 @@ fn silent_before_start(ctx: &Ctx<'_>, index: u32, at: Now) -> Option<Duration> {
 
 /// When a device counts as unreachable: after so many seconds without an answer, until there is one.
 pub(super) fn silence(config: &Config) -> Rule {
-    Rule::above(config.power.unreachable_after.as_secs_f64(), 0.0)
+    Rule::above(settings(config).unreachable_after.as_secs_f64(), 0.0)
 }
 
 pub(super) fn report_unreachable(

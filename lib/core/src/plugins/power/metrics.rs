@@ -2,7 +2,7 @@
 
 use super::json::{address, limit_w};
 use super::view::{PduState, PduView, PowerView, SumView};
-use crate::config::TeamConfig;
+use crate::plugins::power::TeamConfig;
 use crate::render::metrics::{Metrics, push_label};
 use crate::time::Now;
 
@@ -241,7 +241,7 @@ fn sums(view: &PowerView, metrics: &mut Metrics) {
     let name = "rackwarden_site_missing_pdus";
     metrics.family(name, "gauge", "PDUs that are not in the sum.");
     metrics.sample(name, &[], Some(site.missing.len() as f64));
-    let limits = &settings.power.site;
+    let limits = &settings.site;
     let name = "rackwarden_site_limit_watts";
     metrics.family(name, "gauge", "Power limits over all PDUs.");
     for (kind, limit) in [("soft", limits.soft), ("hard", limits.hard)] {

@@ -31,6 +31,10 @@ mod trend;
 mod view;
 mod words;
 
+pub use crate::config::power::{
+    Host, Limit, Limits, PduConfig, SECTION, Settings, TeamConfig, Written, host, settings,
+    settings_mut,
+};
 pub use exceedings::CsvJob;
 pub use excess::Episode;
 pub use json::{Probed, address, limit_w, reading_object, sum_headroom};
@@ -125,17 +129,17 @@ impl Power {
 
     fn make_devices(&mut self, ctx: &Ctx<'_>) {
         let config = ctx.config;
-        self.devices = config
+        self.devices = settings(config)
             .pdus
             .iter()
             .map(|pdu| Device::new(pdu, ctx.now.mono))
             .collect();
-        self.teams = config
+        self.teams = settings(config)
             .teams
             .iter()
             .map(|team| Sum::new(team.members.len()))
             .collect();
-        self.site = Sum::new(config.pdus.len());
+        self.site = Sum::new(settings(config).pdus.len());
         self.set_sum_limits(config);
         self.networks = causes::Networks::default();
     }
@@ -154,12 +158,12 @@ impl Power {
     }
 
     fn set_sum_limits(&mut self, config: &Config) {
-        for (sum, team) in self.teams.iter_mut().zip(&config.teams) {
+        for (sum, team) in self.teams.iter_mut().zip(&settings(config).teams) {
             set_watch(&mut sum.hard, team.limits.hard);
             set_watch(&mut sum.soft, team.limits.soft);
         }
-        set_watch(&mut self.site.hard, config.power.site.hard);
-        set_watch(&mut self.site.soft, config.power.site.soft);
+        set_watch(&mut self.site.hard, settings(config).site.hard);
+        set_watch(&mut self.site.soft, settings(config).site.soft);
     }
 
     fn restore(&mut self, ctx: &mut Ctx<'_>, records: &Records) {
@@ -178,7 +182,7 @@ impl Power {
                     .map(|_| saved.at)
                     .filter(|_| saved.device_w.is_none());
                 device.view.device_limit_w = saved.limit_w;
-                device.set_limits(&config.pdus[index as usize]);
+                device.set_limits(&settings(&config).pdus[index as usize]);
             }
             let subject = Subject::Pdu(index);
             resume(ctx, subject, Level::Hard, device.hard.as_mut());
@@ -189,7 +193,7 @@ impl Power {
             device.is_unreachable = unreachable.is_some_and(|entry| entry.fired.is_some());
         }
         for (index, sum) in (0u32..).zip(&mut self.teams) {
-            let name = config
+            let name = settings(&config)
                 .teams
                 .get(index as usize)
                 .map_or("", |team| &team.name);
@@ -239,7 +243,11 @@ impl Power {
         for (name, subject, severity) in gone {
             report_removed(ctx, name, subject, severity);
         }
-        let known: SmallSet<&str> = config.pdus.iter().map(|pdu| &*pdu.name).collect();
+        let known: SmallSet<&str> = settings(&config)
+            .pdus
+            .iter()
+            .map(|pdu| &*pdu.name)
+            .collect();
         for (name, _) in records.all::<SavedPeak>("power.peak") {
             if !known.contains(name.as_str()) {
                 ctx.state.delete("power.peak", &name);
@@ -322,7 +330,7 @@ impl Power {
 
     fn save_sums(&mut self, ctx: &mut Ctx<'_>) {
         let config = Arc::clone(ctx.config);
-        for (sum, team) in self.teams.iter_mut().zip(&config.teams) {
+        for (sum, team) in self.teams.iter_mut().zip(&settings(&config).teams) {
             save_sum(ctx, sum, "power.team_peak", &team.name);
         }
         save_sum(ctx, &mut self.site, "power.site_peak", "site");
@@ -332,10 +340,10 @@ impl Power {
     fn carry_over(&mut self, ctx: &mut Ctx<'_>, old: &Config) {
         let config = Arc::clone(ctx.config);
         let by_name: SmallMap<&str, u32> = (0u32..)
-            .zip(&config.pdus)
+            .zip(&settings(&config).pdus)
             .map(|(index, pdu)| (&*pdu.name, index))
             .collect();
-        let new_index: Vec<Option<u32>> = old
+        let new_index: Vec<Option<u32>> = settings(old)
             .pdus
             .iter()
             .map(|pdu| by_name.get(&*pdu.name).copied())
@@ -349,9 +357,10 @@ impl Power {
                 self.remove_device(ctx, old, from, &mut device);
                 continue;
             };
-            let (Some(before), Some(after)) =
-                (old.pdus.get(from as usize), config.pdus.get(to as usize))
-            else {
+            let (Some(before), Some(after)) = (
+                settings(old).pdus.get(from as usize),
+                settings(&config).pdus.get(to as usize),
+            ) else {
                 continue;
             };
             self.end_removed_limits(ctx, old, from, &mut device, after);
@@ -401,21 +410,26 @@ impl Power {
     ) {
         let config = Arc::clone(ctx.config);
         for (from, mut sum) in (0u32..).zip(old_teams) {
-            let name = old.teams.get(from as usize).map(|team| &team.name);
-            let to = config
+            let name = settings(old)
+                .teams
+                .get(from as usize)
+                .map(|team| &team.name);
+            let to = settings(&config)
                 .teams
                 .iter()
                 .position(|team| Some(&team.name) == name);
-            let limits = to.map(|to| config.teams[to].limits).unwrap_or_default();
+            let limits = to
+                .map(|to| settings(&config).teams[to].limits)
+                .unwrap_or_default();
             self.end_removed_sum(ctx, old, Subject::Team(from), &mut sum, limits);
             if let Some(to) = to {
-                sum.restart(config.teams[to].members.len());
+                sum.restart(settings(&config).teams[to].members.len());
                 self.teams[to] = sum;
             }
         }
         let mut site = std::mem::take(old_site);
-        self.end_removed_sum(ctx, old, Subject::Site, &mut site, config.power.site);
-        site.restart(config.pdus.len());
+        self.end_removed_sum(ctx, old, Subject::Site, &mut site, settings(&config).site);
+        site.restart(settings(&config).pdus.len());
         self.site = site;
         self.set_sum_limits(&config);
     }
@@ -445,7 +459,7 @@ impl Power {
         old: &Config,
         index: u32,
         device: &mut Device,
-        after: &crate::config::PduConfig,
+        after: &PduConfig,
     ) {
         let subject = Subject::Pdu(index);
         let stays = after.limits.hard.is_some() || after.device_limit;
@@ -463,7 +477,7 @@ impl Power {
         old: &Config,
         subject: Subject,
         sum: &mut Sum,
-        after: crate::config::Limits,
+        after: Limits,
     ) {
         if let (Some(watch), None) = (sum.hard.as_mut(), after.hard) {
             end_removed(ctx, &mut self.episodes, old, subject, Level::Hard, watch);
@@ -568,7 +582,7 @@ impl super::Plugin for Power {
         self.report_causes(ctx);
         let cycle = self.schedule.cycle() + 2;
         let next = self.schedule.next().unwrap_or(ctx.now.mono);
-        let is_same_rate = old.power.interval == ctx.config.power.interval;
+        let is_same_rate = settings(old).interval == settings(ctx.config).interval;
         let origin = if is_same_rate { next } else { ctx.now.mono };
         self.schedule = Schedule::new(ctx.config, origin, cycle);
         self.open_tracks(ctx);
@@ -659,7 +673,7 @@ fn save_sum(ctx: &mut Ctx<'_>, sum: &mut Sum, namespace: &str, name: &str) {
 }
 
 /// True when both descriptions reach the same device in the same way.
-fn is_same_device(before: &crate::config::PduConfig, after: &crate::config::PduConfig) -> bool {
+fn is_same_device(before: &PduConfig, after: &PduConfig) -> bool {
     before.host == after.host
         && before.credentials == after.credentials
         && before.profile == after.profile
@@ -668,7 +682,7 @@ fn is_same_device(before: &crate::config::PduConfig, after: &crate::config::PduC
 }
 
 /// The same PDU by name, but to be asked in another way: what people know of it stays.
-fn replaced(old: Device, config: &crate::config::PduConfig, now: Mono) -> Device {
+fn replaced(old: Device, config: &PduConfig, now: Mono) -> Device {
     let mut device = Device::new(config, now);
     let reason = device.view.reason.take();
     device.view = old.view;

@@ -11,6 +11,7 @@ use crate::fault::Fault;
 use crate::pdu::plan::{PlanSwitch, Sums, Target};
 use crate::pdu::profile::RowKind;
 use crate::pdu::{OutletReading, Plan, value};
+use crate::plugins::power::settings;
 use crate::snmp::SnmpAnswer;
 use crate::text::Text;
 use crate::time::{Human, Mono};
@@ -78,7 +79,7 @@ enum Stage {
 impl Power {
     pub(super) fn outlet(&mut self, ctx: &mut Ctx<'_>, invocation: &Invocation) {
         let name = invocation.arg(0).unwrap_or_default();
-        let mut pdus = ctx.config.pdus.iter();
+        let mut pdus = settings(ctx.config).pdus.iter();
         let index = pdus.position(|pdu| *pdu.name == *name);
         let (Some(index), Some(order)) = (index, Order::of(&invocation.args)) else {
             return commands::usage(ctx, invocation);
@@ -465,7 +466,7 @@ impl Power {
     /// Tells the state with the first reading, after switching that the end of the agent interrupted.
     pub(super) fn recall_outlet(&mut self, ctx: &mut Ctx<'_>, invocation: &Invocation) -> bool {
         let name = invocation.arg(0);
-        let mut pdus = ctx.config.pdus.iter();
+        let mut pdus = settings(ctx.config).pdus.iter();
         let index = pdus.position(|pdu| Some(&*pdu.name) == name);
         let (Some(index), Some(order)) = (index, Order::of(&invocation.args)) else {
             return false;

@@ -3,8 +3,8 @@
 use super::json::{self, limit_w, sum_headroom};
 use super::view::{PduState, PduView, PowerView, SumView};
 use super::words::{age_words, breaker_words, headroom_words, limit_in_words, members_words};
-use crate::config::{Limits, PduConfig, TeamConfig};
 use crate::history::{self, Unit};
+use crate::plugins::power::{Limits, PduConfig, TeamConfig};
 use crate::render::{Shape, draw, number::number};
 use crate::snapshot::Page;
 
@@ -51,7 +51,7 @@ pub(super) fn own(view: &PowerView, index: usize, page: &mut Page<'_>) {
 impl Section<'_, '_> {
     /// All PDUs, and the teams where there are some.
     fn chart(&mut self) {
-        let limits = self.view.settings().power.site;
+        let limits = self.view.settings().site;
         let series = [history::TOTAL, "power.team/"];
         let title = "Power in the last hour";
         let mut chart = self.page.hour(title, Unit::Watts, &series);
@@ -70,7 +70,7 @@ impl Section<'_, '_> {
             );
             return;
         };
-        let limits = self.view.settings().power.site;
+        let limits = self.view.settings().site;
         let total = self.view.pdus.len();
         self.page.raw("<section class=\"card site\"><div><div class=\"row base\"><span class=dim>All PDUs</span>");
         if site.state != PduState::Ok {

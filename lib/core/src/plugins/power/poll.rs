@@ -4,7 +4,6 @@
 use super::device::{Device, Extra, Figures, Stage};
 use super::view::PduState;
 use super::{Power, Purpose};
-use crate::config::Host;
 use crate::ctx::Ctx;
 use crate::effect::{Effect, Ticket};
 use crate::fault::Fault;
@@ -12,6 +11,8 @@ use crate::pdu::identify::{Next, Options};
 use crate::pdu::plan::Sums;
 use crate::pdu::profile::Head;
 use crate::pdu::{Identified, Identify, Kind, Plan};
+use crate::plugins::power::Host;
+use crate::plugins::power::settings;
 use crate::snmp::{Credentials, SnmpAnswer, SnmpAsk, SnmpReply, SnmpRequest, Version};
 use crate::time::{Mono, Now};
 use std::collections::VecDeque;
@@ -107,7 +108,7 @@ impl Power {
 
     fn fire(&mut self, ctx: &mut Ctx<'_>, index: u32, cycle: u64, out: &mut Vec<SnmpRequest>) {
         let now = ctx.now.mono;
-        let deadline = now + ctx.config.power.interval.mul_f64(0.9);
+        let deadline = now + settings(ctx.config).interval.mul_f64(0.9);
         let Some(device) = self.devices.get_mut(index as usize) else {
             return;
         };
@@ -156,7 +157,7 @@ impl Power {
     fn greet(&mut self, ctx: &mut Ctx<'_>, index: u32, out: &mut Vec<SnmpRequest>) {
         let (Some(device), Some(config)) = (
             self.devices.get_mut(index as usize),
-            ctx.config.pdus.get(index as usize),
+            settings(ctx.config).pdus.get(index as usize),
         ) else {
             return;
         };
@@ -191,7 +192,7 @@ impl Power {
         }
         let (Some(device), Some(config)) = (
             self.devices.get_mut(index as usize),
-            ctx.config.pdus.get(index as usize),
+            settings(ctx.config).pdus.get(index as usize),
         ) else {
             return;
         };
@@ -205,7 +206,7 @@ impl Power {
             .as_ref()
             .map(|target| target.credentials.version());
         let mut identify = Box::new(Identify::new(Options {
-            profiles: ctx.config.profiles.clone(),
+            profiles: settings(ctx.config).profiles.clone(),
             profile: config.profile.clone(),
             unit: config.unit,
             version: version.unwrap_or(Version::V2c),
@@ -224,7 +225,7 @@ impl Power {
                 continue;
             };
             if matches!(device.stage, Stage::Queued) {
-                device.deadline = ctx.now.mono + ctx.config.power.interval.mul_f64(0.9);
+                device.deadline = ctx.now.mono + settings(ctx.config).interval.mul_f64(0.9);
                 return self.greet(ctx, index, out);
             }
         }
@@ -252,12 +253,12 @@ impl Power {
             ticket,
             target: Arc::clone(target),
             ask,
-            timeout: device.patience.timeout(ctx.config.power.timeout),
+            timeout: device.patience.timeout(settings(ctx.config).timeout),
             // One that has been silent for long is asked once a cycle: as many dead ones as there may be
             // cost no more than living ones.
             retries: match device.view.state {
                 PduState::Unreachable => 0,
-                _ => ctx.config.power.retries,
+                _ => settings(ctx.config).retries,
             },
             deadline: device.deadline,
         });
@@ -325,7 +326,7 @@ impl Power {
             Next::Ask(ask) => {
                 device.stage = Stage::Identifying(identify);
                 // Each question has a deadline of its own; the whole may take longer than a cycle.
-                device.deadline = ctx.now.mono + ctx.config.power.interval.mul_f64(0.9);
+                device.deadline = ctx.now.mono + settings(ctx.config).interval.mul_f64(0.9);
                 self.ask(ctx, index, ask, out);
             }
             Next::Identified(identified) => {
@@ -351,7 +352,7 @@ impl Power {
         let name_of = |head: &Option<Arc<Head>>| head.as_ref().map(|head| head.name.clone());
         if name_of(&device.view.profile) != name_of(&profile) || device.plan.is_none() {
             // With many devices a line for each would hide what matters.
-            let level = match ctx.config.pdus.len() {
+            let level = match settings(ctx.config).pdus.len() {
                 0..=64 => log::Level::Info,
                 _ => log::Level::Debug,
             };
@@ -524,7 +525,7 @@ impl Power {
     fn look_up(&mut self, ctx: &mut Ctx<'_>, index: u32) {
         let (Some(device), Some(config)) = (
             self.devices.get_mut(index as usize),
-            ctx.config.pdus.get(index as usize),
+            settings(ctx.config).pdus.get(index as usize),
         ) else {
             return;
         };
@@ -561,7 +562,7 @@ impl Power {
     ) {
         let (Some(device), Some(config)) = (
             self.devices.get_mut(index as usize),
-            ctx.config.pdus.get(index as usize),
+            settings(ctx.config).pdus.get(index as usize),
         ) else {
             return;
         };
@@ -579,7 +580,7 @@ impl Power {
                 device.identify_at = ctx.now.mono;
                 if known.is_none() && !device.in_flight {
                     let mut requests = Vec::new();
-                    device.deadline = ctx.now.mono + ctx.config.power.interval.mul_f64(0.9);
+                    device.deadline = ctx.now.mono + settings(ctx.config).interval.mul_f64(0.9);
                     self.greet(ctx, index, &mut requests);
                     ctx.effects.push(Effect::Snmp(requests));
                 }

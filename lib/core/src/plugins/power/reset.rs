@@ -8,6 +8,7 @@ use super::{Power, SavedPeak, commands};
 use crate::chat::{Answer, Button, Invocation, Role};
 use crate::ctx::Ctx;
 use crate::pdu::{DeviceTime, Plan};
+use crate::plugins::power::settings;
 use crate::snmp::VarBind;
 use crate::text::Text;
 use crate::time::Now;
@@ -96,7 +97,10 @@ impl Power {
         let Some(name) = invocation.arg(0) else {
             return choose(ctx, invocation);
         };
-        let index = config.pdus.iter().position(|pdu| *pdu.name == *name);
+        let index = settings(&config)
+            .pdus
+            .iter()
+            .position(|pdu| *pdu.name == *name);
         let (Some(index), Some(meter)) = (index, Meter::of(invocation)) else {
             return commands::usage(ctx, invocation);
         };
@@ -223,7 +227,7 @@ impl Power {
     /// Tells the state with the first reading, after a reset that the end of the agent interrupted.
     pub(super) fn recall_reset(&mut self, ctx: &Ctx<'_>, invocation: &Invocation) -> bool {
         let name = invocation.arg(0);
-        let mut pdus = ctx.config.pdus.iter();
+        let mut pdus = settings(ctx.config).pdus.iter();
         let index = pdus.position(|pdu| Some(&*pdu.name) == name);
         let (Some(index), Some(meter)) = (index, Meter::of(invocation)) else {
             return false;
@@ -427,8 +431,7 @@ fn choose(ctx: &mut Ctx<'_>, invocation: &Invocation) {
         ctx.access
             .may(ctx.now.wall, caller, "power.reset", name, Role::Operator)
     };
-    let buttons: Vec<Vec<Button>> = ctx
-        .config
+    let buttons: Vec<Vec<Button>> = settings(ctx.config)
         .pdus
         .iter()
         .filter(|pdu| may(&pdu.name))
@@ -441,7 +444,7 @@ fn choose(ctx: &mut Ctx<'_>, invocation: &Invocation) {
         .chunks(3)
         .map(<[Button]>::to_vec)
         .collect();
-    let text = match (buttons.is_empty(), ctx.config.pdus.len()) {
+    let text = match (buttons.is_empty(), settings(ctx.config).pdus.len()) {
         (true, 0) => "No PDU is configured.",
         (true, _) => "There is no PDU that you may reset.",
         (false, count) if count > MAX_BUTTONS => "Which one? For others write /reset NAME.",

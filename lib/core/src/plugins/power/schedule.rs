@@ -2,6 +2,7 @@
 //! more are spread over slots, 20 ms or more apart. Members of a team share a slot, so that their sum is of one moment.
 
 use crate::config::Config;
+use crate::plugins::power::settings;
 use crate::time::Mono;
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ pub(super) struct Due {
 impl Schedule {
     /// The schedule of a configuration, beginning at `origin` with this cycle.
     pub(super) fn new(config: &Config, origin: Mono, cycle: u64) -> Schedule {
-        let interval = config.power.interval.max(SLOT);
+        let interval = settings(config).interval.max(SLOT);
         Schedule {
             interval,
             origin,
@@ -95,7 +96,7 @@ impl Schedule {
 }
 
 fn spread(config: &Config, interval: Duration) -> Vec<Vec<u32>> {
-    let count = config.pdus.len();
+    let count = settings(config).pdus.len();
     if count == 0 {
         return Vec::new();
     }
@@ -119,10 +120,10 @@ fn spread(config: &Config, interval: Duration) -> Vec<Vec<u32>> {
 /// Teams as they stand, and every other device alone, in the order of the configuration.
 fn groups(config: &Config) -> Vec<Vec<u32>> {
     let mut groups = Vec::new();
-    let mut team_done = vec![false; config.teams.len()];
-    for (index, pdu) in (0u32..).zip(&config.pdus) {
+    let mut team_done = vec![false; settings(config).teams.len()];
+    for (index, pdu) in (0u32..).zip(&settings(config).pdus) {
         let team = pdu.team.and_then(|team| {
-            let members = &config.teams.get(team as usize)?.members;
+            let members = &settings(config).teams.get(team as usize)?.members;
             Some((team as usize, members))
         });
         match team {
@@ -168,7 +169,7 @@ mod tests {
     fn members_of_a_team_share_a_slot() {
         let config = config(1000, 7);
         let schedule = Schedule::new(&config, at(0), 0);
-        for team in &config.teams {
+        for team in &settings(&config).teams {
             let slot = schedule
                 .slots
                 .iter()

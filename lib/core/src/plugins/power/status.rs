@@ -94,7 +94,7 @@ pub(super) fn lines(view: &PowerView, now: Now) -> String {
         add(&team.name, sum, limit_w(&team.limits));
     }
     if let Some(site) = &view.site {
-        add(ALL, site, limit_w(&settings.power.site));
+        add(ALL, site, limit_w(&settings.site));
     }
     out
 }

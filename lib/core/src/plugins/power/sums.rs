@@ -8,6 +8,7 @@ use super::view::{PduState, SumView};
 use crate::alert::{AlertState, Sample};
 use crate::config::Config;
 use crate::ctx::Ctx;
+use crate::plugins::power::settings;
 use crate::time::{Now, Wall};
 
 /// The sum over a team or all PDUs.
@@ -124,7 +125,10 @@ impl Power {
         power_w: Option<f64>,
         at: Now,
     ) {
-        let team = ctx.config.pdus.get(index as usize).and_then(|pdu| pdu.team);
+        let team = settings(ctx.config)
+            .pdus
+            .get(index as usize)
+            .and_then(|pdu| pdu.team);
         if let Some(team) = team {
             self.note_sum(ctx, Subject::Team(team), cycle, power_w, at);
         }
@@ -183,7 +187,8 @@ impl Power {
             let firing = |watch: &Watch| watch.state.state == AlertState::Firing;
             sum.view.power_w = sum_w;
             sum.view.limit_in_s = sum_w.filter(|_| is_exact).and_then(|sum_w| {
-                sum.trend.note(at.mono, sum_w, ctx.config.power.interval);
+                sum.trend
+                    .note(at.mono, sum_w, settings(ctx.config).interval);
                 sum.trend
                     .in_seconds(sum.hard.as_ref().or(sum.soft.as_ref()))
             });
@@ -207,7 +212,7 @@ impl Power {
             Subject::Team(team) => {
                 let (Some(sum), Some(team)) = (
                     self.teams.get_mut(team as usize),
-                    config.teams.get(team as usize),
+                    settings(config).teams.get(team as usize),
                 ) else {
                     return;
                 };

@@ -7,8 +7,10 @@ use super::excess::{Level, Subject, Watch, pdu_name};
 use super::judge::{report_unreachable, silence};
 use super::limits::{Episodes, judge_limit};
 use crate::alert::{AlertState, Rule, Sample};
-use crate::config::{Config, Limit, Limits};
+use crate::config::Config;
 use crate::ctx::Ctx;
+use crate::plugins::power::settings;
+use crate::plugins::power::{Limit, Limits};
 use crate::time::Human;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +24,7 @@ pub(super) fn judge(ctx: &mut Ctx<'_>, devices: &[Device], name: &str, value: f6
         }
         let mut watch = Watch::new(limit);
         watch.is_devices = match subject {
-            Subject::Pdu(index) => config
+            Subject::Pdu(index) => settings(&config)
                 .pdus
                 .get(index as usize)
                 .is_some_and(|pdu| pdu.device_limit),
@@ -34,13 +36,13 @@ pub(super) fn judge(ctx: &mut Ctx<'_>, devices: &[Device], name: &str, value: f6
         return true;
     }
     let Some(index) = (0u32..)
-        .zip(&config.pdus)
+        .zip(&settings(&config).pdus)
         .find_map(|(index, _)| (unreachable(&config, index) == name).then_some(index))
     else {
         return false;
     };
     let silent = Duration::try_from_secs_f64(value).unwrap_or_default();
-    if silent >= config.power.unreachable_after {
+    if silent >= settings(&config).unreachable_after {
         let summary = format!("unreachable: no answer for {}", Human(silent));
         let at = ctx.now.wall;
         let causes = Networks::default().causes(&config, index);
@@ -54,7 +56,7 @@ pub(super) fn judge(ctx: &mut Ctx<'_>, devices: &[Device], name: &str, value: f6
 pub(super) fn names(config: &Config, devices: &[Device]) -> Vec<String> {
     let limits = limits(config, devices).map(|(subject, level, _)| subject.alert(config, level));
     let silence = (0u32..)
-        .zip(&config.pdus)
+        .zip(&settings(config).pdus)
         .map(|(index, _)| unreachable(config, index));
     limits.chain(silence).collect()
 }
@@ -70,7 +72,8 @@ pub(super) fn rule(
     if let Some((_, _, limit)) = limit {
         return Some((Watch::new(limit).rule(), "W"));
     }
-    let mut silences = (0..config.pdus.len() as u32).map(|index| unreachable(config, index));
+    let mut silences =
+        (0..settings(config).pdus.len() as u32).map(|index| unreachable(config, index));
     let is_silence = silences.any(|own| own == name);
     is_silence.then(|| (silence(config), "s"))
 }
@@ -85,11 +88,11 @@ fn limits<'a>(
 ) -> impl Iterator<Item = (Subject, Level, Limit)> + 'a {
     let pdus = (0u32..)
         .map(Subject::Pdu)
-        .zip(config.pdus.iter().zip(devices));
-    let teams = (0u32..).map(Subject::Team).zip(&config.teams);
+        .zip(settings(config).pdus.iter().zip(devices));
+    let teams = (0u32..).map(Subject::Team).zip(&settings(config).teams);
     let pdus = pdus.map(|(subject, (pdu, device))| (subject, device.view.limits(pdu)));
     let teams = teams.map(|(subject, team)| (subject, team.limits));
-    let site = [(Subject::Site, config.power.site)];
+    let site = [(Subject::Site, settings(config).site)];
     pdus.chain(teams).chain(site).flat_map(of_both_levels)
 }
 

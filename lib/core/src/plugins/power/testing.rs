@@ -1,6 +1,8 @@
 //! Configurations for the tests of this plugin.
 
-use crate::config::{Config, Host, Limits, PduConfig, TeamConfig};
+use crate::config::Config;
+use crate::plugins::power::{Host, Limits, PduConfig, TeamConfig};
+use crate::plugins::power::{settings, settings_mut};
 use crate::snmp::Credentials;
 
 /// So many PDUs; with `team_size` above zero they stand in teams of that size.
@@ -27,10 +29,12 @@ pub(super) fn named(pdus: &[(&str, &str)]) -> Config {
     for (index, (name, team)) in (0u32..).zip(pdus) {
         let team = (!team.is_empty()).then(|| team_index(&mut config, team));
         if let Some(team) = team {
-            config.teams[team as usize].members.push(index);
+            settings_mut(&mut config).teams[team as usize]
+                .members
+                .push(index);
         }
         let addr = std::net::SocketAddr::from(([127, 1, (index >> 8) as u8, index as u8], 161));
-        config.pdus.push(PduConfig {
+        settings_mut(&mut config).pdus.push(PduConfig {
             name: (*name).into(),
             host: Host::Ip(addr),
             credentials: Credentials::community("public"),
@@ -47,13 +51,17 @@ pub(super) fn named(pdus: &[(&str, &str)]) -> Config {
 }
 
 fn team_index(config: &mut Config, name: &str) -> u32 {
-    if let Some(known) = config.teams.iter().position(|team| *team.name == *name) {
+    if let Some(known) = settings(config)
+        .teams
+        .iter()
+        .position(|team| *team.name == *name)
+    {
         return known as u32;
     }
-    config.teams.push(TeamConfig {
+    settings_mut(config).teams.push(TeamConfig {
         name: name.into(),
         limits: Limits::default(),
         members: Vec::new(),
     });
-    config.teams.len() as u32 - 1
+    settings(config).teams.len() as u32 - 1
 }

@@ -1,9 +1,10 @@
 //! What readers see of power: flat arrays, whose memory the next publication but one takes.
 
 use super::{json, metrics, page, status};
-use crate::config::{Config, Limit, Limits, PduConfig};
+use crate::config::Config;
 use crate::pdu::profile::Head;
 use crate::pdu::{OutletReading, PhaseReading, ProbeReading, Rated};
+use crate::plugins::power::{self, Limit, Limits, PduConfig, Settings};
 use crate::render::{self, Metrics, Shape};
 use crate::snapshot::{Answer, Count, Error, Headline, Page, Route, Seen, Snapshot, Summary, View};
 use crate::text::Text;
@@ -63,7 +64,7 @@ pub fn view(snapshot: &Snapshot) -> &PowerView {
 impl PowerView {
     /// What there is to see before anything was measured.
     pub fn idle(config: &Arc<Config>) -> PowerView {
-        let settings = config;
+        let settings = power::settings(config);
         PowerView {
             config: Arc::clone(config),
             is_running: false,
@@ -78,8 +79,8 @@ impl PowerView {
         }
     }
 
-    pub(super) fn settings(&self) -> &Config {
-        &self.config
+    pub(super) fn settings(&self) -> &Settings {
+        power::settings(&self.config)
     }
 
     /// The name of the team that a PDU belongs to.
@@ -276,7 +277,7 @@ impl View for PowerView {
     }
 
     fn silence(&self, age: Duration) -> Option<String> {
-        let patience = (self.settings().power.interval * CORE_INTERVALS).max(CORE_SILENCE);
+        let patience = (self.settings().interval * CORE_INTERVALS).max(CORE_SILENCE);
         let is_silent = self.is_running && !self.pdus.is_empty() && age > patience;
         let seconds = age.as_secs();
         let words =

@@ -3,7 +3,9 @@
 use super::world::{ask, assert_news, end, fire, report, settled};
 use crate::seconds;
 use rackwarden_core::alert::{AlertState, Severity};
-use rackwarden_core::config::{Config, Host};
+use rackwarden_core::config::Config;
+use rackwarden_core::plugins::power;
+use rackwarden_core::plugins::power::Host;
 use rackwarden_core::sim::Sim;
 
 const UPLINK: &str = "monitor.uplink:host";
@@ -104,7 +106,8 @@ fn a_device_that_alone_is_silent_in_its_network_is_told_all_the_same() {
 #[test]
 fn a_device_in_another_network_is_hidden_while_those_of_this_one_answer() {
     let mut config = config();
-    config.pdus[3].host = Host::Ip("192.0.2.7:161".parse().expect("an address"));
+    power::settings_mut(&mut config).pdus[3].host =
+        Host::Ip("192.0.2.7:161".parse().expect("an address"));
     let mut sim = settled(config);
     uplink(false);
     silence(&mut sim, &["delta"], true);

@@ -5,6 +5,7 @@ use crate::{GROUP, OWNER, seconds};
 use rackwarden_core::alert::{AlertState, Severity};
 use rackwarden_core::config::{Config, Environment, parse};
 use rackwarden_core::host::{SensorKind, Temperature, Uplink};
+use rackwarden_core::plugins::PLUGINS;
 use rackwarden_core::sim::Sim;
 use std::path::Path;
 
@@ -246,7 +247,8 @@ const EXAMPLES: &[Example] = &[
 
 /// The configuration of an example, around what it shows.
 fn config(text: &str) -> Config {
-    let mut config = parse::parse(text, "a.toml", &Environment::bare()).expect("no errors");
+    let mut config =
+        parse::parse(text, "a.toml", &Environment::bare(), PLUGINS).expect("no errors");
     let base = Sim::config(&[]);
     config.name = base.name;
     config.telegram = base.telegram;

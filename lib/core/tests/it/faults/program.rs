@@ -204,8 +204,8 @@ fn config() -> Config {
     let chat = |chat| telegram::place(chat, None);
     config.notify.to = vec![chat(GROUP), chat(OWNER)];
     config.notify.max_notifications = 100_000;
-    config.power.interval = INTERVAL;
-    config.power.unreachable_after = INTERVAL * 4;
+    power::settings_mut(&mut config).interval = INTERVAL;
+    power::settings_mut(&mut config).unreachable_after = INTERVAL * 4;
     config
 }
 

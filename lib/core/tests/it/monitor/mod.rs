@@ -4,8 +4,10 @@ mod predecessors;
 mod scenarios;
 
 use crate::seconds;
-use rackwarden_core::config::{Config, Metric, Threshold};
+use rackwarden_core::config::Config;
 use rackwarden_core::host::{Process, Processes};
+use rackwarden_core::plugins::monitor;
+use rackwarden_core::plugins::monitor::{Metric, Threshold};
 use rackwarden_core::sim::Sim;
 
 /// A world without PDUs that is watched with these changes to the thresholds.
@@ -19,7 +21,7 @@ fn world(change: impl FnOnce(&mut Config)) -> Sim {
 fn threshold(config: &mut Config, metric: Metric, change: impl FnOnce(&mut Threshold)) {
     let index = metric as usize;
     change(
-        config.monitor.thresholds[index]
+        monitor::settings_mut(config).thresholds[index]
             .general
             .as_mut()
             .expect("on"),

@@ -5,6 +5,7 @@ use rackwarden_core::host::{
     FileSystem, SensorKind, Space, Temperature, Throttled, ThrottledSource, Uplink,
 };
 use rackwarden_core::plugins::monitor;
+use rackwarden_core::plugins::power;
 use rackwarden_core::rng::Rng;
 use std::time::Duration;
 
@@ -57,7 +58,8 @@ fn dithering_around_a_threshold_for_an_hour_is_one_message() {
 fn a_way_out_that_is_lost_is_told_before_what_lies_beyond_it() {
     let mut sim = world(|config| {
         config.plugins.insert(0, "power");
-        config.pdus = Sim::config(&[("alpha", 3000.0), ("bravo", 3000.0)]).pdus;
+        let pdus = Sim::config(&[("alpha", 3000.0), ("bravo", 3000.0)]);
+        *power::settings_mut(config) = power::settings(&pdus).clone();
     });
     sim.run_for(seconds(20));
     for (uplink, words) in [
@@ -192,7 +194,8 @@ fn a_file_system_that_hangs_is_told_and_its_fill_is_unknown() {
 
 #[test]
 fn what_cannot_fill_up_or_is_excluded_is_not_judged() {
-    let mut sim = world(|config| config.monitor.mounts.exclude = vec!["/mnt/*".to_owned()]);
+    let mut sim =
+        world(|config| monitor::settings_mut(config).mounts.exclude = vec!["/mnt/*".to_owned()]);
     let mut rom = disk("/cdrom", 100);
     rom.is_read_only = true;
     let mut hanging = disk("/mnt/nas", 99);
@@ -205,11 +208,14 @@ fn what_cannot_fill_up_or_is_excluded_is_not_judged() {
 #[test]
 fn single_things_have_thresholds_of_their_own() {
     let mut sim = world(|config| {
-        let general = config.monitor.of(Metric::Disk).general.expect("on");
+        let general = monitor::settings(config)
+            .of(Metric::Disk)
+            .general
+            .expect("on");
         let mut own = general;
         own.rule.on = 95.0;
         own.severity = rackwarden_core::alert::Severity::Critical;
-        let disk = &mut config.monitor.thresholds[Metric::Disk as usize];
+        let disk = &mut monitor::settings_mut(config).thresholds[Metric::Disk as usize];
         disk.single = vec![("/srv/*".to_owned(), Some(own)), ("/boot".to_owned(), None)];
     });
     sim.machine().sample.file_systems = vec![
@@ -304,8 +310,8 @@ fn a_reload_keeps_what_fires_and_ends_what_is_not_judged_any_more() {
     sim.clear_transcript();
     let mut config = Sim::config(&[]);
     config.plugins = vec!["monitor"];
-    config.monitor.thresholds[Metric::Disk as usize].general = None;
-    config.monitor.interval = seconds(10);
+    monitor::settings_mut(&mut config).thresholds[Metric::Disk as usize].general = None;
+    monitor::settings_mut(&mut config).interval = seconds(10);
     threshold(&mut config, Metric::Cpu, |own| own.rule.on = 90.0);
     let looks = sim.machine().looks;
     sim.reload(config);
@@ -373,7 +379,7 @@ fn each_topic_has_its_command() {
 
 #[test]
 fn a_slow_machine_is_not_asked_twice_at_once() {
-    let mut sim = world(|config| config.monitor.interval = seconds(1));
+    let mut sim = world(|config| monitor::settings_mut(config).interval = seconds(1));
     sim.machine().is_silent = true;
     sim.run_for(seconds(9));
     assert_eq!(sim.machine().looks, 1);

@@ -1,26 +1,40 @@
 //! Reads `[power]`, `[[pdu]]` and `[[team]]`: what is polled, how often, and which limits hold.
 
-use super::environment::Scope;
-use super::parse::name;
-use super::reader::{Item, Reader};
 use super::user::Users;
-use super::{Config, Host, Limit, Limits, PduConfig, TeamConfig, suggest, units};
+use super::{Host, Limit, Limits, PduConfig, Settings, TeamConfig};
+use crate::config::parse::{between, name};
+use crate::config::reader::{Item, Reader};
+use crate::config::{Scope, Tables, units};
+use crate::pdu::read as profile;
 use crate::secret::Secret;
 use crate::small::{SmallMap, SmallSet};
 use crate::snmp::{Credentials, Usm, Version};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 const SNMP_PORT: u16 = 161;
 
-/// Collects PDUs and teams into a configuration.
-pub(super) struct Builder<'a> {
-    config: &'a mut Config,
+/// Reads all tables.
+pub(super) fn read(tables: &mut Tables<'_, '_>) -> Settings {
+    let own = tables.tables("profile").into_iter();
+    let own: Vec<_> = own.filter_map(profile::table).collect();
+    let mut settings = Settings::default();
+    settings.profiles = settings.profiles.with(own);
+    settings.written.profiles = tables.written("profile");
+    let power = tables.table("power");
+    let mut builder = Builder::new(settings, tables.scope, power);
+    tables.each("pdu", |reader| builder.pdu(reader));
+    for reader in tables.tables("team") {
+        builder.team(reader);
+    }
+    builder.finish()
+}
+
+/// Collects PDUs and teams.
+struct Builder<'a> {
+    settings: Settings,
     scope: &'a Scope<'a>,
     clearing: Clearing,
-    /// How many tables were taken.
-    tables: usize,
     /// Every PDU name.
     pdus: SmallSet<Arc<str>>,
     /// Teams by name, with their index in the order of mention in this run.
@@ -60,23 +74,22 @@ impl Clearing {
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(
-        config: &'a mut Config,
+    fn new(
+        mut settings: Settings,
         scope: &'a Scope<'a>,
         reader: Option<Reader<'_>>,
     ) -> Builder<'a> {
         let clearing = match reader {
             Some(reader) => {
-                config.extra.has_power_table = true;
-                power(config, scope, reader)
+                settings.written.has_power_table = true;
+                power(&mut settings, scope, reader)
             }
             None => Clearing::DEFAULT,
         };
         Builder {
-            config,
+            settings,
             scope,
             clearing,
-            tables: 0,
             pdus: SmallSet::new(),
             teams: SmallMap::new(),
             drafts: Vec::new(),
@@ -91,12 +104,8 @@ impl<'a> Builder<'a> {
         if text == "auto" {
             return Some(None);
         }
-        let known = || {
-            self.config
-                .profiles
-                .iter()
-                .map(|source| &*source.head().name)
-        };
+        let profiles = &self.settings.profiles;
+        let known = || profiles.iter().map(|source| &*source.head().name);
         if known().all(|known| known != text) {
             item.unknown(
                 "unknown profile; `rackwarden profiles` lists them",
@@ -109,10 +118,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Takes one `[[pdu]]`.
-    pub(super) fn pdu(&mut self, reader: Reader<'_>) {
-        // Each table was parsed alone, so its own path always says that it is the first.
-        let mut reader = reader.renamed(format!("pdu[{}]", self.tables));
-        self.tables += 1;
+    fn pdu(&mut self, mut reader: Reader<'_>) {
         let name = reader
             .need("name", "\"alpha\"")
             .and_then(|item| self.pdu_name(&item));
@@ -124,9 +130,9 @@ impl<'a> Builder<'a> {
         let limits = limit
             .as_ref()
             .and_then(|item| pdu_limits(item, self.clearing));
-        let inherited = match self.config.extra.has_power_limit {
-            true => PduLimits::Set(self.config.extra.power_limits),
-            false => PduLimits::OfDevice,
+        let inherited = match self.settings.written.limit {
+            Some(limits) => PduLimits::Set(limits),
+            None => PduLimits::OfDevice,
         };
         let (limits, device_limit) = match limits.unwrap_or(inherited) {
             PduLimits::Set(limits) => (limits, false),
@@ -138,7 +144,7 @@ impl<'a> Builder<'a> {
             .and_then(|item| self.profile(&item))
             .flatten();
         let any_source = reader.bool("any_source", false);
-        let index = self.config.pdus.len();
+        let index = self.settings.pdus.len();
         let credentials = self.credentials(&mut reader, index);
         let write = self.write_credentials(&mut reader, index, &credentials);
         reader.finish();
@@ -148,7 +154,7 @@ impl<'a> Builder<'a> {
         if let Some(draft) = team.and_then(|team| self.drafts.get_mut(team)) {
             draft.team.members.push(index_u32(index));
         }
-        self.config.pdus.push(PduConfig {
+        self.settings.pdus.push(PduConfig {
             name,
             host,
             credentials,
@@ -220,7 +226,7 @@ impl<'a> Builder<'a> {
 
     fn user(&mut self, key: &str, item: &Item<'_>, index: usize) -> Option<Arc<Usm>> {
         let (user, line) = self.users.read(key, item.table()?, self.scope);
-        *self.config.extra.v3.entry(index).or_default() += &line;
+        *self.settings.written.v3.entry(index).or_default() += &line;
         user
     }
 
@@ -264,7 +270,7 @@ impl<'a> Builder<'a> {
             at,
             team: TeamConfig {
                 name,
-                limits: self.config.extra.power_limits,
+                limits: self.settings.written.limit.unwrap_or_default(),
                 members: Vec::new(),
             },
             is_declared: false,
@@ -273,7 +279,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Takes one `[[team]]`.
-    pub(super) fn team(&mut self, mut reader: Reader<'_>) {
+    fn team(&mut self, mut reader: Reader<'_>) {
         let item = reader.need("name", "\"Team Alpha\"");
         let limits = reader
             .get("limit")
@@ -300,8 +306,8 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Puts the teams into the order of the file; returns warnings.
-    pub(super) fn finish(mut self) -> Vec<String> {
+    /// Puts the teams into the order of the file.
+    fn finish(mut self) -> Settings {
         let mut order: Vec<usize> = (0..self.drafts.len()).collect();
         crate::small::sort_by_key(&mut order, |index| {
             self.drafts.get(*index).map(|draft| draft.at)
@@ -312,57 +318,13 @@ impl<'a> Builder<'a> {
                 *slot = index_u32(to);
             }
         }
-        for pdu in &mut self.config.pdus {
+        for pdu in &mut self.settings.pdus {
             pdu.team = pdu.team.and_then(|team| place.get(team as usize).copied());
         }
         crate::small::sort_by_key(&mut self.drafts, |draft| draft.at);
         let drafts = std::mem::take(&mut self.drafts);
-        self.config.teams = drafts.into_iter().map(|draft| draft.team).collect();
-        let mut warnings = self.empty_teams();
-        warnings.extend(self.watched_twice());
-        warnings
-    }
-
-    /// One line for each PDU that is another one already: the sums would count it twice.
-    fn watched_twice(&self) -> Vec<String> {
-        let mut by_host: Vec<&PduConfig> = self.config.pdus.iter().collect();
-        // One without a unit is all of them, and comes first.
-        crate::small::sort_by_key(&mut by_host, |pdu: &&PduConfig| {
-            (pdu.host.clone(), pdu.unit)
-        });
-        let mut lines = Vec::new();
-        for same in by_host.chunk_by(|one, other| one.host == other.host) {
-            for (at, other) in same.iter().enumerate().skip(1) {
-                let twin = match same[0].unit {
-                    None => same[0],
-                    Some(_) => same[at - 1],
-                };
-                if twin.unit.is_none() || twin.unit == other.unit {
-                    let (one, other) = (&twin.name, &other.name);
-                    lines.push(format!(
-                        "[[pdu]]: `{one}` and `{other}` are the same device; sums count it twice"
-                    ));
-                }
-            }
-        }
-        lines
-    }
-
-    /// One line for each team that watches nothing: as a rule a name that was mistyped at a PDU.
-    fn empty_teams(&self) -> Vec<String> {
-        let (empty, others): (Vec<_>, Vec<_>) = self
-            .config
-            .teams
-            .iter()
-            .partition(|team| team.members.is_empty());
-        let others = || others.iter().map(|team| &*team.name);
-        let line = |team: &TeamConfig| {
-            let name = &team.name;
-            let hint = suggest::nearest(name, others())
-                .map_or(String::new(), |near| format!("; some are in `{near}`"));
-            format!("[[team]]: no PDU is in `{name}`{hint}")
-        };
-        empty.into_iter().map(line).collect()
+        self.settings.teams = drafts.into_iter().map(|draft| draft.team).collect();
+        self.settings
     }
 }
 
@@ -371,30 +333,29 @@ fn index_u32(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }
 
-fn power(config: &mut Config, scope: &Scope<'_>, mut reader: Reader<'_>) -> Clearing {
+fn power(settings: &mut Settings, scope: &Scope<'_>, mut reader: Reader<'_>) -> Clearing {
     let interval = reader
         .get("interval")
         .and_then(|item| item.read(|text| between(text, "100ms", "1h")));
-    let power = &mut config.power;
-    power.interval = interval.unwrap_or(power.interval);
+    settings.interval = interval.unwrap_or(settings.interval);
     let retries_item = reader.get("retries");
     let retries = retries_item.as_ref().and_then(|item| item.integer(0, 10));
-    power.retries = retries
+    settings.retries = retries
         .and_then(|retries| u8::try_from(retries).ok())
-        .unwrap_or(power.retries);
-    let tries = u32::from(power.retries) + 1;
+        .unwrap_or(settings.retries);
+    let tries = u32::from(settings.retries) + 1;
     let timeout_item = reader.get("timeout");
     let timeout = timeout_item
         .as_ref()
         .and_then(|item| item.read(|text| between(text, "1ms", "1h")));
     // The default fits all tries into nine tenths of the interval, the time in which an answer counts.
-    power.timeout = timeout.unwrap_or(power.timeout.min(power.interval * 9 / 10 / tries));
+    settings.timeout = timeout.unwrap_or(settings.timeout.min(settings.interval * 9 / 10 / tries));
     if let Some(item) = timeout_item.or(retries_item) {
-        if power.timeout * tries > power.interval {
+        if settings.timeout * tries > settings.interval {
             item.error(format!(
                 "{tries} tries of {} take longer than the interval of {}; make one of them smaller",
-                units::format_duration(power.timeout),
-                units::format_duration(power.interval)
+                units::format_duration(settings.timeout),
+                units::format_duration(settings.interval)
             ));
         }
     }
@@ -402,40 +363,37 @@ fn power(config: &mut Config, scope: &Scope<'_>, mut reader: Reader<'_>) -> Clea
     let unreachable = unreachable_item
         .as_ref()
         .and_then(|item| item.read(|text| between(text, "1ms", "7d")));
-    power.unreachable_after =
-        unreachable.unwrap_or(power.unreachable_after.max(power.interval * 3));
+    settings.unreachable_after =
+        unreachable.unwrap_or(settings.unreachable_after.max(settings.interval * 3));
     if let Some(item) = unreachable_item {
-        if power.unreachable_after < power.interval {
+        if settings.unreachable_after < settings.interval {
             item.error(
                 "is shorter than the interval; every device would be unreachable between two polls",
             );
         }
     }
     if let Some(item) = reader.get("profiles") {
-        profiles(config, scope, &item);
+        profiles(settings, scope, &item);
     }
-    config.power.energy_price = reader
+    settings.energy_price = reader
         .get("energy_price")
         .and_then(|item| item.read(units::energy_price));
     let limit = reader.get("limit");
     let clear = reader.get("clear");
     let clearing = clearing(limit.as_ref(), clear.as_ref());
-    if let Some(limits) = limit.and_then(|item| limits(&item, clearing)) {
-        config.extra.power_limits = limits;
-        config.extra.has_power_limit = true;
-    }
+    settings.written.limit = limit.and_then(|item| limits(&item, clearing));
     if let Some(site) = reader
         .get("site_limit")
         .and_then(|item| limits(&item, Clearing::DEFAULT))
     {
-        config.power.site = site;
+        settings.site = site;
     }
     reader.finish();
     clearing
 }
 
 /// Reads every profile of a folder.
-fn profiles(config: &mut Config, scope: &Scope<'_>, item: &Item<'_>) {
+fn profiles(settings: &mut Settings, scope: &Scope<'_>, item: &Item<'_>) {
     let Some(folder) = scope.path(item) else {
         return;
     };
@@ -449,7 +407,7 @@ fn profiles(config: &mut Config, scope: &Scope<'_>, item: &Item<'_>) {
     for file in files {
         let shown = file.display().to_string();
         match (scope.env.read_file)(&file) {
-            Ok(read) => match crate::pdu::read::file(read.content.expose(), &shown) {
+            Ok(read) => match profile::file(read.content.expose(), &shown) {
                 Ok(source) => found.push(source),
                 Err(errors) => errors
                     .iter()
@@ -458,8 +416,8 @@ fn profiles(config: &mut Config, scope: &Scope<'_>, item: &Item<'_>) {
             Err(why) => item.error(format!("cannot read {shown}: {why}")),
         }
     }
-    config.profiles = config.profiles.with(found);
-    config.extra.profiles_folder = Some(folder);
+    settings.profiles = settings.profiles.with(found);
+    settings.written.folder = Some(folder);
 }
 
 /// `clear` belongs to the hard `limit` beside it; other limits end at the same share of themselves. Without a `limit`
@@ -568,19 +526,6 @@ fn limit_w(text: &str) -> Result<Option<f64>, String> {
             watts if watts > 0.0 => Ok(Some(watts)),
             _ => Err("is zero; write \"off\" for no limit".to_owned()),
         },
-    }
-}
-
-/// A duration within bounds that are written the same way.
-pub(super) fn between(text: &str, from: &str, to: &str) -> Result<Duration, String> {
-    let span = units::duration(text)?;
-    let is_within = |bound: &str, holds: fn(&Duration, &Duration) -> bool| {
-        units::duration(bound).is_ok_and(|bound| holds(&span, &bound))
-    };
-    if is_within(from, Duration::ge) && is_within(to, Duration::le) {
-        Ok(span)
-    } else {
-        Err(format!("is out of range; write a time from {from} to {to}"))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Reads `snmp_v3` and `write_v3` of a PDU: a user of SNMPv3 (RFC 3414, RFC 3826, RFC 7860).
 
-use super::effective::Writer;
-use super::environment::Scope;
-use super::reader::{Item, Reader, one_of};
+use crate::config::Scope;
+use crate::config::effective::Writer;
+use crate::config::reader::{Item, Reader, one_of};
 use crate::secret::Secret;
 use crate::small::SmallMap;
 use crate::snmp::usm::{Auth, Level, MAX_USER, MIN_PASSWORD, Password, Privacy, Usm};
