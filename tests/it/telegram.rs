@@ -105,6 +105,7 @@ fn run(config: Config, mut records: Records, inbox: &Inbox, http: &HttpHandle) -
 fn config(api: &BotApi) -> Config {
     let mut config = Config::empty();
     config.name = "rack-3".into();
+    config.plugins = vec!["power"];
     config.telegram = Some(TelegramConfig {
         token: Secret::new(TOKEN.to_owned()),
         api_url: api.url(),
