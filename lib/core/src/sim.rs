@@ -85,7 +85,7 @@ pub struct Sim {
 }
 
 impl Sim {
-    /// A world with these PDUs (name and limit in watts), an owner at the terminal, and a group chat that is told of alerts.
+    /// A world with these PDUs (name and limit in watts), an owner at the terminal, and a group chat that gets the alerts.
     pub fn new(pdus: &[(&str, f64)]) -> Sim {
         Sim::with_config(Sim::config(pdus))
     }
@@ -155,7 +155,7 @@ impl Sim {
         self.enqueue(Duration::ZERO, Delivery::Event(Event::Asked(asked)));
     }
 
-    /// Types a line at the terminal, lets half a second pass, and gives back what anybody was told in it.
+    /// Types a line at the terminal, lets half a second pass, and gives back the messages that anybody got in it.
     pub fn ask(&mut self, line: &str) -> String {
         self.clear_transcript();
         self.say(line);

@@ -1,5 +1,5 @@
 //! Which alert hides which: what only follows from another alert is not told while that one fires. What still fires
-//! when the other is over is told then. Plugins say in their reports what explains an alert.
+//! when the other is over is sent then. Plugins say in their reports what explains an alert.
 
 use super::book::AlertEntry;
 use super::{AlertBook, AlertState};

@@ -143,7 +143,7 @@ pub struct Service {
     pub is_audience: bool,
     /// True when a message that was sent can be changed.
     pub edits: bool,
-    /// True when what joins a message within its window is told there together, at the window's end at the latest.
+    /// True when alerts that join a message within its window leave together, at the end of the window at the latest.
     pub gathers: bool,
     /// True when messages may be of any length.
     pub is_long: bool,

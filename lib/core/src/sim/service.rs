@@ -105,7 +105,7 @@ fn date_header(date: Wall) -> (String, String) {
 }
 
 impl Sim {
-    /// The chat service itself: what was said and called, chats that block, move or ask to wait.
+    /// The chat service itself: its messages and calls, chats that block, move or ask to wait.
     pub fn service(&mut self) -> &mut Service {
         &mut self.chat().service
     }

@@ -18,7 +18,7 @@ use std::net::IpAddr;
 pub struct Task {
     /// Our end of the connection, by which we introduce ourselves.
     pub us: IpAddr,
-    /// Goes on in TLS before anything secret is said (RFC 3207).
+    /// Starts TLS before anything secret is sent (RFC 3207).
     pub needs_starttls: bool,
     /// User and password.
     pub login: Option<(String, Secret<String>)>,
@@ -175,7 +175,7 @@ impl Session {
                 }
                 self.log_in()
             }
-            // RFC 3207 section 6: nothing that was said before TLS may count inside.
+            // RFC 3207 section 6: nothing received before TLS may count inside.
             State::StartTls if !self.unread.is_empty() => {
                 let detail = "the server went on talking before TLS began";
                 Err(Fault::new(FaultKind::Tls, detail))

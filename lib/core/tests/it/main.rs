@@ -29,7 +29,7 @@ use std::time::Duration;
 
 /// The owner of most worlds, and a private chat with that person.
 const OWNER: i64 = 1;
-/// The group that is told of alerts.
+/// The group that gets the alerts.
 const GROUP: i64 = -100;
 /// A person who may look, where a test grants that.
 const VIEWER: i64 = 3;
