@@ -1,4 +1,4 @@
-//! Whatever a mail server says, in pieces of any size.
+//! Bytes of a mail server, in pieces of any size.
 
 use rackwarden_core::secret::Secret;
 use rackwarden_core::smtp::{Envelope, Session, Step, Task};

@@ -39,7 +39,7 @@ const IMPURE: &[&str] = &[
 /// The crates that do no I/O.
 const PURE: &[&str] = &["base", "snmp", "pdu", "core"];
 
-/// What no pure crate may depend on.
+/// Crates that no pure crate may depend on.
 const IMPURE_CRATES: &[&str] = &[
     "rackwarden-io",
     "rustix",

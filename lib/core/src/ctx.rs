@@ -50,7 +50,7 @@ pub enum Notice {
     },
     /// For the audit log: the outcome of an action.
     Audit {
-        /// Who did it and where , as `Caller::for_audit` writes it.
+        /// The person and the place, as `Caller::for_audit` writes them.
         who: String,
         /// What and on what: `outlet.off:alpha`.
         action: String,

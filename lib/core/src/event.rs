@@ -53,7 +53,7 @@ pub enum Event {
     Stop,
 }
 
-/// What came of a request that was not SNMP. A fault means that there was no answer, or not in time.
+/// The outcome of a request that was not SNMP. A fault means that there was no answer, or not in time.
 #[derive(Debug)]
 pub enum Reply {
     /// An HTTP call. Any status is a response.

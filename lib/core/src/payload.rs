@@ -1,4 +1,4 @@
-//! What effects and events carry: requests and answers of HTTP, mails, files, lines.
+//! Values that effects and events carry: requests and answers of HTTP, mails, files, lines.
 
 use crate::chat::SessionId;
 use crate::config::MailConfig;
@@ -33,7 +33,7 @@ pub struct HttpRequest {
     pub save_to: Option<PathBuf>,
 }
 
-/// What an HTTP call sends.
+/// The body of an HTTP call.
 #[derive(Debug)]
 pub enum Body {
     /// These bytes; none at all when empty.

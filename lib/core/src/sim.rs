@@ -209,7 +209,7 @@ impl Sim {
             if self.first_queued().is_none_or(|at| at > next) {
                 self.visit_worlds(false);
             }
-            // What a world answers at once comes before the timeouts of the core.
+            // Immediate answers of a world come before the timeouts of the core.
             if self.first_queued().is_some_and(|at| at <= next) {
                 if let Some((_, delivery)) = self.queue.pop_first() {
                     self.deliver(delivery);

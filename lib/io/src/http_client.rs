@@ -61,7 +61,7 @@ struct Worker {
 
 type Call = (HttpRequest, Agent);
 
-/// What connections to an endpoint are made with. Endpoints of one service share its names, those of one trust its TLS.
+/// The set-up of connections to an endpoint. Endpoints of one service share its names, those of one trust its TLS.
 #[derive(Clone)]
 struct Client {
     agent: Agent,

@@ -89,7 +89,7 @@ fn start(inbox: Inbox) -> Result<SyncSender<MailRequest>, Fault> {
 /// Goes as far as the login and says goodbye: whether mail could leave, without any.
 ///
 /// # Errors
-/// What the server or the way to it says.
+/// The fault of the server or of the connection to it.
 pub fn try_login(server: &MailConfig, timeout: Duration) -> Result<(), Fault> {
     converse(server, None, timeout)
 }
@@ -167,7 +167,7 @@ fn unreachable(server: &MailConfig, err: &io::Error) -> Fault {
     Fault::new(FaultKind::Unreachable, detail)
 }
 
-/// What a failed connection means for the mail.
+/// The meaning of a failed connection for the mail.
 fn broken(session: &Session, err: &io::Error) -> Result<(), Fault> {
     match err.kind() {
         ErrorKind::TimedOut | ErrorKind::WouldBlock => session.timed_out(),

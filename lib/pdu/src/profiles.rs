@@ -78,7 +78,7 @@ pub struct Source {
     head: Arc<Head>,
     /// The text, where it stands alone; a profile within a configuration has been read for each of its bases.
     text: Option<Box<str>>,
-    /// What was read for a base, in the order of reading. A slot is written once, so readers share it without a lock.
+    /// Profiles read for a base, in the order of reading. A slot is written once, so readers share it without a lock.
     read: Box<[Slot]>,
 }
 

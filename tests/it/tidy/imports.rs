@@ -119,7 +119,7 @@ fn first_names(path: &str) -> impl Iterator<Item = String> {
     names.into_iter()
 }
 
-/// What is in a cycle: it is reached from itself.
+/// Modules in a cycle: each is reached from itself.
 fn cycles(graph: &Graph) -> Vec<String> {
     let reached = |from: &str| -> BTreeSet<&str> {
         let mut reached = BTreeSet::new();
@@ -143,7 +143,7 @@ fn cycles(graph: &Graph) -> Vec<String> {
     graph.keys().filter(is_in_one).map(told).collect()
 }
 
-/// What is not listed, and what is listed without need.
+/// Imports that the list lacks, and entries that it no longer needs.
 fn compare(found: &Graph, listed: &[(&str, &str)], what: &str) -> Vec<String> {
     let is_listed = |edge: &(String, String)| listed.contains(&(edge.0.as_str(), edge.1.as_str()));
     let new = found.iter().filter(|(edge, _)| !is_listed(edge));

@@ -15,7 +15,7 @@ pub struct Alerts {
     pub things: Arc<[Arc<str>]>,
 }
 
-/// What explains an alert.
+/// The causes of an alert.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Causes {
     /// While one of these fires, the alert is not told.

@@ -153,6 +153,6 @@ pub enum ReportKind {
     Event,
     /// The rule is gone from the configuration; the alert ends with these words.
     Removed,
-    /// What explains the alert, and nothing else.
+    /// A report of causes alone.
     Causes,
 }

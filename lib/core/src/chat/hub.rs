@@ -45,7 +45,7 @@ pub struct ChatEnv<'a> {
     pub notices: &'a mut Vec<Notice>,
 }
 
-/// What arguments name, by kind (`Spec::arg`).
+/// Names that arguments may have, by kind (`Spec::arg`).
 pub trait Names {
     /// Names of this kind that begin with `prefix` (case is ignored; an exact name alone).
     fn complete(&self, kind: &str, prefix: &str) -> Vec<String>;

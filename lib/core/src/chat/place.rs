@@ -36,12 +36,12 @@ impl Place {
         self.transport
     }
 
-    /// What stands behind the colon.
+    /// The text behind the colon.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// What is fixed about its transport.
+    /// The constants of its transport.
     pub fn service(&self) -> &'static Service {
         let mut all = TRANSPORTS.iter();
         all.find(|service| service.name == self.transport)
@@ -130,7 +130,7 @@ impl Person {
         self.kind
     }
 
-    /// What stands behind the colon.
+    /// The text behind the colon.
     pub fn id(&self) -> &str {
         &self.id
     }

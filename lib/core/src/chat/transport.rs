@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// A chat service.
 pub trait Transport: Send {
-    /// What is fixed about it.
+    /// Its constants.
     fn service(&self) -> &'static Service;
 
     /// Whether messages to this place go through it.
@@ -119,7 +119,7 @@ pub struct Received {
 /// The commands that somebody may use.
 pub type Menu<'a> = &'a dyn Fn(&Caller) -> Vec<&'static Spec>;
 
-/// What is fixed about a transport: its row in `TRANSPORTS`.
+/// The constants of a transport: its row in `TRANSPORTS`.
 pub struct Service {
     /// As places, people and log lines name it.
     pub name: &'static str,

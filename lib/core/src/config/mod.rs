@@ -51,7 +51,7 @@ pub struct Config {
     pub http: HttpConfig,
     /// `[history]`
     pub history: HistoryConfig,
-    /// What the tables of plugins say, in the order of the plugin table.
+    /// The settings of the plugins, in the order of the plugin table.
     pub settings: Vec<Arc<dyn Settings>>,
     /// What was accepted but has no effect in this version, one line each.
     pub warnings: Vec<String>,

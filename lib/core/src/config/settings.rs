@@ -20,7 +20,7 @@ pub struct Section {
     pub name: &'static str,
     /// Its tables at the top of the file.
     pub tables: &'static [&'static str],
-    /// Those of its tables that may come ten thousand times, and are parsed one at a time.
+    /// Arrays of tables with up to ten thousand entries, which are parsed one at a time.
     pub long: &'static [&'static str],
     /// Whether the plugin starts when nothing names it and it has no table.
     pub on_by_default: bool,
@@ -50,7 +50,7 @@ impl AsRef<Section> for Section {
     }
 }
 
-/// What the configuration says to one plugin, defaults filled in. Valid by itself; only `cross` sees other tables.
+/// The configuration of one plugin, defaults filled in. Valid by itself; only `cross` sees other tables.
 pub trait Settings: AsAny + fmt::Debug + Send + Sync {
     /// Name of the plugin.
     fn name(&self) -> &'static str;
@@ -60,7 +60,7 @@ pub trait Settings: AsAny + fmt::Debug + Send + Sync {
         false
     }
 
-    /// What has no effect when the plugin is not among those that start.
+    /// A warning for tables that have no effect because the plugin does not start.
     fn idle_warning(&self) -> Option<&'static str> {
         None
     }
@@ -83,7 +83,7 @@ pub trait Settings: AsAny + fmt::Debug + Send + Sync {
         Vec::new()
     }
 
-    /// What it watches, for summaries: `("PDU", 3)`.
+    /// Counts of watched things, for summaries: `("PDU", 3)`.
     fn counts(&self) -> Vec<(&'static str, usize)> {
         Vec::new()
     }

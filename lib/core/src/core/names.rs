@@ -1,4 +1,4 @@
-//! What arguments of commands may name: things of the plugins, and alerts.
+//! Names for arguments of commands: things of the plugins, and alerts.
 
 use crate::alert::{AlertBook, numbers};
 use crate::chat::Names;

@@ -38,7 +38,7 @@ impl Machine {
         std::mem::take(&mut self.waiting)
     }
 
-    /// What is known and still fresh.
+    /// The last look, while it is fresh.
     pub fn host<'a>(&'a self, now: Now, snapshot: &'a Snapshot) -> Option<&'a HostView> {
         let is_fresh = |at: Mono| now.mono.since(at) < FRESH;
         let mut watched = snapshot.views.iter().filter_map(|view| view.host());

@@ -89,7 +89,7 @@ pub trait Plugin: Send {
         0
     }
 
-    /// What readers shall see at this moment; the view of before, while its revision stands.
+    /// The present view for readers; the same one as before while the revision has not changed.
     fn view(&mut self, _now: Now, _config: &Arc<Config>) -> Option<Arc<dyn View>> {
         None
     }
@@ -108,7 +108,7 @@ pub struct Row {
     pub section: Section,
     /// `None` for a capability that this build does not have.
     pub make: Option<Make>,
-    /// What readers see while it does not run.
+    /// The view for readers while the plugin does not run.
     pub idle: Option<Idle>,
 }
 

@@ -1,4 +1,4 @@
-//! What readers get, written piece by piece: JSON with its schema, metrics, drawings. Nothing of the agent is known here.
+//! Output for readers, piece by piece: JSON with its schema, metrics, drawings. Knows nothing of the agent.
 
 pub mod draw;
 pub mod json;

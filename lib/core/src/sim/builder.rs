@@ -18,7 +18,7 @@ use crate::time::{Mono, Now};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What a simulated world is made of.
+/// The parts of a simulated world.
 pub struct Builder {
     config: Config,
     plugins: Vec<Make>,

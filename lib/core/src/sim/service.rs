@@ -82,7 +82,7 @@ fn line_of(sight: &Sight) -> String {
     )
 }
 
-/// What the HTTP worker makes of an answer.
+/// The HTTP worker's reading of an answer.
 fn result_of(answer: Answer, date: Option<Wall>) -> Result<HttpResponse, Fault> {
     let (kind, detail) = match answer {
         Answer::Answer(status, body) if body.len() <= 1 << 20 => {

@@ -57,7 +57,7 @@ impl<T: Any> AsAny for T {
     }
 }
 
-/// What a world does: events for the agent, and lines for the transcript.
+/// The output of a world: events for the agent, and lines for the transcript.
 #[derive(Default)]
 pub struct Out {
     pub(super) events: Vec<(Duration, Event)>,

@@ -13,7 +13,7 @@ use reply::{Offers, Reply, Stage, Unread};
 use std::fmt;
 use std::net::IpAddr;
 
-/// What a conversation is for.
+/// The purpose of a conversation.
 #[derive(Clone, Debug)]
 pub struct Task {
     /// Our end of the connection, by which we introduce ourselves.
@@ -37,7 +37,7 @@ pub struct Envelope {
     pub message: Vec<u8>,
 }
 
-/// What the owner of the connection does next.
+/// The next action of the connection's owner.
 #[derive(PartialEq, Eq)]
 pub enum Step {
     /// Writes all of these bytes.
@@ -73,7 +73,7 @@ pub struct Session {
     unread: Unread,
 }
 
-/// What was sent last, so what the next reply answers.
+/// The last command sent, which the next reply answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Connected,

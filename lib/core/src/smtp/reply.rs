@@ -73,7 +73,7 @@ impl Reply {
         reply
     }
 
-    /// What a no means (RFC 5321 section 4.2, RFC 3463, RFC 4954).
+    /// The meaning of a refusal (RFC 5321 section 4.2, RFC 3463, RFC 4954).
     pub(super) fn refusal(&self, stage: Stage) -> Fault {
         let number = self.number;
         let first = self
@@ -108,7 +108,7 @@ impl Reply {
     }
 }
 
-/// What a reply is about; the same number means different things.
+/// The command that a reply answers; the same number means different things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     Greeting,
@@ -118,7 +118,7 @@ pub(super) enum Stage {
     Content,
 }
 
-/// What the server offers after EHLO: a keyword with its parameters for each line.
+/// The server's offers after EHLO: a keyword with its parameters for each line.
 #[derive(Debug, Default)]
 pub(super) struct Offers(Vec<String>);
 

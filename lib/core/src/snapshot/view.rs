@@ -1,4 +1,4 @@
-//! What readers see of one plugin.
+//! The readers' view of one plugin.
 
 use super::{Page, Snapshot};
 use crate::host::HostView;
@@ -17,7 +17,7 @@ pub trait View: AsAny + fmt::Debug + Send + Sync {
     /// Name of the plugin.
     fn plugin(&self) -> &'static str;
 
-    /// What stands in places that all share.
+    /// The parts in places that all views share.
     fn summary(&self) -> Summary {
         Summary::default()
     }
@@ -30,7 +30,7 @@ pub trait View: AsAny + fmt::Debug + Send + Sync {
     /// Writes that section.
     fn section(&self, _page: &mut Page<'_>) {}
 
-    /// What it would say of the whole in a word and a colour, when not all is well.
+    /// A word and a colour for the whole page, when not all is well.
     fn headline(&self, _seen: &Seen<'_>) -> Option<Headline> {
         None
     }
@@ -67,7 +67,7 @@ pub trait View: AsAny + fmt::Debug + Send + Sync {
     /// Writes counters of what it does, which stand among those of the agent.
     fn event_metrics(&self, _metrics: &mut Metrics) {}
 
-    /// What `/api/status` counts of it.
+    /// Its counts in `/api/status`.
     fn counts(&self) -> Vec<Count> {
         Vec::new()
     }
@@ -87,12 +87,12 @@ pub trait View: AsAny + fmt::Debug + Send + Sync {
         None
     }
 
-    /// What is wrong with the plugin itself, one sentence each.
+    /// Problems of the plugin itself, one sentence each.
     fn problems(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// What is wrong when nothing new has come for so long.
+    /// The problem when nothing new has come for so long.
     fn silence(&self, _age: Duration) -> Option<String> {
         None
     }
@@ -110,14 +110,14 @@ impl<T: Any> AsAny for T {
     }
 }
 
-/// What stands in places that all views share.
+/// The parts of a view in places that all views share.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
     /// So much has it to watch.
     pub things: usize,
     /// One figure for the title of the page: `2 238 W`.
     pub figure: Option<String>,
-    /// What it has done, for the foot of the page: `1234 readings`.
+    /// Work done so far, for the foot of the page: `1234 readings`.
     pub done: Option<String>,
     /// One line for the service manager: `4 PDUs, ≥ 2238 W`.
     pub line: Option<String>,
@@ -269,7 +269,7 @@ impl Seen<'_> {
         }
     }
 
-    /// What is wrong with the agent, its own knowledge and the age of that knowledge together.
+    /// Problems of the agent: those in the snapshot, and a snapshot that is too old.
     pub fn problems(&self) -> Vec<String> {
         let age = self.now.mono.since(self.snapshot.now.mono);
         let views = self.snapshot.views.iter();

@@ -69,7 +69,7 @@ fn send(
     for (name, value) in &request.headers {
         call = call.header(*name, value.expose());
     }
-    // What the builder says of a wrong header may hold its value.
+    // The builder's error about a wrong header may hold its value.
     let call = call.body(body).map_err(|_| {
         let detail = "the URL or a header is not usable";
         Fault::new(FaultKind::Unreachable, detail)

@@ -55,7 +55,7 @@ fn open(path: &Path, within: Duration) -> io::Result<UnixStream> {
     }
 }
 
-/// What is left of the time; a socket option takes no zero.
+/// The rest of the time; a socket option takes no zero.
 fn limit(timeout: NextTimeout) -> Result<Duration, ureq::Error> {
     match timeout.after {
         after if after.is_zero() => Err(ureq::Error::Timeout(timeout.reason)),

@@ -22,7 +22,7 @@ struct Client {
     inbox: Inbox,
 }
 
-/// What a stream brought until it closed.
+/// All that a stream brought until it closed.
 #[derive(Debug, Default)]
 struct Story {
     statuses: Vec<u16>,

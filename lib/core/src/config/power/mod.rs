@@ -1,4 +1,4 @@
-//! What the configuration says of power: `[power]`, `[[pdu]]`, `[[team]]` and `[[profile]]`.
+//! The configuration of power: `[power]`, `[[pdu]]`, `[[team]]` and `[[profile]]`.
 
 mod print;
 mod read;
@@ -47,7 +47,7 @@ pub struct Settings {
     pub teams: Vec<TeamConfig>,
     /// The profiles of this version, and those of `[[profile]]` and of the folder in `[power] profiles`.
     pub profiles: Profiles,
-    /// What only printing needs.
+    /// Values that only printing needs.
     pub written: Written,
 }
 

@@ -307,7 +307,7 @@ mod tests {
         serde_json::from_str(&text).expect("JSON")
     }
 
-    /// What stands in the text, member by member.
+    /// The members of the text, in order.
     #[test]
     fn the_host_stands_in_it_as_it_was_found() {
         let host = rendered(Sample::Normal);

@@ -1,4 +1,4 @@
-//! What readers see of the machine.
+//! The readers' view of the machine.
 
 use super::{json, metrics, status};
 use crate::config::Config;
@@ -41,7 +41,7 @@ pub fn view(snapshot: &Snapshot) -> &MonitorView {
 }
 
 impl MonitorView {
-    /// What there is to see while the plugin does not run.
+    /// The view while the plugin does not run.
     pub fn idle(config: &Arc<Config>) -> MonitorView {
         MonitorView {
             config: Arc::clone(config),

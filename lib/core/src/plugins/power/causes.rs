@@ -1,4 +1,4 @@
-//! What explains alerts about power: a device that does not answer leaves its limits and sums without values, and the
+//! Causes of alerts about power: a device that does not answer leaves its limits and sums without values, and the
 //! machine's own uplink may be why it does not answer.
 
 use super::excess::Subject;

@@ -135,7 +135,7 @@ pub(super) fn pdus_and_teams(config: &Config) -> impl Iterator<Item = &str> {
     pdus(config).chain(settings(config).teams.iter().map(|team| &*team.name))
 }
 
-/// Those that begin with `prefix`, whatever the case; a name that is exactly it stands alone.
+/// Names that begin with `prefix`, whatever the case; a name that is exactly the prefix comes alone.
 pub(super) fn complete<'a>(all: impl Iterator<Item = &'a str>, prefix: &str) -> Vec<String> {
     let wanted = prefix.to_lowercase();
     let begins = |name: &&str| name.to_lowercase().starts_with(&wanted);

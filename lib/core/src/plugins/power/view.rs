@@ -1,4 +1,4 @@
-//! What readers see of power: flat arrays, whose memory the next publication but one takes.
+//! The readers' view of power: flat arrays; the publication after the next one takes their memory.
 
 use super::{json, metrics, page, status};
 use crate::config::Config;
