@@ -3,8 +3,6 @@
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use rackwarden_core::config::{Config, LogConfig, parse};
-use rackwarden_core::plugins::power;
-use rackwarden_core::snmp::Credentials;
 use rackwarden_core::text;
 use rackwarden_core::time::{Mono, Now};
 use rackwarden_io::clock::Clock;
@@ -93,55 +91,14 @@ pub(crate) fn each(level: Level, lines: impl Iterator<Item = String>) {
 
 /// Everything in a configuration that no line may show.
 fn secrets(config: &Config) -> Vec<Arc<str>> {
-    let mut secrets: Vec<Arc<str>> = Vec::new();
-    if let Some(telegram) = &config.telegram {
-        let token = telegram.token.expose();
-        secrets.push(token.as_str().into());
-        // The key without the bot's id, which is public.
-        secrets.extend(token.split_once(':').map(|(_, key)| key.into()));
-        let user = telegram.proxy.as_ref().and_then(|proxy| {
-            let (_, rest) = proxy.expose().split_once("://")?;
-            Some(rest.rsplit_once('@')?.0)
-        });
-        if let Some((name, password)) = user.and_then(|user| user.split_once(':')) {
-            secrets.extend([name.into(), password.into()]);
-        }
-    }
-    let login = config.mail.as_ref().and_then(|mail| mail.login.as_ref());
-    secrets.extend(login.map(|(_, password)| password.expose().as_str().into()));
-    // Whoever knows the path of the ping can ping.
-    let path = config.heartbeat.as_ref().and_then(|heartbeat| {
-        let (_, rest) = heartbeat.url.expose().split_once("://")?;
-        Some(rest.split_once('/')?.1)
-    });
-    // A shorter one is a word that other lines use.
-    secrets.extend(path.filter(|path| path.len() >= 6).map(Arc::from));
-    secrets.extend(
-        config
-            .http
-            .token
-            .as_ref()
-            .map(|token| token.expose().as_str().into()),
-    );
-    for pdu in &power::settings(config).pdus {
-        for secret in pdu
-            .write
-            .iter()
-            .chain([&pdu.credentials])
-            .flat_map(Credentials::secrets)
-        {
-            if secrets.last().is_none_or(|last| **last != *secret) {
-                secrets.push(secret.into());
-            }
-        }
-    }
+    let mut secrets = config.secrets();
     // The defaults of every device hide nothing, and are words that other lines use.
-    secrets.retain(|secret| !matches!(&**secret, "" | "public" | "private"));
+    secrets.retain(|secret| !matches!(*secret, "" | "public" | "private"));
     rackwarden_core::small::sort_by_key(&mut secrets, |secret| {
-        (std::cmp::Reverse(secret.len()), secret.clone())
+        (std::cmp::Reverse(secret.len()), *secret)
     });
     secrets.dedup();
-    secrets
+    secrets.into_iter().map(Arc::from).collect()
 }
 
 struct Logger {

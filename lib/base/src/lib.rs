@@ -5,6 +5,7 @@
 //!
 //! *Out of scope:* I/O, and whatever decides something.
 
+mod as_any;
 pub mod digest;
 pub mod fault;
 pub mod problem;
@@ -18,4 +19,5 @@ mod ticket;
 pub mod time;
 pub mod units;
 
+pub use as_any::AsAny;
 pub use ticket::{Ticket, Tickets};

@@ -14,7 +14,7 @@ pub use environment::{Environment, ListFolder, ReadFile, Scope, SecretFile, Vari
 pub use parse::is_invisible;
 pub use rackwarden_base::problem::ConfigError;
 pub use rackwarden_base::{reader, suggest, units};
-pub use settings::{AsAny, Read, Section, Settings, Tables};
+pub use settings::{Read, Section, Settings, Tables};
 
 use crate::alert::Severity;
 use crate::chat::{Person, Place, Role};
@@ -324,27 +324,47 @@ impl Config {
         self.notify.to.iter().chain(routes).chain(own)
     }
 
+    /// Every secret in it, the whole before its parts. Some are words that mean something else as well.
+    pub fn secrets(&self) -> Vec<&str> {
+        let mut secrets: Vec<&str> = Vec::new();
+        if let Some(telegram) = &self.telegram {
+            let token = telegram.token.expose();
+            secrets.push(token);
+            // The key without the bot's id, which is public.
+            secrets.extend(token.split_once(':').map(|(_, key)| key));
+            let proxy = telegram.proxy.as_ref();
+            let user = proxy.and_then(|proxy| user_of(proxy.expose()));
+            secrets.extend(user.iter().flat_map(|user| [user.0, user.1]));
+        }
+        let login = self.mail.as_ref().and_then(|mail| mail.login.as_ref());
+        secrets.extend(login.map(|(_, password)| password.expose().as_str()));
+        // Everybody who knows the path of the ping can ping. A shorter one is a word.
+        let ping = self.heartbeat.as_ref().map(|beat| beat.url.expose());
+        let path = ping.and_then(|url| Some(url.split_once("://")?.1.split_once('/')?.1));
+        secrets.extend(path.filter(|path| path.len() >= 6));
+        let http = self.http.token.as_ref();
+        secrets.extend(http.map(|token| token.expose().as_str()));
+        secrets.extend(self.settings.iter().flat_map(|own| own.secrets()));
+        secrets
+    }
+
     /// A text that somebody wrote, without the secrets of this configuration that may be in it. Those of less than
     /// eight letters are words that mean something else as well.
     pub fn without_secrets(&self, text: String) -> String {
-        let telegram = self
-            .telegram
-            .iter()
-            .map(|telegram| &**telegram.token.expose());
-        let http = self.http.token.iter().map(|token| &**token.expose());
-        let mail = self.mail.iter().flat_map(|mail| &mail.login);
-        let mail = mail.map(|(_, password)| &**password.expose());
-        let heartbeat = self.heartbeat.iter().map(|beat| &**beat.url.expose());
-        let own = self.settings.iter().flat_map(|own| own.secrets());
-        let house = telegram.chain(http).chain(mail).chain(heartbeat);
         let mut clean = text;
-        for secret in house.chain(own) {
+        for secret in self.secrets() {
             if secret.len() >= 8 && clean.contains(secret) {
                 clean = clean.replace(secret, "***");
             }
         }
         clean
     }
+}
+
+/// Name and password in a URL.
+fn user_of(url: &str) -> Option<(&str, &str)> {
+    let (_, rest) = url.split_once("://")?;
+    rest.rsplit_once('@')?.0.split_once(':')
 }
 
 #[cfg(test)]

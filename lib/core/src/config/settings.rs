@@ -8,7 +8,7 @@ use super::problem::Problems;
 use super::reader::{Part, Reader};
 use super::source::{self, Source};
 use super::{Config, NotifyConfig};
-use std::any::Any;
+use rackwarden_base::AsAny;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,24 +91,6 @@ pub trait Settings: AsAny + fmt::Debug + Send + Sync {
     /// Time in which everything that it watches has been judged once.
     fn round(&self) -> Duration {
         Duration::ZERO
-    }
-}
-
-/// Lends a value as `Any`, to find out its type.
-pub trait AsAny: Any {
-    /// To read it.
-    fn as_any(&self) -> &dyn Any;
-    /// To change it.
-    fn as_any_mut(&mut self) -> &mut dyn Any;
-}
-
-impl<T: Any> AsAny for T {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
-    fn as_any_mut(&mut self) -> &mut dyn Any {
-        self
     }
 }
 

@@ -455,6 +455,29 @@ fn equal_users_and_passwords_are_one() {
 }
 
 #[test]
+fn the_one_list_of_secrets_has_those_of_every_table() {
+    let config = read(
+        "[telegram]\ntoken='777:key-of-the-bot'\nproxy='socks5://proxy-user:proxy-word@h:1080'\n[mail]\nhost='h'\nuser='u'\n\
+         password_file='f'\nfrom='a@b.example'\n[heartbeat]\nurl='https://h/ping-path'\n[http]\ntoken_file='f'\n\
+         [[pdu]]\nname='a'\naddress='h'\ncommunity='reads-it'\nwrite_community='writes-it'\n",
+    );
+    let of_files = &**config.http.token.as_ref().expect("a token").expose();
+    for secret in [
+        "777:key-of-the-bot",
+        "key-of-the-bot",
+        "proxy-user",
+        "proxy-word",
+        "ping-path",
+        "reads-it",
+        "writes-it",
+        of_files,
+    ] {
+        assert!(config.secrets().contains(&secret), "{secret}");
+        assert_eq!(config.without_secrets(format!("a {secret}.")), "a ***.");
+    }
+}
+
+#[test]
 fn equal_communities_are_one_string() {
     let config = read(
         "[[pdu]]\nname='a'\naddress='h'\ncommunity='x'\n[[pdu]]\nname='b'\naddress='h'\ncommunity='x'\n",

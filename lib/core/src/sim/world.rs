@@ -7,7 +7,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::run::{RunAction, RunEvent};
 use crate::stream::{StreamAction, StreamEvent};
 use crate::time::{Mono, Now};
-use std::any::Any;
+use rackwarden_base::AsAny;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -37,24 +37,6 @@ pub trait World: AsAny {
 
     /// The agent has ended, and with it every connection.
     fn forget_agent(&mut self) {}
-}
-
-/// Finds the type of a world again.
-pub trait AsAny: Any {
-    /// To look at it.
-    fn as_any(&self) -> &dyn Any;
-    /// To change it.
-    fn as_any_mut(&mut self) -> &mut dyn Any;
-}
-
-impl<T: Any> AsAny for T {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
-    fn as_any_mut(&mut self) -> &mut dyn Any {
-        self
-    }
 }
 
 /// The output of a world: events for the agent, and lines for the transcript.

@@ -4,7 +4,7 @@ mod page;
 mod view;
 
 pub use page::Page;
-pub use view::{Answer, AsAny, Count, Error, Headline, Kept, Route, Seen, Summary, View};
+pub use view::{Answer, Count, Error, Headline, Kept, Route, Seen, Summary, View};
 
 use crate::alert::{AlertState, Severity};
 use crate::chat::transport::Received;

@@ -6,7 +6,7 @@ use crate::render::Metrics;
 use crate::render::schema::Schema;
 use crate::text::Text;
 use crate::time::{Now, Wall};
-use std::any::Any;
+use rackwarden_base::AsAny;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,18 +95,6 @@ pub trait View: AsAny + fmt::Debug + Send + Sync {
     /// The problem when nothing new has come for so long.
     fn silence(&self, _age: Duration) -> Option<String> {
         None
-    }
-}
-
-/// Lends a value as `Any`, to find out its type.
-pub trait AsAny: Any {
-    /// To read it.
-    fn as_any(&self) -> &dyn Any;
-}
-
-impl<T: Any> AsAny for T {
-    fn as_any(&self) -> &dyn Any {
-        self
     }
 }
 
